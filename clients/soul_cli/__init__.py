@@ -1,0 +1,1 @@
+"""The ``soul`` command: chat and control."""

@@ -1,0 +1,71 @@
+"""The command line: which commands there are. Each is imported when it is used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from soul_cli.exits import Exit
+from soul_cli.options import Group, option
+from soul_cli.settings import Settings
+
+COMMANDS = {
+    "chat": "soul_cli.commands.chat",
+    "ask": "soul_cli.commands.ask",
+    "sessions": "soul_cli.commands.sessions",
+    "body": "soul_cli.commands.body",
+    "exam": "soul_cli.commands.exam",
+    "rehearse": "soul_cli.commands.rehearse",
+    "up": "soul_cli.commands.daemon",
+    "down": "soul_cli.commands.daemon",
+    "restart": "soul_cli.commands.daemon",
+    "status": "soul_cli.commands.daemon",
+    "stop": "soul_cli.commands.daemon",
+    "logs": "soul_cli.commands.watch",
+    "events": "soul_cli.commands.watch",
+    "config": "soul_cli.commands.config",
+}
+
+
+class Root(Group):
+    """``soul`` itself."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        return command
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Explain the exit codes."""
+        texts = ctx.ensure_object(Settings).texts
+        with formatter.section(texts("help.exits")):
+            formatter.write_dl([(str(code.value), texts(f"exit.{code.name}")) for code in Exit])
+
+
+def _say_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    from soul_client import __version__
+
+    if value:
+        click.echo(f"soul {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=Root, invoke_without_command=True, context_settings={"max_content_width": 100})
+@option("--version", "-V", is_flag=True, expose_value=False, is_eager=True, callback=_say_version)
+@click.pass_context
+def cli(ctx: click.Context) -> Any:
+    """Run ``soul chat`` where no command is named."""
+    if ctx.invoked_subcommand is None:
+        command = cli.get_command(ctx, "chat")
+        assert command is not None
+        with command.make_context("chat", [], parent=ctx) as chat:
+            return command.invoke(chat)
+    return None

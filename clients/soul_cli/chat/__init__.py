@@ -1,0 +1,1 @@
+"""The chat: one conversation, at a terminal or through a pipe."""

@@ -1,0 +1,53 @@
+"""Chat through a pipe: each line is a message, stdout gets replies and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from soul_cli import output
+from soul_cli.chat import commands
+from soul_cli.chat.conversation import Conversation
+from soul_cli.exits import Exit
+from soul_cli.run import failed
+from soul_client.errors import DaemonError
+
+
+def run(conversation: Conversation, lines: Iterable[str]) -> Exit:
+    """Answer every line; the exit code is that of the last thing that went wrong.
+
+    Raises:
+        SoulError: the daemon is gone; the lines that are left were not said.
+    """
+    exit_code = Exit.OK
+    for line in lines:
+        text = line.strip("\r\n")
+        if not text.strip():
+            continue
+        try:
+            if (command := commands.parse(text)) is not None:
+                print(commands.run(conversation, *command), file=sys.stderr)
+            elif not _say(conversation, commands.message_of(text)):
+                return Exit.INTERRUPTED
+        except commands.Leave:
+            break
+        except commands.Misused as e:
+            output.error(conversation.settings, code="usage", label="", message=str(e), hint="")
+            exit_code = Exit.USAGE
+        except DaemonError as e:
+            exit_code = failed(conversation.settings, e)
+    return exit_code
+
+
+def _say(conversation: Conversation, text: str) -> bool:
+    """Have one turn; False if Ctrl-C cut it short."""
+    if conversation.settings.is_json:
+        done = conversation.say(text, lambda piece: None)
+        output.say_json(done)
+    else:
+        reply = output.Reply()
+        try:
+            done = conversation.say(text, reply.say)
+        finally:
+            reply.end()
+    return done.finish != "cancelled"

@@ -1,0 +1,1 @@
+"""The commands of ``soul``, one module each; imported when they are used."""

@@ -1,0 +1,124 @@
+"""Say what is waited for, once it takes longer than a second. Always on stderr.
+
+On a terminal a line with a spinner, or a bar, that vanishes; elsewhere a short plain line
+for each step that takes so long.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from soul_cli import output
+from soul_cli.texts import Texts
+
+if TYPE_CHECKING:
+    from soul_client.exchange import Update
+
+DELAY_S = 1.0
+
+
+class Waiting:
+    """What is going on while nothing can be seen; a context that leaves nothing behind."""
+
+    def __init__(self, texts: Texts, *, delay_s: float = DELAY_S) -> None:
+        self._texts = texts
+        self._delay_s = delay_s
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._label = ""
+        self._done = self._total = 0
+        self._bar: Any = None  # rich.progress.Progress once it is on the screen
+        self._task: Any = None
+
+    def __enter__(self) -> Waiting:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def update(self, update: Update) -> None:
+        """Show an ``ack`` or ``progress`` of a request."""
+        from soul_client.wire import Progress
+
+        if isinstance(update, Progress):
+            stage = update.stage
+            if stage == "queued" and not update.position:
+                stage = "waiting"
+            label = self._texts.get(f"stage.{stage}", position=update.position)
+            self.show(label or stage, update.done, update.total)
+
+    def show(self, label: str, done: int = 0, total: int = 0) -> None:
+        """Say what is going on, and how far it is if ``total`` is known."""
+        with self._lock:
+            is_new = label != self._label
+            self._label, self._done, self._total = label, done, total
+            if self._bar is not None:
+                self._redraw()
+            elif is_new:
+                self._restart_timer()
+
+    def clear(self) -> None:
+        """Leave the screen as it was; a later ``show`` begins anew."""
+        with self._lock:
+            self._label = ""
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+
+    def _restart_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(self._delay_s, self._appear)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _appear(self) -> None:
+        with self._lock:
+            if not self._label or threading.current_thread() is not self._timer:
+                return
+            if output.is_terminal(sys.stderr):
+                self._draw()
+            else:
+                print(f"{self._label}…", file=sys.stderr, flush=True)
+
+    def _draw(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+        console = Console(stderr=True, no_color=not output.has_colour(sys.stderr))
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[amount]}", markup=False),
+            console=console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._bar.add_task("", total=None, amount="")
+        self._redraw()
+        self._bar.start()
+
+    def _redraw(self) -> None:
+        self._bar.update(
+            self._task,
+            description=self._label,
+            completed=self._done,
+            total=self._total or None,
+            amount=amount(self._done, self._total),
+        )
+
+
+def amount(done: int, total: int) -> str:
+    """Return how much of how much: sizes where the numbers can only be bytes."""
+    if not total:
+        return ""
+    if total < 1_000_000:
+        return f"{100 * done // total} %"
+    return f"{output.size(done)} / {output.size(total)}"

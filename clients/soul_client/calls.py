@@ -1,0 +1,152 @@
+"""Everything a client can ask the daemon, as typed values.
+
+A ``Call`` is data: which socket, which frame, and what the answer is decoded to. The sync
+and the async client both carry it out, so that neither repeats the parameters.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Literal, TypeVar
+
+from msgspec import Struct
+
+from soul_client import wire
+from soul_client.errors import WireError
+from soul_client.wire import ErrorCode, Kind
+
+R = TypeVar("R")
+
+SocketName = Literal["rpc", "ctl"]
+
+
+class Call(Struct, Generic[R], frozen=True, kw_only=True):
+    """One question: ``params`` go out on ``socket``, the answer is a ``result``."""
+
+    socket: SocketName
+    kind: Kind = Kind.REQ
+    method: str = ""
+    params: Struct
+    result: type[R]
+
+
+def by_name(method: str, params: Struct | None = None) -> Call[Any]:
+    """Make the call of a method in ``wire.RPC_METHODS`` or ``wire.CTL_METHODS``.
+
+    Raises:
+        WireError: ``unknown_method``, or ``bad_request`` for parameters of another method.
+    """
+    socket: SocketName = "rpc" if method in wire.RPC_METHODS else "ctl"
+    types = wire.RPC_METHODS.get(method) or wire.CTL_METHODS.get(method)
+    if types is None:
+        raise WireError(ErrorCode.UNKNOWN_METHOD, f"there is no method {method!r}")
+    params_type, result = types
+    params = params_type() if params is None else params
+    if not isinstance(params, params_type):
+        raise WireError(
+            ErrorCode.BAD_REQUEST,
+            f"{method} takes {params_type.__name__}, not {type(params).__name__}",
+        )
+    return Call(socket=socket, method=method, params=params, result=result)
+
+
+def hello(client: str) -> Call[wire.Welcome]:
+    """Introduce the client."""
+    return Call(
+        socket="rpc", kind=Kind.HELLO, params=wire.Hello(client=client), result=wire.Welcome
+    )
+
+
+def ping() -> Call[wire.Empty]:
+    """Ask for a sign of life."""
+    return Call(socket="ctl", kind=Kind.PING, params=wire.Empty(), result=wire.Empty)
+
+
+def cancel(target: str) -> Call[wire.Stopped]:
+    """Stop a request by id; "" or "all" stops every one."""
+    return Call(
+        socket="ctl", kind=Kind.CANCEL, params=wire.Cancel(target=target), result=wire.Stopped
+    )
+
+
+def status() -> Call[wire.Status]:
+    """Ask what the daemon does."""
+    return _call("daemon.status", wire.Empty(), wire.Status)
+
+
+def shutdown() -> Call[wire.Empty]:
+    """Ask the daemon to finish what runs, and end."""
+    return _call("daemon.shutdown", wire.Empty(), wire.Empty)
+
+
+def chat(
+    text: str,
+    *,
+    session: str | None = None,
+    system: str | None = None,
+    sampling: wire.SamplingOverrides | None = None,
+    deadline_s: float | None = None,
+    off_record: bool = False,
+    echo_prompt: bool = False,
+) -> Call[wire.ChatDone]:
+    """Say something in a session; None opens a new one."""
+    params = wire.ChatSend(
+        text=text,
+        session=session,
+        system=system,
+        sampling=sampling or wire.SamplingOverrides(),
+        deadline_s=deadline_s,
+        off_record=off_record,
+        echo_prompt=echo_prompt,
+    )
+    return _call("chat.send", params, wire.ChatDone)
+
+
+def sessions() -> Call[wire.SessionList]:
+    """List the conversations, newest first."""
+    return _call("session.list", wire.Empty(), wire.SessionList)
+
+
+def session(name: str) -> Call[wire.SessionHistory]:
+    """Read the messages of one conversation."""
+    return _call("session.get", wire.SessionGet(session=name), wire.SessionHistory)
+
+
+def body_list() -> Call[wire.BodyList]:
+    """List the bodies in ``models/``."""
+    return _call("body.list", wire.Empty(), wire.BodyList)
+
+
+def body_info(name: str = "") -> Call[wire.BodyInfo]:
+    """Read what a body is; "" is the configured one."""
+    return _call("body.info", wire.BodyRef(name=name), wire.BodyInfo)
+
+
+def body_load(name: str = "") -> Call[wire.LoadedBody]:
+    """Load a body; "" is the configured one."""
+    return _call("body.load", wire.BodyRef(name=name), wire.LoadedBody)
+
+
+def body_unload() -> Call[wire.Empty]:
+    """Give the memory of the loaded body back."""
+    return _call("body.unload", wire.Empty(), wire.Empty)
+
+
+def body_catalog() -> Call[wire.Catalog]:
+    """List the well-known bodies, the one suggested for this machine marked."""
+    return _call("body.catalog", wire.Empty(), wire.Catalog)
+
+
+def body_pull(source: str = "", name: str = "", *, replace: bool = False) -> Call[wire.BodyPulled]:
+    """Fetch a body; "" is the suggested one. ``replace`` puts it in the place of its namesake."""
+    params = wire.BodyPull(source=source, name=name, replace=replace)
+    return _call("body.pull", params, wire.BodyPulled)
+
+
+def config_show() -> Call[wire.ConfigShown]:
+    """Read the config in force."""
+    return _call("config.show", wire.Empty(), wire.ConfigShown)
+
+
+def _call(method: str, params: Struct, result: type[R]) -> Call[R]:
+    socket: SocketName = "rpc" if method in wire.RPC_METHODS else "ctl"
+    return Call(socket=socket, method=method, params=params, result=result)

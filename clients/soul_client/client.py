@@ -1,0 +1,263 @@
+"""The sync client."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from soul_client import calls, locate, sockets
+from soul_client.calls import Call
+from soul_client.exchange import Exchange
+from soul_client.link import Link
+from soul_client.stream import OnUpdate, Reply, Stream
+from soul_client.subscription import Subscription
+from soul_client.wire import (
+    BodyInfo,
+    BodyList,
+    BodyPulled,
+    Catalog,
+    ChatDone,
+    ConfigShown,
+    Connection,
+    LoadedBody,
+    SamplingOverrides,
+    SessionHistory,
+    SessionList,
+    Status,
+)
+
+R = TypeVar("R")
+
+
+class Client:
+    """Talk to the daemon of a config.
+
+    ::
+
+        with Client() as soul:
+            for piece in (reply := soul.chat("Hello")):
+                print(piece, end="")
+            print(reply.done.usage)
+
+    Several requests may be under way and be read in any order. A Client belongs to the
+    thread that made it (another thread makes its own; it is cheap) and does not survive a
+    fork. When the daemon is lost, the requests under way fail with ``ConnectionLost``; the
+    next request looks for the daemon anew, once.
+
+    Raises:
+        ConfigNotFound, ConfigInvalid: no config to find the daemon by.
+        NotRunning: there is no daemon; ``launch.ensure_running`` starts one.
+        UnsafeFile, KeyRefused: the daemon is not to be trusted, or does not trust us.
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        connection: Connection | None = None,
+        key_file: str | os.PathLike[str] | None = None,
+        name: str = "soul_client",
+        timeout_s: float = 10.0,
+        silence_s: float = 12.0,
+    ) -> None:
+        """Connect.
+
+        Args:
+            config: which config file; see ``locate.find_config``.
+            connection: how to reach the daemon, instead of reading it by the config.
+            key_file: CURVE key for tcp endpoints; default is the workspace owner's.
+            name: how the client introduces itself.
+            timeout_s: how long to wait for answers that take no work.
+            silence_s: how long the daemon may say nothing, not even to a ping, before the
+                connection counts as lost.
+        """
+        self._config = None if connection else locate.find_config(config)
+        self._connection = connection
+        self._key_file = key_file
+        self._name = name
+        self._timeout_s = timeout_s
+        self._silence_s = silence_s
+        self._link = self._connect()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def connection(self) -> Connection:
+        """How the daemon was reached."""
+        return self._link.connection
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the daemon is there, as far as the sockets know; a ping knows more."""
+        self._link.look()
+        return not self._link.is_lost
+
+    def close(self) -> None:
+        """Close the connection; what is under way goes on in the daemon unless it streams to us."""
+        self._link.close()
+
+    def start(self, call: Call[R], *, timeout_s: float | None = None) -> Stream[R]:
+        """Send any call and return its answers as they come; see ``soul_client.calls``.
+
+        ``timeout_s`` limits the whole request. However long it takes, a daemon that does
+        not even answer pings raises ``ConnectionLost``.
+        """
+        return Stream(self._live_link(), Exchange(call), timeout_s=timeout_s)
+
+    def request(
+        self, method: str, params: Struct | None = None, *, timeout_s: float | None = None
+    ) -> Stream[Any]:
+        """Send a request by method name, as PROTOCOL.md has it."""
+        return self.start(calls.by_name(method, params), timeout_s=timeout_s)
+
+    def chat(
+        self,
+        text: str,
+        *,
+        session: str | None = None,
+        system: str | None = None,
+        sampling: SamplingOverrides | None = None,
+        deadline_s: float | None = None,
+        off_record: bool = False,
+        echo_prompt: bool = False,
+        on_update: OnUpdate | None = None,
+    ) -> Reply:
+        """Say something and return the reply as it comes.
+
+        ``on_update`` is told of the ack and of progress (queue position, loading, prefill).
+        See ``wire.ChatSend`` for the rest.
+        """
+        call = calls.chat(
+            text,
+            session=session,
+            system=system,
+            sampling=sampling,
+            deadline_s=deadline_s,
+            off_record=off_record,
+            echo_prompt=echo_prompt,
+        )
+        return Reply(self.start(call), on_update)
+
+    def ask(
+        self,
+        text: str,
+        *,
+        session: str | None = None,
+        system: str | None = None,
+        sampling: SamplingOverrides | None = None,
+        deadline_s: float | None = None,
+        off_record: bool = False,
+        echo_prompt: bool = False,
+    ) -> ChatDone:
+        """Say something and wait for the whole reply."""
+        call = calls.chat(
+            text,
+            session=session,
+            system=system,
+            sampling=sampling,
+            deadline_s=deadline_s,
+            off_record=off_record,
+            echo_prompt=echo_prompt,
+        )
+        return self.start(call).wait()
+
+    def ping(self) -> float:
+        """Return the seconds of one round trip."""
+        start_s = time.perf_counter()
+        self._quick(calls.ping())
+        return time.perf_counter() - start_s
+
+    def cancel(self, target: str = "") -> list[str]:
+        """Stop a request by id, of any client; "" stops every one. Return what was stopped."""
+        return self._quick(calls.cancel(target)).ids
+
+    def status(self) -> Status:
+        """Ask what the daemon does; answered whatever it does."""
+        return self._quick(calls.status())
+
+    def shutdown(self) -> None:
+        """Ask the daemon to finish what runs, and end."""
+        self._quick(calls.shutdown())
+
+    def sessions(self) -> SessionList:
+        """List the conversations, newest first."""
+        return self._quick(calls.sessions())
+
+    def session(self, name: str) -> SessionHistory:
+        """Read the messages of one conversation."""
+        return self._quick(calls.session(name))
+
+    def body_list(self) -> BodyList:
+        """List the bodies in ``models/``."""
+        return self._quick(calls.body_list())
+
+    def body_info(self, name: str = "") -> BodyInfo:
+        """Read what a body is, and whether it fits; "" is the configured one."""
+        return self.start(calls.body_info(name)).wait()
+
+    def body_load(self, name: str = "", *, on_update: OnUpdate | None = None) -> LoadedBody:
+        """Load a body; "" is the configured one."""
+        return self.start(calls.body_load(name)).wait(on_update)
+
+    def body_unload(self) -> None:
+        """Give the memory of the loaded body back."""
+        self.start(calls.body_unload()).wait()
+
+    def body_catalog(self) -> Catalog:
+        """List the well-known bodies, the one suggested for this machine marked."""
+        return self._quick(calls.body_catalog())
+
+    def body_pull(
+        self,
+        source: str = "",
+        name: str = "",
+        *,
+        replace: bool = False,
+        on_update: OnUpdate | None = None,
+    ) -> BodyPulled:
+        """Fetch a body; "" is the suggested one."""
+        return self.start(calls.body_pull(source, name, replace=replace)).wait(on_update)
+
+    def config_show(self) -> ConfigShown:
+        """Read the config in force."""
+        return self._quick(calls.config_show())
+
+    def events(self) -> Subscription:
+        """Subscribe to the events from now on; close it, or use it in a ``with``."""
+        connection = self._live_link().connection
+        return Subscription(
+            connection,
+            sockets.keys_for(connection, self._key_file),
+            ask_status=self.status,
+            timeout_s=self._timeout_s,
+        )
+
+    def _quick(self, call: Call[R]) -> R:
+        return self.start(call, timeout_s=self._timeout_s).wait()
+
+    def _live_link(self) -> Link:
+        if not self.is_connected:
+            self._link.close()
+            self._link = self._connect()
+        return self._link
+
+    def _connect(self) -> Link:
+        connection = self._connection
+        if connection is None:
+            assert self._config is not None
+            connection = locate.read_connection(self._config)
+        keys = sockets.keys_for(connection, self._key_file)
+        return Link(
+            connection,
+            keys,
+            client=self._name,
+            timeout_s=self._timeout_s,
+            silence_s=self._silence_s,
+        )

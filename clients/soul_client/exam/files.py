@@ -1,0 +1,138 @@
+"""Persona and quiz files: their schema, and everything that can be wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from soul_client.errors import ExamInvalid
+
+Text = Annotated[str, Meta(min_length=1, pattern=r"\S")]
+Texts = Annotated[list[Text], Meta(min_length=1)]
+
+
+class Update(Struct, frozen=True, kw_only=True):
+    """Which earlier fact a probe replaces: a night, and the fact's place in its ``say``."""
+
+    night: Annotated[int, Meta(ge=0)]
+    fact: Annotated[int, Meta(ge=0)]
+
+
+class Probe(Struct, frozen=True, kw_only=True):
+    """Questions about one fact: ``ask`` has a direct wording first, then indirect ones.
+
+    ``accept``: any of these in an answer is a hit. ``stale``: what was right before.
+    """
+
+    fact: Annotated[int, Meta(ge=0)]
+    ask: Texts
+    accept: Texts
+    updates: Update | None = None
+    stale: list[Text] = []
+
+
+class Night(Struct, frozen=True, kw_only=True):
+    """One day: what is said, facts and small talk, and what is asked afterwards."""
+
+    say: Texts
+    probes: list[Probe]
+    small_talk: list[Text] = []
+
+
+class NeverTold(Struct, frozen=True, kw_only=True):
+    """A question about something that was never said."""
+
+    ask: Text
+
+
+class Persona(Struct, frozen=True, kw_only=True):
+    """An invented user, who talks on some days; every day ends with a night."""
+
+    name: Text
+    language: Literal["en", "ja"]
+    nights: Annotated[list[Night], Meta(min_length=1)]
+    never_told: list[NeverTold] = []
+
+
+class QuizItem(Struct, frozen=True, kw_only=True):
+    """A question of general knowledge."""
+
+    ask: Text
+    accept: Texts
+
+
+class Quiz(Struct, frozen=True, kw_only=True):
+    """A list of questions of general knowledge."""
+
+    items: Annotated[list[QuizItem], Meta(min_length=1)]
+
+
+def load(path: Path) -> Persona | Quiz:
+    """Read a persona file, or a general quiz: a list of ``{ask, accept}``.
+
+    Raises:
+        ExamInvalid: the file, where in it, and what is wrong there.
+    """
+    try:
+        raw = msgspec.json.decode(path.read_bytes())
+        loaded: Persona | Quiz
+        if isinstance(raw, list):
+            loaded = Quiz(items=msgspec.convert(raw, Annotated[list[QuizItem], Meta(min_length=1)]))
+            faults = _quiz_faults(loaded)
+        else:
+            loaded = msgspec.convert(raw, Persona)
+            faults = _persona_faults(loaded)
+    except OSError as e:
+        raise ExamInvalid(f"{path} cannot be read: {e.strerror}") from e
+    except UnicodeDecodeError as e:
+        raise ExamInvalid(f"{path} is not UTF-8 text: {e.reason} at byte {e.start}") from e
+    except msgspec.MsgspecError as e:
+        raise ExamInvalid(f"{path} is no persona and no quiz: {e}") from e
+    if fault := next(faults, ""):
+        raise ExamInvalid(f"{path}: {fault}")
+    return loaded
+
+
+def _quiz_faults(quiz: Quiz) -> Iterator[str]:
+    for n, item in enumerate(quiz.items):
+        yield from _telling(f"$[{n}]", [item.ask], item.accept)
+
+
+def _persona_faults(persona: Persona) -> Iterator[str]:
+    for n, night in enumerate(persona.nights):
+        seen: set[int] = set()
+        for p, probe in enumerate(night.probes):
+            at = f"$.nights[{n}].probes[{p}]"
+            if probe.fact >= len(night.say):
+                yield f"fact {probe.fact} is not one of the {len(night.say)} in say - at {at}.fact"
+            if probe.fact in seen:
+                yield f"fact {probe.fact} has another probe already - at {at}.fact"
+            seen.add(probe.fact)
+            yield from _telling(at, probe.ask, [*probe.accept, *probe.stale])
+            yield from _update_faults(persona, n, probe, at)
+
+
+def _update_faults(persona: Persona, night: int, probe: Probe, at: str) -> Iterator[str]:
+    if probe.updates is None:
+        if probe.stale:
+            yield f"stale without updates - at {at}.stale"
+        return
+    if not probe.stale:
+        yield f"updates without stale values - at {at}"
+    earlier, fact = probe.updates.night, probe.updates.fact
+    if earlier >= night:
+        yield f"night {earlier} is not before night {night} - at {at}.updates.night"
+    elif all(one.fact != fact for one in persona.nights[earlier].probes):
+        yield f"night {earlier} has no probe for fact {fact} - at {at}.updates.fact"
+
+
+def _telling(at: str, asks: Sequence[str], values: Sequence[str]) -> Iterator[str]:
+    """A question that has its own answer in it scores when it is repeated."""
+    for k, ask in enumerate(asks):
+        for value in values:
+            if value.casefold() in ask.casefold():
+                yield f"the question {ask!r} has its answer {value!r} in it - at {at}.ask[{k}]"

@@ -1,0 +1,141 @@
+"""A request under way, read as it comes (sync)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
+
+from soul_client import calls
+from soul_client.errors import ConnectionLost, TimedOut
+from soul_client.exchange import Exchange, Update
+from soul_client.link import Link
+from soul_client.wire import ChatDone, Chunk
+
+R = TypeVar("R")
+
+OnUpdate = Callable[[Update], None]
+
+ACK_WITHIN_S = 1.0
+
+
+class Stream(Generic[R]):
+    """Answers of one request: iterate for ack, progress, chunks and the result at the end.
+
+    Leaving the loop early, by ``break``, an exception or Ctrl-C, tells the daemon to stop
+    the request; ``stop()`` then still brings its result.
+    """
+
+    def __init__(self, link: Link, exchange: Exchange[R], *, timeout_s: float | None) -> None:
+        self._link = link
+        self._exchange = exchange
+        self._until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        self._is_cancelled = False
+        self._mailbox = link.send(exchange)
+
+    @property
+    def id(self) -> str:
+        """The request id; any client can cancel the request by it."""
+        return self._exchange.id
+
+    @property
+    def session(self) -> str:
+        """The session the daemon chose, once it said so."""
+        return self._exchange.ack.session if self._exchange.ack else ""
+
+    @property
+    def result(self) -> R | None:
+        """The body of ``done``; None before it arrives."""
+        return self._exchange.result
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether ``done`` or ``error`` has arrived."""
+        return self._exchange.is_finished
+
+    def __iter__(self) -> Iterator[Update | R]:
+        try:
+            while not self.is_finished:
+                yield self.read()
+        finally:
+            if not self.is_finished:
+                self.cancel()
+
+    def read(self) -> Update | R:
+        """Wait for the next answer.
+
+        Raises:
+            DaemonError: the request failed.
+            ConnectionLost: the daemon went away, or fell silent.
+            TimedOut: the time given for the request is over; it was told to stop.
+        """
+        try:
+            header, raw = self._link.receive(self._mailbox, self._until_s)
+        except TimedOut:
+            self.cancel()
+            raise
+        return self._exchange.feed(header, raw)
+
+    def wait(self, on_update: OnUpdate | None = None) -> R:
+        """Read to the end and return the result; raises as ``read``."""
+        for update in self:
+            if on_update is not None and isinstance(update, Update):
+                on_update(update)
+        assert self._exchange.result is not None
+        return self._exchange.result
+
+    def cancel(self) -> None:
+        """Ask the daemon to stop this request; its end still arrives.
+
+        Waits for the ack first (a moment at most): ``cancel`` takes another socket and must
+        not arrive before the request.
+        """
+        if self._is_cancelled or self.is_finished or self._link.is_lost:
+            return
+        self._is_cancelled = True
+        try:
+            if not self._exchange.is_known:
+                self._link.await_mail(self._mailbox, time.monotonic() + ACK_WITHIN_S)
+            self._link.send(Exchange(calls.cancel(self.id)))
+        except (ConnectionLost, TimedOut):
+            self._link.look()  # nothing left to stop, or nobody who would
+
+    def stop(self, timeout_s: float = 10.0) -> R:
+        """Cancel, and wait for the result; raises as ``read``."""
+        self.cancel()
+        self._until_s = time.monotonic() + timeout_s
+        return self.wait()
+
+
+class Reply:
+    """A reply: iterate for its text as it comes, in whole characters."""
+
+    def __init__(self, stream: Stream[ChatDone], on_update: OnUpdate | None) -> None:
+        self.stream = stream
+        self._on_update = on_update
+
+    @property
+    def done(self) -> ChatDone | None:
+        """The finished turn; None while it lasts."""
+        return self.stream.result
+
+    @property
+    def session(self) -> str:
+        """The session of this turn, once the daemon said so."""
+        return self.stream.session
+
+    def __iter__(self) -> Iterator[str]:
+        for update in self.stream:
+            if isinstance(update, Chunk):
+                yield update.text
+            elif self._on_update is not None and not isinstance(update, ChatDone):
+                self._on_update(update)
+
+    def wait(self) -> ChatDone:
+        """Read to the end and return the finished turn."""
+        return self.stream.wait()
+
+    def stop(self, timeout_s: float = 10.0) -> ChatDone:
+        """Stop the reply and return what was said."""
+        return self.stream.stop(timeout_s)

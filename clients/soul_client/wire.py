@@ -1,0 +1,465 @@
+"""Every message type that crosses a socket, wire version 1.
+
+PROTOCOL.md is the same thing in words; a test holds the two together. Types are
+``msgspec`` structs: validated on entry, unknown fields ignored, so either side may be
+newer than the other. Times are seconds, sizes bytes, timestamps RFC 3339 strings.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field
+
+PROTOCOL = 1
+MAGIC = b"S1"
+
+
+class Kind(StrEnum):
+    """What a frame is. A request is answered: ack, progress*, chunk*, one of done | error."""
+
+    HELLO = "hello"
+    WELCOME = "welcome"
+    REQ = "req"
+    ACK = "ack"
+    PROGRESS = "progress"
+    CHUNK = "chunk"
+    DONE = "done"
+    ERROR = "error"
+    CANCEL = "cancel"
+    PING = "ping"
+    PONG = "pong"
+    EVENT = "event"
+
+
+class ErrorCode(StrEnum):
+    """The fixed list of error codes; clients branch on these, never on the message."""
+
+    BAD_REQUEST = "bad_request"  # malformed frame or body, value out of range
+    UNKNOWN_METHOD = "unknown_method"
+    PROTOCOL_MISMATCH = "protocol_mismatch"
+    TOO_LARGE = "too_large"  # frame, depth, items or message over a limit
+    PROMPT_TOO_LONG = "prompt_too_long"  # one message does not fit the context
+    BUSY = "busy"  # queue full, or too many requests in flight for this client
+    NOT_FOUND = "not_found"  # no such session, request, body or soul
+    BODY_INVALID = "body_invalid"  # wrong, truncated or hostile model file
+    BODY_MISSING = "body_missing"  # the configured body is not in models/
+    SOUL_INVALID = "soul_invalid"  # wrong, damaged, foreign or hostile soul file
+    SOUL_MISMATCH = "soul_mismatch"  # the soul was grown on another body
+    NO_MEMORY = "no_memory"  # over the budget, or the allocation failed
+    DEVICE_UNAVAILABLE = "device_unavailable"
+    ENGINE_DIED = "engine_died"
+    STORAGE = "storage"  # the diary or another file could not be written
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    SHUTTING_DOWN = "shutting_down"
+    SLOW_CLIENT = "slow_client"
+    PULL_FAILED = "pull_failed"
+    INTERNAL = "internal"
+
+
+class WireStruct(Struct, frozen=True, kw_only=True):
+    """Base of all wire structs."""
+
+
+RequestId = Annotated[str, Meta(max_length=64)]
+SessionId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
+
+
+class Header(WireStruct, frozen=True, kw_only=True):
+    """First payload part of every frame."""
+
+    kind: Kind
+    id: RequestId = ""
+    method: Annotated[str, Meta(max_length=64)] = ""
+    seq: int = 0
+
+
+class Hello(WireStruct, frozen=True, kw_only=True):
+    """A client introduces itself (optional, once per connection)."""
+
+    client: str
+    protocol_min: int = PROTOCOL
+    protocol_max: int = PROTOCOL
+
+
+class Limits(WireStruct, frozen=True, kw_only=True):
+    """The limits the daemon holds clients to."""
+
+    max_frame_bytes: int = 4 * 1024 * 1024
+    max_depth: int = 32
+    max_items: int = 65536
+    max_in_flight: int = 16
+    max_queue: int = 256
+    max_message_chars: int = 400_000
+
+
+class Welcome(WireStruct, frozen=True, kw_only=True):
+    """Answer to ``hello``; ``daemon_id`` changes with every start of the daemon."""
+
+    version: str
+    protocol: int
+    daemon_id: str
+    limits: Limits
+
+
+class Error(WireStruct, frozen=True, kw_only=True):
+    """Body of an ``error`` frame."""
+
+    code: ErrorCode
+    message: str
+    hint: str = ""
+
+
+class Ack(WireStruct, frozen=True, kw_only=True):
+    """A request was accepted. ``position`` 0: running, n: n requests run or wait before it."""
+
+    position: int = 0
+    session: str = ""
+
+
+class Progress(WireStruct, frozen=True, kw_only=True):
+    """How far a request is. ``stage``: queued, loading, prefill, downloading, checking, placing."""
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    position: int = 0
+    note: str = ""
+
+
+class Chunk(WireStruct, frozen=True, kw_only=True):
+    """A piece of reply text, whole characters only."""
+
+    text: str
+
+
+class Sampling(WireStruct, frozen=True, kw_only=True):
+    """How the next token is drawn; every field as in config.yaml ``chat``."""
+
+    max_tokens: Annotated[int, Meta(ge=1, le=1_000_000)] = 512
+    temperature: Annotated[float, Meta(ge=0, le=100)] = 0.5
+    top_k: Annotated[int, Meta(ge=0)] = 40
+    top_p: Annotated[float, Meta(gt=0, le=1)] = 0.95
+    min_p: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    repetition_penalty: Annotated[float, Meta(gt=0, le=10)] = 1.1
+    repetition_window: Annotated[int, Meta(ge=0)] = 256
+    seed: int | None = None
+    stop: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(max_length=16)] = []
+
+
+class SamplingOverrides(WireStruct, frozen=True, kw_only=True):
+    """The fields of ``Sampling`` a request wants different from the config; None keeps it."""
+
+    max_tokens: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=100)] | None = None
+    top_k: Annotated[int, Meta(ge=0)] | None = None
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0, le=10)] | None = None
+    repetition_window: Annotated[int, Meta(ge=0)] | None = None
+    seed: int | None = None
+    stop: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(max_length=16)] | None = None
+
+
+class ChatMessage(WireStruct, frozen=True, kw_only=True):
+    """One message of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+class ChatSend(WireStruct, frozen=True, kw_only=True):
+    """``chat.send``: say something in a session and stream the reply.
+
+    ``session`` None opens a new one. ``system`` replaces the configured system prompt.
+    ``off_record``: the turn is in no diary and is not learned. ``echo_prompt``: ``ChatDone``
+    says what the body was given to read.
+    """
+
+    text: Annotated[str, Meta(min_length=1)]
+    session: SessionId | None = None
+    system: str | None = None
+    sampling: SamplingOverrides = field(default_factory=SamplingOverrides)
+    deadline_s: Annotated[float, Meta(gt=0)] | None = None
+    off_record: bool = False
+    echo_prompt: bool = False
+
+
+class Usage(WireStruct, frozen=True, kw_only=True):
+    """What a reply cost. ``cached_tokens`` of the prompt were in the prefix cache."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    reply_tokens: int = 0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+
+
+Finish = Literal["stop", "length", "cancelled", "deadline"]
+
+
+class ChatDone(WireStruct, frozen=True, kw_only=True):
+    """The turn is in the diary. ``finish`` says why the reply ended.
+
+    ``recorded`` is false when the turn was off the record, or stopped before anything was
+    said. ``prompt``: with ``echo_prompt``, every token that was read, as text.
+    """
+
+    session: str
+    text: str
+    finish: Finish
+    usage: Usage
+    recorded: bool = True
+    prompt: str | None = None
+
+
+class SessionInfo(WireStruct, frozen=True, kw_only=True):
+    """One line of ``session.list``."""
+
+    session: str
+    turns: int
+    last_ts: str
+    title: str
+
+
+class SessionList(WireStruct, frozen=True, kw_only=True):
+    """Result of ``session.list``, newest first."""
+
+    sessions: list[SessionInfo]
+
+
+class SessionGet(WireStruct, frozen=True, kw_only=True):
+    """``session.get``: the messages of a session, oldest first."""
+
+    session: SessionId
+
+
+class SessionHistory(WireStruct, frozen=True, kw_only=True):
+    """Result of ``session.get``."""
+
+    session: str
+    messages: list[ChatMessage]
+
+
+class BodyEntry(WireStruct, frozen=True, kw_only=True):
+    """A body found in ``models/``. ``name`` is its path relative to it, without suffix."""
+
+    name: str
+    path: str
+    format: Literal["hf", "gguf", "safetensors", "bitt"]
+    size_bytes: int
+    loaded: bool = False
+
+
+class BodyList(WireStruct, frozen=True, kw_only=True):
+    """Result of ``body.list``."""
+
+    bodies: list[BodyEntry]
+
+
+class BodyRef(WireStruct, frozen=True, kw_only=True):
+    """``body.info`` and ``body.load``: a body by name; "" is the configured one."""
+
+    name: str = ""
+
+
+class MemoryEstimate(WireStruct, frozen=True, kw_only=True):
+    """What loading a body will take."""
+
+    weights_bytes: int
+    cache_bytes: int
+    scratch_bytes: int
+    total_bytes: int
+    budget_bytes: int
+    fits: bool
+
+
+class BodyInfo(WireStruct, frozen=True, kw_only=True):
+    """What a body is, read from its files; nothing is loaded for it."""
+
+    name: str
+    path: str
+    format: str
+    family: str
+    fingerprint: str
+    parameters: int
+    size_bytes: int
+    quantisation: str
+    layers: int
+    hidden: int
+    vocabulary: int
+    context_max: int
+    chat_template: bool
+    memory: MemoryEstimate
+    licence: str = ""
+
+
+class LoadedBody(WireStruct, frozen=True, kw_only=True):
+    """A loaded body and the choices made for it, each with its reason."""
+
+    name: str
+    family: str
+    fingerprint: str
+    device: str
+    dtype: str
+    kernel: str
+    threads: int
+    context_tokens: int
+    memory_bytes: int
+    load_s: float
+    reasons: list[str] = []
+
+
+class CatalogEntry(WireStruct, frozen=True, kw_only=True):
+    """A well-known body that ``body.pull`` can fetch by name."""
+
+    name: str
+    source: str
+    licence: str
+    parameters: int
+    download_bytes: int
+    memory_bytes: int
+    languages: list[str]
+    note: str = ""
+    suggested: bool = False
+
+
+class Catalog(WireStruct, frozen=True, kw_only=True):
+    """Result of ``body.catalog``."""
+
+    bodies: list[CatalogEntry]
+
+
+class BodyPull(WireStruct, frozen=True, kw_only=True):
+    """``body.pull``: fetch a body. ``source``: a catalog name, ``hf:org/name``, a folder or file.
+
+    "" takes the one suggested for this machine.
+    """
+
+    source: str = ""
+    name: str = ""
+    replace: bool = False
+
+
+class BodyPulled(WireStruct, frozen=True, kw_only=True):
+    """Result of ``body.pull``."""
+
+    name: str
+    path: str
+    size_bytes: int
+
+
+class Empty(WireStruct, frozen=True, kw_only=True):
+    """No parameters, or nothing to say."""
+
+
+class RunningRequest(WireStruct, frozen=True, kw_only=True):
+    """A request at work or waiting. ``position`` 0: running."""
+
+    id: str
+    method: str
+    position: int
+    age_s: float
+
+
+class EngineStatus(WireStruct, frozen=True, kw_only=True):
+    """The engine process."""
+
+    state: Literal["absent", "starting", "loading", "ready", "answering", "dead"]
+    pid: int = 0
+    memory_bytes: int = 0
+    restarts: int = 0
+    last_error: str = ""
+
+
+class Status(WireStruct, frozen=True, kw_only=True):
+    """``daemon.status``, and the data of ``state`` events."""
+
+    version: str
+    protocol: int
+    daemon_id: str
+    pid: int
+    uptime_s: float
+    state: Literal["idle", "loading", "answering", "pulling", "stopping"]
+    config: str
+    workspace: str
+    engine: EngineStatus
+    body: LoadedBody | None
+    body_configured: str
+    requests: list[RunningRequest]
+    diary_writable: bool
+    memory_bytes: int
+    event_seq: int
+    memory: bool = True
+
+
+class Cancel(WireStruct, frozen=True, kw_only=True):
+    """Body of a ``cancel`` frame on ``ctl``: stop request ``target`` ("" or "all": every one)."""
+
+    target: str = ""
+
+
+class Stopped(WireStruct, frozen=True, kw_only=True):
+    """Answer to ``cancel``: the ids that were told to stop."""
+
+    ids: list[str]
+
+
+class ConfigShown(WireStruct, frozen=True, kw_only=True):
+    """Result of ``config.show``: what is in force, and where it was read."""
+
+    path: str
+    values: dict[str, Any]
+
+
+class Event(WireStruct, frozen=True, kw_only=True):
+    """Body of an ``event`` frame. Numbered by the header's ``seq``, without gaps.
+
+    ``name`` is one of ``EVENTS``; a client ignores those it does not know.
+    """
+
+    name: str
+    ts: str
+    data: dict[str, Any]
+
+
+EVENTS = ("welcome", "state", "request", "turn", "body", "pull", "log")
+
+
+class Connection(WireStruct, frozen=True, kw_only=True):
+    """``connection.json`` in the runtime dir: how to reach the daemon."""
+
+    rpc: str
+    ctl: str
+    evt: str
+    protocol_min: int
+    protocol_max: int
+    daemon_id: str
+    pid: int
+    version: str
+    config: str
+    workspace: str
+    server_key: str = ""  # CURVE public key (Z85) when the endpoints are tcp
+
+
+RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
+    "chat.send": (ChatSend, ChatDone),
+    "session.list": (Empty, SessionList),
+    "session.get": (SessionGet, SessionHistory),
+    "body.list": (Empty, BodyList),
+    "body.info": (BodyRef, BodyInfo),
+    "body.load": (BodyRef, LoadedBody),
+    "body.unload": (Empty, Empty),
+    "body.catalog": (Empty, Catalog),
+    "body.pull": (BodyPull, BodyPulled),
+    "config.show": (Empty, ConfigShown),
+}
+"""``method -> (parameters, result)`` of the ``rpc`` socket."""
+
+CTL_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
+    "daemon.status": (Empty, Status),
+    "daemon.shutdown": (Empty, Empty),
+}
+"""``method -> (parameters, result)`` of the ``ctl`` socket, beside ``ping`` and ``cancel``."""

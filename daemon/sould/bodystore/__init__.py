@@ -1,0 +1,1 @@
+"""Bodies on disk: found, described, fetched, placed. Never imports torch."""

@@ -1,0 +1,1 @@
+"""Model files read as hostile input: headers only, every number checked. No torch here."""

@@ -1,0 +1,76 @@
+// What a soul adds to the MLP: gate += (A_g x) B_g, up += (A_u x) B_u, x += (A_d gate) B_d, all
+// f32. A and B are (rank, features): A's rows are dotted with the input, B's are added up.
+//
+// The input of gate and up is shared out by rows of A, and costs a barrier. That of down needs
+// none: whoever made some rows of gate multiplies them at once, while they are in its cache,
+// and the parts are added up in the order of the items, so that the sum does not depend on
+// which thread was quicker.
+#include "pass.h"
+
+static float dot(const float *a, const float *x, int64_t n) {
+    vf s0 = {0}, s1 = {0};
+    int64_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        s0 += load(a + i) * load(x + i);
+        s1 += load(a + i + LANES) * load(x + i + LANES);
+    }
+    float total = sum(s0 + s1);
+    for (; i < n; i++) total += a[i] * x[i];
+    return total;
+}
+
+// Rows of both A are dealt to the threads like cards.
+void soul_gate_up_in(Pass *p, int64_t layer, const float *x, int me, int n) {
+    const SoulLayer *l = &p->call->soul->layers[layer];
+    int64_t D = p->body->d_model, R = p->R;
+    for (int64_t i = me; i < 2 * R; i += n) {
+        const float *a = l->a[i < R ? SOUL_GATE : SOUL_UP] + i % R * D;
+        float *out = (i < R ? p->soul_gate : p->soul_up) + i % R;
+        for (int64_t t = 0; t < p->T; t++) out[t * padded(R)] = dot(a, x + t * padded(D), D);
+    }
+    team_wait(p->team, n);
+}
+
+// A_d times rows [first, last) of the finished gate.
+void soul_down_part(Pass *p, int64_t layer, int64_t item, int64_t first, int64_t last) {
+    const float *a = p->call->soul->layers[layer].a[SOUL_DOWN];
+    int64_t F = p->body->d_ff, R = p->R;
+    float *out = p->soul_parts + item * p->T * padded(R);
+    for (int64_t r = 0; r < R; r++)
+        for (int64_t t = 0; t < p->T; t++)
+            out[t * padded(R) + r] = dot(a + r * F + first, p->gate + t * padded(F) + first,
+                                         last - first);
+}
+
+const float *soul_down_in(Pass *p, int me) {
+    int64_t size = p->T * padded(p->R);
+    float *sums = p->soul_down + me * size;
+    memcpy(sums, p->soul_parts, (size_t)size * sizeof(float));
+    for (int64_t item = 1; item < p->gate_items; item++) {
+        const float *part = p->soul_parts + item * size;
+        for (int64_t i = 0; i < size; i++) sums[i] += part[i];
+    }
+    return sums;
+}
+
+// Adds inner B to rows [first, last) of what B belongs to.
+void soul_add(Pass *p, int64_t layer, enum SoulMatrix which, const float *inner, int64_t first,
+              int64_t last) {
+    const Body *body = p->body;
+    const float *b = p->call->soul->layers[layer].b[which];
+    int64_t rows = which == SOUL_DOWN ? body->d_model : body->d_ff, R = p->R;
+    float *y = which == SOUL_DOWN ? p->x : which == SOUL_UP ? p->up : p->gate;
+    for (int64_t t = 0; t < p->T; t++, y += padded(rows), inner += padded(R)) {
+        int64_t i = first;
+        for (; i + 4 * LANES <= last; i += 4 * LANES) {
+            vf s[4];
+            UNROLL for (int j = 0; j < 4; j++) s[j] = load(y + i + j * LANES);
+            for (int64_t r = 0; r < R; r++)
+                UNROLL for (int j = 0; j < 4; j++)
+                    s[j] += inner[r] * load(b + r * rows + i + j * LANES);
+            UNROLL for (int j = 0; j < 4; j++) store(y + i + j * LANES, s[j]);
+        }
+        for (; i < last; i++)
+            for (int64_t r = 0; r < R; r++) y[i] += inner[r] * b[r * rows + i];
+    }
+}

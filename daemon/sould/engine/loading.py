@@ -1,0 +1,238 @@
+"""Bring a body into memory, ready to answer."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from soul_client.wire import LoadedBody, Progress
+from sould.bridge import Load
+from sould.engine.bodyfile import BodyFile, open_body
+from sould.engine.choices import Choice
+from sould.engine.decoder import Decoder
+from sould.engine.kernel import KernelUnavailable, NativeKernel, load_kernel
+from sould.engine.memory import FLOAT_BYTES, token_bytes
+from sould.engine.pacing import Pacer
+from sould.engine.plan import Machine, Plan, make_plan
+from sould.engine.prefixcache import PrefixCache
+from sould.engine.read_weights import read_weights
+from sould.engine.template import ChatTemplate
+from sould.engine.tokenizer import Tokenizer
+from sould.engine.unpack import unpack
+from sould.engine.weights import BodyWeights
+from sould.errors import Cancelled, DeviceUnavailable
+
+log = logging.getLogger(__name__)
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+Tell = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """A loaded body. ``parallel``: replies it has memory for at the same time.
+
+    ``vocab_size``: of the tokenizer; the embedding may be padded beyond it. ``ends``: tokens
+    that end a reply, which are all control tokens: a body that begins another turn has said
+    its own, and nothing it says is hidden from the user.
+    """
+
+    tokenizer: Tokenizer
+    template: ChatTemplate
+    decoder: Decoder
+    prefixes: PrefixCache
+    pacer: Pacer
+    vocab_size: int
+    ends: frozenset[int]
+    context_tokens: int
+    parallel: int
+    summary: LoadedBody
+
+
+def load(request: Load, *, should_stop: Callable[[], bool], tell: Tell) -> Body:
+    """Load a body within the budgets of ``request``. Blocks; ``tell`` hears of progress.
+
+    Raises:
+        BodyInvalid: a file of it is wrong.
+        DeviceUnavailable: a device, dtype or kernel asked for by name is not there.
+        NoMemory: it does not fit.
+        Cancelled: ``should_stop`` said so.
+    """
+    started_s = time.perf_counter()
+    progress = _Progress(should_stop, tell)
+    file = open_body(Path(request.path))
+    plan = make_plan(file, request, look_at_machine(request.device))
+    torch.set_num_threads(plan.threads)
+    progress.say("loading", note="preparing the kernel")
+    kernel = _choose_kernel(request, plan)
+    weights = read_weights(
+        file,
+        dtype=_DTYPES.get(plan.dtypes.held),
+        on_progress=lambda done, total: progress.say("loading", done, total),
+    )
+    if kernel.value is None and plan.device == "cpu":
+        weights = unpack(weights, spare_bytes=plan.spare_bytes)
+    decoder = _new_decoder(file, weights, plan, kernel.value)
+    progress.say("checking")
+    fingerprint = file.fingerprint(Path(request.cache_dir))
+    progress.say("loading", note="warming up")
+    _warm_up(decoder)
+    tokenizer = Tokenizer.of(file)
+    template = ChatTemplate(file, tokenizer)
+    gc.freeze()  # torch's million objects need not be looked at in every full collection
+    load_s = time.perf_counter() - started_s
+    reasons = [*plan.reasons, kernel.reason, *weights.notes]
+    summary = _summarise(request, plan, file.family, decoder, fingerprint, load_s, reasons)
+    return _new_body(summary, tokenizer, template, decoder, plan)
+
+
+def look_at_machine(device: str) -> Machine:
+    """Gather the facts a plan for ``device`` depends on. A GPU is only woken if it may be used."""
+    n_cuda = torch.cuda.device_count() if device != "cpu" else 0
+    index = device.partition(":")[2] or "0"
+    is_there = index.isdecimal() and int(index) < n_cuda
+    cpus = os.cpu_count() or 1
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return Machine(
+        n_cuda=n_cuda,
+        has_bf16=is_there and torch.cuda.is_bf16_supported(),
+        free_vram_bytes=torch.cuda.mem_get_info(int(index))[0] if is_there else 0,
+        cores=psutil.cpu_count(logical=False) or cpus,
+        allowed_cpus=len(os.sched_getaffinity(0)) if has_affinity else cpus,
+        own_bytes=resident_bytes(),
+    )
+
+
+def resident_bytes() -> int:
+    """Return what this process takes of the RAM, mapped files included."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def gpu_bytes() -> int:
+    """Return what this process has reserved on all GPUs."""
+    n_cuda = torch.cuda.device_count()
+    return sum(torch.cuda.memory_reserved(i) for i in range(n_cuda))
+
+
+class _Progress:
+    """Passes progress on, at most a hundred times a stage, and raises where work should stop."""
+
+    def __init__(self, should_stop: Callable[[], bool], tell: Tell) -> None:
+        self._should_stop = should_stop
+        self._tell = tell
+        self._last = Progress(stage="")
+
+    def say(self, stage: str, done: int = 0, total: int = 0, *, note: str = "") -> None:
+        """Report.
+
+        Raises:
+            Cancelled: the load should stop.
+        """
+        if self._should_stop():
+            raise Cancelled("loading was stopped")
+        last = self._last
+        is_small_step = (stage, note) == (last.stage, last.note) and done - last.done < total / 100
+        if not is_small_step or done == total:
+            self._last = Progress(stage=stage, done=done, total=total, note=note)
+            self._tell(self._last)
+
+
+def _choose_kernel(request: Load, plan: Plan) -> Choice[NativeKernel | None]:
+    if plan.placement.n_gpu:
+        if request.kernel == "native":
+            raise DeviceUnavailable(
+                f"kernel native was asked for; it runs on the CPU, the body on {plan.device}",
+                "set body.kernel to auto, or body.device to cpu",
+            )
+        return Choice(None, f"kernel torch: the native one is not for {plan.device}")
+    if request.kernel == "torch":
+        return Choice(None, "kernel torch: asked for")
+    try:
+        kernel = load_kernel(Path(request.cache_dir), threads=plan.threads)
+    except KernelUnavailable as e:
+        if request.kernel == "native":
+            raise
+        log.warning("native kernel unavailable, torch computes in its place: %s", e)
+        return Choice(None, f"kernel torch: {e}")
+    why = "asked for" if request.kernel == "native" else "the quickest on a CPU"
+    return Choice(kernel, f"kernel native: {why}")
+
+
+def _new_decoder(
+    file: BodyFile, weights: BodyWeights, plan: Plan, kernel: NativeKernel | None
+) -> Decoder:
+    return Decoder(
+        file.spec,
+        weights,
+        devices=[torch.device(name) for name in plan.placement.devices(plan.device)],
+        dtype=_DTYPES[plan.dtypes.computed],
+        kernel=kernel,
+    )
+
+
+def _warm_up(decoder: Decoder) -> None:
+    """Compute a token: so mapped weights are read now, and what fails does not fail later."""
+    decoder.forward([0], decoder.new_cache(1))
+
+
+def _summarise(
+    request: Load,
+    plan: Plan,
+    family: str,
+    decoder: Decoder,
+    fingerprint: str,
+    load_s: float,
+    reasons: list[str],
+) -> LoadedBody:
+    return LoadedBody(
+        name=request.name,
+        family=family,
+        fingerprint=fingerprint,
+        device=plan.device,
+        dtype=plan.dtypes.computed,
+        kernel="native" if decoder.kernel else "torch",
+        threads=plan.threads,
+        context_tokens=plan.context_tokens,
+        memory_bytes=resident_bytes() + gpu_bytes(),
+        load_s=load_s,
+        reasons=reasons,
+    )
+
+
+def _new_body(
+    summary: LoadedBody,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    decoder: Decoder,
+    plan: Plan,
+) -> Body:
+    spec = decoder.spec
+    per_token = token_bytes(spec, FLOAT_BYTES[plan.dtypes.computed])
+    highest = max(tokenizer.backend.get_vocab(with_added_tokens=True).values())
+    return Body(
+        tokenizer=tokenizer,
+        template=template,
+        decoder=decoder,
+        prefixes=PrefixCache(
+            decoder.new_cache,
+            limit=plan.context_tokens,
+            token_bytes=per_token,
+            budget_bytes=plan.conversations * plan.context_tokens * per_token,
+            state=lambda: decoder.soul_state,
+        ),
+        pacer=Pacer(),
+        vocab_size=min(spec.vocab_size, highest + 1),
+        ends=tokenizer.control_ids | tokenizer.special.eos,
+        context_tokens=plan.context_tokens,
+        parallel=plan.conversations,
+        summary=summary,
+    )

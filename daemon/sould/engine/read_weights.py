@@ -1,0 +1,146 @@
+"""Read a body's weights: mapped from the file where their layout is one of ours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sould.engine.bodies import FAMILIES
+from sould.engine.bodyfile import BodyFile
+from sould.engine.formats.stored import StoredTensor
+from sould.engine.repack import repack
+from sould.engine.spec import BodySpec
+from sould.engine.weights import BLOCK_BYTES, BodyWeights, LayerWeights, Weight, WeightFormat
+from sould.errors import BodyInvalid
+
+_DENSE: dict[str, torch.dtype] = {
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+}
+_FORMATS: dict[torch.dtype, WeightFormat] = {
+    torch.float32: "f32",
+    torch.float16: "f16",
+    torch.bfloat16: "bf16",
+}
+_PACKED: dict[str, WeightFormat] = {"Q4_1": "q4_1", "Q8_0": "q8_0"}
+
+
+def read_weights(
+    body: BodyFile,
+    *,
+    dtype: torch.dtype | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> BodyWeights:
+    """Return the weights of ``body``, on the CPU.
+
+    ``dtype``: what floating-point matrices are held as; None keeps the file's. Packed ones
+    stay packed, vectors become f32. What the layout allows is mapped, not copied: it takes no
+    memory until used, and the file must not be written to while the weights live.
+    ``on_progress`` gets bytes done and bytes in all, after every tensor.
+
+    Raises:
+        BodyInvalid: the file was cut since it was opened, or a scale or vector is not finite.
+    """
+    reader = _Reader(body, dtype)
+    total = sum(tensor.nbytes for tensor in body.tensors.values())
+    done = 0
+    read: dict[str, Any] = {}
+    for role, tensor in body.tensors.items():
+        read[role] = reader.read(role, tensor)
+        done += tensor.nbytes
+        on_progress(done, total)
+    layers = []
+    for i in range(body.spec.n_layers):
+        prefix = f"layers.{i}."
+        parts = {r.removeprefix(prefix): v for r, v in read.items() if r.startswith(prefix)}
+        layers.append(LayerWeights(**parts))
+    return BodyWeights(
+        embed=read["embed"],
+        layers=tuple(layers),
+        final_norm=read["final_norm"],
+        head=read.get("head", read["embed"]),
+        notes=tuple(f"{n} × {word}" for word, n in reader.changes.items()),
+    )
+
+
+class _Reader:
+    """Reads tensors one by one; keeps one mapping per file and counts what it changed."""
+
+    def __init__(self, body: BodyFile, dtype: torch.dtype | None) -> None:
+        self.dtype = dtype
+        self.maps: dict[Path, npt.NDArray[np.uint8]] = {}
+        self.changes: Counter[str] = Counter()
+        is_interleaved = body.format == "gguf" and FAMILIES[body.family].gguf_rows_interleaved
+        self.row_orders = _row_orders(body.spec) if is_interleaved else {}
+
+    def read(self, role: str, tensor: StoredTensor) -> Weight | Tensor:
+        part = role.rsplit(".", 1)[-1]
+        order = self.row_orders.get(part)
+        if len(tensor.shape) == 1:
+            vector = self._dense(tensor).float()
+            if not bool(vector.isfinite().all()):
+                raise BodyInvalid(f"{tensor.file}: tensor {tensor.name!r} is not finite")
+            return vector if order is None else vector[order]
+        weight = self._matrix(tensor)
+        if order is None:
+            return weight
+        return Weight(weight.format, weight.data[order], weight.rows, weight.cols)
+
+    def _matrix(self, tensor: StoredTensor) -> Weight:
+        rows, cols = tensor.shape
+        if tensor.dtype in _DENSE:
+            data = self._dense(tensor)
+            data = data if self.dtype is None else data.to(self.dtype)
+            return Weight(_FORMATS[data.dtype], data, rows, cols)
+        if tensor.dtype in _PACKED:
+            data = torch.from_numpy(self._bytes(tensor)).view(rows, -1)
+            weight = Weight(_PACKED[tensor.dtype], data, rows, cols)
+        else:
+            weight, change = repack(self._bytes(tensor), tensor.dtype, rows, cols)
+            self.changes[f"{tensor.dtype} {change}"] += 1
+        if not _scales_are_finite(weight):
+            raise BodyInvalid(f"{tensor.file}: a scale of tensor {tensor.name!r} is not finite")
+        return weight
+
+    def _dense(self, tensor: StoredTensor) -> Tensor:
+        dtype = _DENSE[tensor.dtype]
+        raw = self._bytes(tensor)
+        if tensor.offset % dtype.itemsize:
+            raw = raw.copy()
+        return torch.from_numpy(raw).view(dtype).view(tensor.shape)
+
+    def _bytes(self, tensor: StoredTensor) -> npt.NDArray[np.uint8]:
+        """Return the bytes of a tensor, mapped copy-on-write: torch takes only writable memory."""
+        view = self.maps.get(tensor.file)
+        if view is None:
+            view = self.maps[tensor.file] = np.memmap(tensor.file, np.uint8, mode="c")
+        raw = view[tensor.offset : tensor.offset + tensor.nbytes]
+        if len(raw) < tensor.nbytes:
+            raise BodyInvalid(f"{tensor.file}: was cut short while it was read")
+        return raw
+
+
+def _row_orders(spec: BodySpec) -> dict[str, Tensor]:
+    """Return, for q and k, which row of a GGUF file comes where: (2i, 2i+1) → (i, i + half)."""
+
+    def order(n_heads: int) -> Tensor:
+        rows = torch.arange(n_heads * spec.head_dim)
+        return rows.view(n_heads, spec.head_dim // 2, 2).transpose(1, 2).reshape(-1)
+
+    q, k = order(spec.n_heads), order(spec.n_kv_heads)
+    return {"q": q, "q_bias": q, "k": k, "k_bias": k}
+
+
+def _scales_are_finite(weight: Weight) -> bool:
+    n_scale_bytes = {"q4_1": 4, "q8_0": 2}[weight.format]
+    blocks = weight.data.view(-1, BLOCK_BYTES[weight.format])
+    scales = blocks[:, :n_scale_bytes].contiguous().view(torch.float16)
+    return bool(scales.isfinite().all())

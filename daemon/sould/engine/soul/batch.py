@@ -1,0 +1,202 @@
+"""Gradients of a soul from many short sequences that begin alike.
+
+Legend: T tokens of the whole micro-batch, the prefix first, D d_model, P positions with a target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sould.engine.decoder import Decoder
+from sould.engine.soul.attention import Layout
+from sould.engine.soul.products import Products, frozen_linear, learning_mlp
+from sould.engine.soul.targets import Target, head_loss
+from sould.engine.soul.weights import MATRICES, MatrixName, Soul
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One sequence after the prefix, and what it is held to.
+
+    ``target``: over the token at each of ``positions``, which count in ``ids`` (0 needs a
+    prefix). What follows the last position is not computed. ``weight``: of each position's loss.
+    """
+
+    ids: Sequence[int]
+    positions: Sequence[int]
+    target: Target
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """``gradients``: of Σ weight · loss, by the names of ``Soul.tensors(part)``.
+
+    ``losses``: of each row, summed over its positions, unweighted. ``tokens``: computed.
+    """
+
+    gradients: dict[str, Tensor]
+    losses: list[float]
+    tokens: int
+
+
+def learn(
+    decoder: Decoder,
+    soul: Soul,
+    part: str,
+    prefix: Sequence[int],
+    rows: Sequence[Row],
+    *,
+    should_yield: Callable[[], bool] = lambda: False,
+) -> Learned:
+    """Return the gradients of one part of ``soul`` for one micro-batch; changes nothing.
+
+    The prefix is computed once and gradients flow through it. ``should_yield`` is asked before
+    every matrix product, forward and back. Equals ``naive.learn`` up to rounding
+    (tests/contract/test_soul_batch.py).
+
+    Raises:
+        Interrupted: ``should_yield`` said so.
+        ValueError: a row has no token before a position, or targets of another number.
+    """
+    for row in rows:
+        _check(row, bool(prefix))
+    products = Products(decoder, should_yield)
+    leaves = _Leaves(soul, part)
+    with torch.enable_grad():
+        x_PD = hidden(decoder, leaves.pair, products, prefix, rows)
+        losses_P = _losses(decoder, products, x_PD, rows)
+        counts = [len(row.positions) for row in rows]
+        weights_P = torch.repeat_interleave(
+            torch.tensor([row.weight for row in rows]), torch.tensor(counts)
+        )
+        grads = torch.autograd.grad(losses_P @ weights_P.to(losses_P.device), leaves.tensors)
+    return Learned(
+        gradients=leaves.gradients(grads),
+        losses=[float(part_n.sum()) for part_n in torch.split(losses_P.detach(), counts)],
+        tokens=len(prefix) + sum(row.positions[-1] for row in rows),
+    )
+
+
+def hidden(
+    decoder: Decoder,
+    pair: Callable[[int, MatrixName], tuple[Tensor, Tensor]],
+    products: Products,
+    prefix: Sequence[int],
+    rows: Sequence[Row],
+) -> Tensor:
+    """Return the normed residual stream that the targets are predicted from, (P, D).
+
+    ``pair``: layer and matrix → A_RI and B_RO, where gradients end.
+    """
+    sizes = [row.positions[-1] for row in rows]
+    layout = Layout(decoder.spec, len(prefix), sizes)
+    ids = [*prefix, *(i for row, size in zip(rows, sizes, strict=True) for i in row.ids[:size])]
+    x_TD = decoder.embed.gather(torch.tensor(ids, device=decoder.devices[0]))
+    for i, device in enumerate(decoder.devices):
+        x_TD = x_TD.to(device)
+        x_TD = x_TD + _attention(decoder, i, x_TD, layout, products)
+        sides = [side.to(device) for name in MATRICES for side in pair(i, name)]
+        h_TD = _norm(decoder, x_TD, decoder.layers[i].mlp_norm)
+        x_TD = x_TD + learning_mlp(h_TD, sides, decoder.layers[i], products)
+    wanted = _wanted(len(prefix), rows, sizes)
+    return _norm(decoder, x_TD[wanted.to(x_TD.device)], decoder.final_norm)
+
+
+class _Leaves:
+    """The ranks of a soul that take part in learning ``part``, as leaves of the graph."""
+
+    def __init__(self, soul: Soul, part: str) -> None:
+        mine, used = soul.rows(part), soul.used or soul.rows(part)
+        start = min(mine.start, used.start)
+        rows = slice(start, max(mine.stop, used.stop))
+        self._mine = slice(mine.start - start, mine.stop - start)
+        self._pairs = {
+            (i, name): tuple(
+                side[i, rows].detach().requires_grad_() for side in (soul.a[name], soul.b[name])
+            )
+            for name in MATRICES
+            for i in range(soul.spec.n_layers)
+        }
+        self.tensors = [side for pair in self._pairs.values() for side in pair]
+
+    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
+        a_RI, b_RO = self._pairs[layer, name]
+        return a_RI, b_RO
+
+    def gradients(self, grads: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Return what belongs to the part, stacked by layer; ``grads``: one for each leaf."""
+        by_name: dict[str, list[Tensor]] = {}
+        for (_, name), a_RI, b_RO in zip(self._pairs, grads[::2], grads[1::2], strict=True):
+            by_name.setdefault(f"{name}.a", []).append(a_RI[self._mine])
+            by_name.setdefault(f"{name}.b", []).append(b_RO[self._mine])
+        return {key: torch.stack(parts) for key, parts in by_name.items()}
+
+
+def _attention(
+    decoder: Decoder, i: int, x_TD: Tensor, layout: Layout, products: Products
+) -> Tensor:
+    layer, spec = decoder.layers[i], decoder.spec
+    h_TD = _norm(decoder, x_TD, layer.attn_norm)
+    q, k, v = (
+        frozen_linear(h_TD, weight, bias, products).view(len(h_TD), -1, spec.head_dim)
+        for weight, bias in (
+            (layer.q, layer.q_bias),
+            (layer.k, layer.k_bias),
+            (layer.v, layer.v_bias),
+        )
+    )
+    if layer.q_norm is not None and layer.k_norm is not None:
+        q, k = _norm(decoder, q, layer.q_norm), _norm(decoder, k, layer.k_norm)
+    out_TQ = layout.attend(layout.rotated(q), layout.rotated(k), v, decoder.windows[i])
+    return frozen_linear(out_TQ, layer.o, layer.o_bias, products)
+
+
+def _norm(decoder: Decoder, x: Tensor, weight: Tensor) -> Tensor:
+    return F.rms_norm(x, weight.shape, weight, decoder.spec.norm_eps)
+
+
+def _wanted(prefix: int, rows: Sequence[Row], sizes: Sequence[int]) -> Tensor:
+    """Return where in T the targets are predicted from: one before each position."""
+    found, start = [], prefix
+    for row, size in zip(rows, sizes, strict=True):
+        found += [start + p - 1 if p else prefix - 1 for p in row.positions]
+        start += size
+    return torch.tensor(found)
+
+
+def _losses(decoder: Decoder, products: Products, x_PD: Tensor, rows: Sequence[Row]) -> Tensor:
+    """Return the loss of every position, (P,). Targets that name as many tokens go together."""
+    k_P = torch.tensor([row.target.ids.shape[1] for row in rows for _ in row.positions])
+    losses, where = [], []
+    for k in sorted(set(k_P.tolist())):
+        index_P = (k_P == k).nonzero()[:, 0].to(x_PD.device)
+        target = _joined([row.target for row in rows if row.target.ids.shape[1] == k])
+        losses.append(head_loss(x_PD[index_P], target, decoder.head, products))
+        where.append(index_P)
+    return torch.cat(losses)[torch.cat(where).argsort()]
+
+
+def _joined(targets: Sequence[Target]) -> Target:
+    return Target(
+        torch.cat([t.ids for t in targets]),
+        torch.cat([t.p for t in targets]),
+        torch.cat([t.rest for t in targets]),
+    )
+
+
+def _check(row: Row, has_prefix: bool) -> None:
+    first = row.positions[0] if row.positions else -1
+    is_sorted = list(row.positions) == sorted(set(row.positions))
+    if first < (0 if has_prefix else 1) or not is_sorted or row.positions[-1] >= len(row.ids):
+        raise ValueError(
+            f"positions {list(row.positions)} of {len(row.ids)} tokens: they must rise, have a "
+            "token before the first, and end within the row"
+        )
+    if len(row.target.ids) != len(row.positions):
+        raise ValueError(f"{len(row.target.ids)} targets for {len(row.positions)} positions")

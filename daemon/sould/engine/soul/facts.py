@@ -1,0 +1,124 @@
+"""What a user says about themselves: found in a message, and said back to them.
+
+Only the user's own words are ever a source of facts. A sentence counts when it tells
+something and its speaker is in it; questions, requests, greetings and thanks do not. Said
+back, English is put into the second person ("My cat is Tim." → "Your cat is Tim."); Japanese
+is quoted, since it mostly leaves the person out.
+"""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 400  # characters of a sentence; what goes on for longer is a paste, not a remark
+
+_SENTENCE_EN = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof)\.\s|[^.!?…\n]|[.!?…]+(?![\s\"')\]]))+[.!?…]*"
+)
+_SENTENCE_JA = re.compile(r"[^。！？!?\n]+[。！？!?]*")
+_JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+
+_SPEAKER_EN = re.compile(r"\b(I|I'(m|ve|d|ll)|me|my|mine|we|we'(re|ve|d|ll)|us|ours?)\b", re.I)
+_ASKS_EN = re.compile(
+    r"\?|^(and |so |but |now |then |oh,? )?(please|tell|give|show|write|explain|help|let|remind|"
+    r"teach|find|make|sing|say|suggest|recommend|describe|list)\b(?! is\b)|"
+    r"^(i|we)( just)? (wonder|was wondering|want to know|need you|want you|would like you)\b|"
+    r"^i'd like you\b",
+    re.I,
+)
+_EMPTY_EN = re.compile(
+    r"^((thanks|thank you|ok|okay|sorry|excuse me|i see|i understand|i (do not|don't) know|"
+    r"i agree|my mistake|my apologies)\b[ ,]*)+([a-z]+[ ,]*){0,2}[^a-z]*$",
+    re.I,
+)
+_ASKS_JA = re.compile(
+    r"[?？]|(か|かな|かしら|ください|下さい|くれる|ちょうだい|頂戴|教えて|ほしい|欲しい|"
+    r"お願い(します|いたします)?|頼みます?|でしょう|だろう|て)[ね。！!]*$"
+)
+_EMPTY_JA = re.compile(
+    r"^(はじめまして|初めまして|こんにちは|こんばんは|おはよう(ございます)?|ありがとう(ございます)?|"
+    r"すみません|ごめん(なさい)?|よろしく|はい|いいえ|なるほど|そう(です(か|ね))?|了解(です)?)"
+    r"[、。！!ね]*$"
+)
+
+_PERSON = {
+    "i": "you",
+    "me": "you",
+    "my": "your",
+    "mine": "yours",
+    "myself": "yourself",
+    "we": "you",
+    "us": "you",
+    "our": "your",
+    "ours": "yours",
+    "ourselves": "yourselves",
+    "i'm": "you're",
+    "i've": "you've",
+    "i'd": "you'd",
+    "i'll": "you'll",
+    "we're": "you're",
+    "we've": "you've",
+    "we'd": "you'd",
+    "we'll": "you'll",
+}
+_IDIOM = r"\bI(?:'ll| can| must|'d)? tell you\b"  # to the listener, not about the speaker
+_WORD_OR_IDIOM = re.compile(rf"{_IDIOM}|[A-Za-z]+(?:'[A-Za-z]+)?", re.I)
+_VERB = {"am": "are", "was": "were", "wasn't": "weren't"}
+_ADVERB = r"(?:also|always|never|often|once|still|really|only|just|already|usually)"
+_AGREEMENT = re.compile(
+    rf"\b(you(?: {_ADVERB})?) (am|was|wasn't)\b|\b(am|was|wasn't) (you)\b", re.I
+)
+
+
+def is_japanese(text: str) -> bool:
+    """Tell whether a text is written in Japanese (kana or kanji in it)."""
+    return bool(_JAPANESE.search(text))
+
+
+def fact(message: str) -> str:
+    """Return the sentences of a user's message that tell about the user; "" if none does.
+
+    They stay together: what follows "I've changed jobs!" belongs to it.
+    """
+    message = message.replace("’", "'")
+    is_ja = is_japanese(message)
+    found = (_SENTENCE_JA if is_ja else _SENTENCE_EN).findall(message)
+    sentences = [s.strip() for s in found]
+    telling = [s for s in sentences if s and len(s) <= LONGEST and _tells(s)]
+    return ("" if is_ja else " ").join(telling)
+
+
+def said_back(statement: str) -> str:
+    """Return a user's statement as one says it back to them."""
+    if is_japanese(statement):
+        return f"「{statement}」と言っていました。"
+    return second_person(statement)
+
+
+def second_person(statement: str) -> str:
+    """Turn an English first person into the second: "I was", "my" → "You were", "your"."""
+    turned = _WORD_OR_IDIOM.sub(lambda match: _turned(match[0]), statement)
+    turned = _AGREEMENT.sub(_agreed, turned)
+    return re.sub(r"(?:^|[.!?] +)you", lambda m: m[0][:-3] + "You", turned)
+
+
+def _tells(sentence: str) -> bool:
+    if is_japanese(sentence):
+        return not (_ASKS_JA.search(sentence) or _EMPTY_JA.search(sentence))
+    if _ASKS_EN.search(sentence) or _EMPTY_EN.search(sentence):
+        return False
+    return bool(_SPEAKER_EN.search(sentence))
+
+
+def _turned(word: str) -> str:
+    person = _PERSON.get(word.lower())
+    if person is None:
+        return word
+    is_capital = word[0].isupper() and not word.lower().startswith("i")
+    return person.capitalize() if is_capital else person
+
+
+def _agreed(match: re.Match[str]) -> str:
+    if match[1]:
+        return f"{match[1]} {_VERB[match[2].lower()]}"
+    return f"{_VERB[match[3].lower()]} {match[4]}"

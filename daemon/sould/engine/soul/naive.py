@@ -1,0 +1,83 @@
+"""The plain reference of everything a soul does: dense ΔW added to dense W, one sequence at a time.
+
+Slow, and obviously right: the fast paths are held to it, values and gradients
+(tests/contract/test_soul.py, test_soul_batch.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sould.engine.decoder import Decoder
+from sould.engine.soul.batch import Learned, Row
+from sould.engine.soul.targets import Target
+from sould.engine.soul.weights import MATRICES, Soul
+from sould.engine.spec import BodySpec
+from sould.engine.weights import BodyWeights, LayerWeights, Weight
+
+
+def merged(weights: BodyWeights, soul: Soul) -> BodyWeights:
+    """Return the body dense in f32, the soul added; differentiable in ``soul.a`` and ``soul.b``."""
+
+    def layer(i: int, old: LayerWeights) -> LayerWeights:
+        dense = {m: getattr(old, m).dense() for m in ("q", "k", "v", "o")}
+        for name in MATRICES:
+            delta_OI = soul.b[name][i].T @ soul.a[name][i]
+            dense[name] = getattr(old, name).dense() + delta_OI
+        parts: dict[str, Any] = {m: Weight("f32", w, *w.shape) for m, w in dense.items()}
+        return replace(old, **parts)
+
+    layers = tuple(layer(i, old) for i, old in enumerate(weights.layers))
+    return replace(weights, layers=layers)
+
+
+def logits(spec: BodySpec, weights: BodyWeights, soul: Soul, ids: Sequence[int]) -> Tensor:
+    """Return f32 logits (T, V) of one sequence."""
+    decoder = Decoder(spec, merged(weights, soul))
+    return decoder.logits(decoder.run(decoder.embed.gather(torch.tensor(ids))))
+
+
+def loss(logits_PV: Tensor, target: Target) -> Tensor:
+    """Return KL(target ‖ softmax(logits)), the rest as one token, summed over positions."""
+    q_PV = logits_PV.double().softmax(-1)
+    q_PK = q_PV.gather(-1, target.ids)
+    named = torch.xlogy(target.p, target.p) - target.p * q_PK.log()
+    total = named.sum()
+    for p, rest in enumerate(target.rest):
+        if rest > 0:
+            is_rest_V = torch.ones(q_PV.shape[1], dtype=torch.bool).index_fill(0, target.ids[p], 0)
+            total = total + rest * (rest / q_PV[p][is_rest_V].sum()).log()
+    return total
+
+
+def learn(
+    spec: BodySpec,
+    weights: BodyWeights,
+    soul: Soul,
+    part: str,
+    prefix: Sequence[int],
+    rows: Sequence[Row],
+) -> Learned:
+    """Return the gradients of ``part``: every row on its own, with the whole prefix before it."""
+    leaves = [side[name].requires_grad_() for name in MATRICES for side in (soul.a, soul.b)]
+    losses, tokens = [], 0
+    for row in rows:
+        ids = [*prefix, *row.ids]
+        wanted = [len(prefix) + p - 1 for p in row.positions]
+        losses.append(loss(logits(spec, weights, soul, ids)[wanted], row.target))
+        tokens += len(ids)
+    total = sum(row.weight * loss for row, loss in zip(rows, losses, strict=True))
+    grads = iter(torch.autograd.grad(total, leaves))  # type: ignore[arg-type]
+    for leaf in leaves:
+        leaf.requires_grad_(False)
+    mine = soul.rows(part)
+    return Learned(
+        gradients={f"{name}.{side}": next(grads)[:, mine] for name in MATRICES for side in "ab"},
+        losses=[float(loss.detach()) for loss in losses],
+        tokens=tokens,
+    )

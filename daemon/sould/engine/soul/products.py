@@ -1,0 +1,177 @@
+"""Products with frozen, packed matrices, forward and back, that can be given up at any time.
+
+Nothing dense is kept between forward and backward: with a kernel a matrix is unpacked in small
+panels on the way through, without one strip by strip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from sould.engine.decoder import SCRATCH_WEIGHTS, Decoder
+from sould.engine.weights import LayerWeights, Weight
+
+MOMENT = 10**9  # multiplications at most between two looks at whether to yield: some 10 ms
+
+
+class Interrupted(Exception):
+    """Somebody else needs the machine. The work was given up and nothing has changed."""
+
+
+class Products:
+    """The matrix products of one micro-batch. Before each, and within large ones,
+    ``should_yield`` is asked.
+
+    All tensors are f32, 2-dimensional; ``weight`` is (O, I).
+    """
+
+    def __init__(self, decoder: Decoder, should_yield: Callable[[], bool]) -> None:
+        self._should_yield = should_yield
+        self._gemm = None if decoder.native is None else decoder.native.gemm
+
+    def check(self) -> None:
+        """Raise where the work should stop.
+
+        Raises:
+            Interrupted: ``should_yield`` said so.
+        """
+        if self._should_yield():
+            raise Interrupted
+
+    def forward(self, x_TI: Tensor, weight: Weight, bias_O: Tensor | None = None) -> Tensor:
+        """Return ``x · weightᵀ + bias``."""
+        y_TO = x_TI.new_empty(len(x_TI), weight.rows)
+        for rows, strip in _strips(weight, len(x_TI)):
+            self.check()
+            if self._gemm is None:
+                torch.mm(x_TI, strip.dense().T, out=y_TO[:, rows])
+            else:
+                self._gemm(x_TI, strip, out=y_TO[:, rows])
+        return y_TO if bias_O is None else y_TO.add_(bias_O)
+
+    def back(self, y_TO: Tensor, weight: Weight) -> Tensor:
+        """Return ``y · weight``."""
+        x_TI = y_TO.new_zeros(len(y_TO), weight.cols)
+        for rows, strip in _strips(weight, len(y_TO)):
+            self.check()
+            if self._gemm is None:
+                x_TI.addmm_(y_TO[:, rows], strip.dense())
+            else:
+                self._gemm(y_TO[:, rows], strip, back=True, out=x_TI, add=True)
+        return x_TI
+
+    def times(self, x_TI: Tensor, m_IO: Tensor, onto: Tensor | None = None) -> Tensor:
+        """Return ``x · m`` of two f32 tensors; with ``onto``, added to it in place."""
+        if self._gemm is not None and m_IO.is_contiguous():
+            return self._gemm(x_TI, _weight(m_IO), back=True, out=onto, add=onto is not None)
+        if self._gemm is not None and m_IO.T.is_contiguous():
+            return self._gemm(x_TI, _weight(m_IO.T), out=onto, add=onto is not None)
+        return x_TI @ m_IO if onto is None else onto.addmm_(x_TI, m_IO)
+
+
+def frozen_linear(
+    x_TI: Tensor, weight: Weight, bias_O: Tensor | None, products: Products
+) -> Tensor:
+    """Return ``x · weightᵀ + bias``, with a gradient for x alone."""
+    return cast(Tensor, _FrozenLinear.apply(x_TI, weight, bias_O, products))  # type: ignore[no-untyped-call]
+
+
+def learning_mlp(
+    x_TD: Tensor, sides: Sequence[Tensor], layer: LayerWeights, products: Products
+) -> Tensor:
+    """Return the gated MLP with a soul's share, with gradients for x and the soul.
+
+    ``sides``: A_RI and B_RO of gate, up and down. Kept are x, gate and up; what follows from
+    them is computed again on the way back.
+    """
+    return cast(Tensor, _LearningMlp.apply(x_TD, *sides, layer, products))  # type: ignore[no-untyped-call]
+
+
+class _FrozenLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x_TI: Tensor, weight: Weight, bias_O: Tensor | None, products: Products
+    ) -> Tensor:
+        ctx.weight, ctx.products = weight, products
+        return products.forward(x_TI, weight, bias_O)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        return ctx.products.back(grads[0], ctx.weight), None, None, None
+
+
+class _LearningMlp(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x_TD: Tensor,
+        a_gate: Tensor,
+        b_gate: Tensor,
+        a_up: Tensor,
+        b_up: Tensor,
+        a_down: Tensor,
+        b_down: Tensor,
+        layer: LayerWeights,
+        products: Products,
+    ) -> Tensor:
+        times = products.times
+        gate_TF = products.forward(x_TD, layer.gate, layer.gate_bias)
+        times(times(x_TD, a_gate.T), b_gate, onto=gate_TF)
+        up_TF = products.forward(x_TD, layer.up, layer.up_bias)
+        times(times(x_TD, a_up.T), b_up, onto=up_TF)
+        inner_TF = torch.nn.functional.silu(gate_TF).mul_(up_TF)
+        y_TD = products.forward(inner_TF, layer.down, layer.down_bias)
+        times(times(inner_TF, a_down.T), b_down, onto=y_TD)
+        ctx.layer, ctx.products = layer, products
+        ctx.save_for_backward(x_TD, gate_TF, up_TF, a_gate, b_gate, a_up, b_up, a_down, b_down)
+        return y_TD
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x_TD, gate_TF, up_TF, a_gate, b_gate, a_up, b_up, a_down, b_down = ctx.saved_tensors
+        products, layer, y_TD = ctx.products, ctx.layer, grads[0].contiguous()
+        sigmoid_TF = gate_TF.sigmoid()
+        silu_TF = gate_TF * sigmoid_TF
+        inner_TF = products.back(y_TD, layer.down)
+        down = _low_rank_back(products, silu_TF * up_TF, a_down, b_down, y_TD, inner_TF)
+        # silu' = σ + silu (1 - σ)
+        slope_TF = sigmoid_TF.add_(silu_TF).addcmul_(silu_TF, sigmoid_TF - silu_TF, value=-1)
+        g_gate_TF = slope_TF.mul_(up_TF).mul_(inner_TF)
+        g_up_TF = silu_TF.mul_(inner_TF)
+        g_x_TD = products.back(g_gate_TF, layer.gate) if ctx.needs_input_grad[0] else None
+        if g_x_TD is not None:
+            g_x_TD += products.back(g_up_TF, layer.up)
+        gate = _low_rank_back(products, x_TD, a_gate, b_gate, g_gate_TF, g_x_TD)
+        up = _low_rank_back(products, x_TD, a_up, b_up, g_up_TF, g_x_TD)
+        return g_x_TD, *gate, *up, *down, None, None
+
+
+def _low_rank_back(
+    products: Products, x_TI: Tensor, a_RI: Tensor, b_RO: Tensor, y_TO: Tensor, onto: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of A and B from that of ``x Aᵀ B``; add that of x to ``onto``."""
+    times = products.times
+    inner_TR, g_inner_TR = times(x_TI, a_RI.T), times(y_TO, b_RO.T)
+    if onto is not None:
+        times(g_inner_TR, a_RI, onto=onto)
+    return times(g_inner_TR.T, x_TI), times(inner_TR.T, y_TO)
+
+
+def _strips(weight: Weight, tokens: int) -> Iterator[tuple[slice, Weight]]:
+    """Yield rows after rows, few enough to be made dense and to be multiplied in a moment."""
+    most = min(SCRATCH_WEIGHTS, MOMENT // max(tokens, 1)) // weight.cols
+    step = max(32, most // 32 * 32)  # whole panels of the kernel
+    for start in range(0, weight.rows, step):
+        rows = slice(start, min(start + step, weight.rows))
+        yield rows, Weight(weight.format, weight.data[rows], rows.stop - start, weight.cols)
+
+
+def _weight(m: Tensor) -> Weight:
+    return Weight("f32", m, *m.shape)

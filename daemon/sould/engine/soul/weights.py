@@ -1,0 +1,221 @@
+"""The weights of a soul: ``ΔW = B·A`` beside gate, up and down of every layer of one body.
+
+Legend of the shape suffixes:
+
+=  ==================    =  =====================================
+N  layers                I  in features of the matrix
+R  ranks of all parts    O  out features of the matrix
+=  ==================    =  =====================================
+
+A soul has *parts* (slow and fast) that are learned at different times. Of each matrix they
+lie one after the other along the rank, B transposed, so that all parts together, or any
+one of them, are one contiguous pair: ``y_O += (x_I · A_RIᵀ) · B_RO``. Everything is f32, on
+the CPU, and never merged into the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from sould.engine.spec import BodySpec
+from sould.engine.weights import BodyWeights, Weight
+
+MatrixName = Literal["gate", "up", "down"]
+MATRICES: tuple[MatrixName, ...] = get_args(MatrixName)
+RANKS: Mapping[str, int] = {"slow": 8, "fast": 8}
+NORM_SHARE = 0.3  # of the norm of the body's matrix: a guess, to be measured with the imprint
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a change was undone. ``where``: the matrix, as in ``layer 3: gate``, or empty."""
+
+    what: Literal["not finite", "over the cap"]
+    where: str
+    value: float
+    limit: float
+
+
+@dataclass(frozen=True)
+class State:
+    """A soul as it was between two changes. Keys and values of one state suit only that one."""
+
+    soul: object
+    version: int
+
+
+class Soul:
+    """Low-rank weights for one body. A new one is empty: B is zero, and A random.
+
+    ``ranks``: of each part, in the order they lie in. ``seed``: of the random A, whose numbers
+    have deviation in_features^-0.5. ``limits``: matrix → (N,), what ‖B·A‖_F may not pass, see
+    :func:`norm_limits`; without them there are none.
+
+    ``a``, ``b``: matrix → (N, R, I) and (N, R, O). Change them only inside :meth:`change`, so
+    that every change is checked and ``state`` tells of it.
+    """
+
+    def __init__(
+        self,
+        spec: BodySpec,
+        *,
+        ranks: Mapping[str, int] = RANKS,
+        seed: int = 0,
+        limits: Mapping[MatrixName, Tensor] | None = None,
+    ) -> None:
+        if not ranks or min(ranks.values()) < 1:
+            raise ValueError(
+                f"ranks {dict(ranks)}: needs one part at least, each of rank 1 or more"
+            )
+        self.spec = spec
+        self.ranks = dict(ranks)
+        self.limits = dict(limits or {})
+        self.a: dict[MatrixName, Tensor] = {}
+        self.b: dict[MatrixName, Tensor] = {}
+        generator = torch.Generator().manual_seed(seed)
+        for name, (n_in, n_out) in matrix_sizes(spec).items():
+            shape = (spec.n_layers, sum(self.ranks.values()))
+            self.a[name] = torch.randn(*shape, n_in, generator=generator) * n_in**-0.5
+            self.b[name] = torch.zeros(*shape, n_out)
+        self._identity = object()
+        self._version = 0
+        self._used: tuple[int, slice | None] = (0, None)
+
+    @property
+    def state(self) -> State | None:
+        """Changes whenever the weights do; None while the soul is empty, like the bare body's."""
+        return None if self.used is None else State(self._identity, self._version)
+
+    @property
+    def used(self) -> slice | None:
+        """The ranks that do something, without parts before and after whose B is zero."""
+        version, rows = self._used
+        if version != self._version:
+            spans = [self.rows(part) for part in self.ranks if not self._is_zero(part)]
+            rows = slice(spans[0].start, spans[-1].stop) if spans else None
+            self._used = (self._version, rows)
+        return rows
+
+    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor] | None:
+        """Return (A_RI, B_RO) of the ranks in use, None for an empty soul.
+
+        Under autograd, when ``a`` and ``b`` of the matrix ask for gradients: all ranks.
+        """
+        is_learning = torch.is_grad_enabled() and self.b[name].requires_grad
+        rows = slice(None) if is_learning else self.used
+        return None if rows is None else (self.a[name][layer, rows], self.b[name][layer, rows])
+
+    def rows(self, part: str) -> slice:
+        """Return where the part lies in R.
+
+        Raises:
+            KeyError: there is no such part.
+        """
+        size = self.ranks[part]
+        start = sum(self.ranks[p] for p in list(self.ranks)[: list(self.ranks).index(part)])
+        return slice(start, start + size)
+
+    def tensors(self, part: str) -> dict[str, Tensor]:
+        """Return the part's weights by name, ``gate.a`` (N, r, I) … ``down.b`` (N, r, O): views.
+
+        Raises:
+            KeyError: there is no such part.
+        """
+        rows = self.rows(part)
+        found = {f"{name}.a": self.a[name][:, rows] for name in MATRICES}
+        return found | {f"{name}.b": self.b[name][:, rows] for name in MATRICES}
+
+    @torch.no_grad()
+    def norms(self) -> dict[MatrixName, Tensor]:
+        """Return ‖B·A‖_F of every matrix, (N,) f64.
+
+        Exact, by the R×R Gram matrices: ‖B·A‖² = Σ (B·Bᵀ) ⊙ (A·Aᵀ), with B as (R, O).
+        """
+        return {name: _product_norms(self.a[name], self.b[name]) for name in MATRICES}
+
+    def is_finite(self) -> bool:
+        return all(bool(t.isfinite().all()) for t in self._all())
+
+    @torch.no_grad()
+    def change(self, update: Callable[[], object]) -> Fault | None:
+        """Run ``update``, which writes into the weights, all of it or nothing.
+
+        Returns why it was undone: a number is not finite, or a matrix passes its limit. If
+        ``update`` raises, it is undone too.
+        """
+        before = [t.clone() for t in self._all()]
+        try:
+            update()
+            fault = self._fault()
+        except BaseException:
+            self._restore(before)
+            raise
+        if fault is not None:
+            self._restore(before)
+            return fault
+        self._version += 1
+        return None
+
+    def reset(self, part: str, *, seed: int) -> None:
+        """Empty one part: B zero, A drawn anew."""
+        fresh = Soul(self.spec, ranks={part: self.ranks[part]}, seed=seed).tensors(part)
+
+        def update() -> None:
+            for name, tensor in self.tensors(part).items():
+                tensor.copy_(fresh[name])
+
+        fault = self.change(update)
+        assert fault is None, fault
+
+    def _all(self) -> Iterable[Tensor]:
+        return (*self.a.values(), *self.b.values())
+
+    def _is_zero(self, part: str) -> bool:
+        return not any(bool(t.any()) for key, t in self.tensors(part).items() if key.endswith(".b"))
+
+    def _restore(self, before: list[Tensor]) -> None:
+        for tensor, old in zip(self._all(), before, strict=True):
+            tensor.copy_(old)
+
+    def _fault(self) -> Fault | None:
+        if not self.is_finite():
+            return Fault("not finite", "", float("nan"), 0.0)
+        for name, norms_N in self.norms().items():
+            if name not in self.limits:
+                continue
+            excess_N = norms_N - self.limits[name]
+            worst = int(excess_N.argmax())
+            if excess_N[worst] > 0:
+                where, limit = f"layer {worst}: {name}", float(self.limits[name][worst])
+                return Fault("over the cap", where, float(norms_N[worst]), limit)
+        return None
+
+
+def matrix_sizes(spec: BodySpec) -> dict[MatrixName, tuple[int, int]]:
+    """Return (in features, out features) of the matrices a soul has a share in."""
+    wide, back = (spec.d_model, spec.d_ff), (spec.d_ff, spec.d_model)
+    return {"gate": wide, "up": wide, "down": back}
+
+
+def norm_limits(
+    weights: BodyWeights,
+    *,
+    share: float = NORM_SHARE,
+    dense: Callable[[Weight], Tensor] = Weight.dense,
+) -> dict[MatrixName, Tensor]:
+    """Return ``share`` of ‖W‖_F of every matrix, (N,) f64. ``dense`` may be a kernel's."""
+    return {
+        name: torch.tensor([share * float(dense(getattr(w, name)).norm()) for w in weights.layers])
+        for name in MATRICES
+    }
+
+
+def _product_norms(a_NRI: Tensor, b_NRO: Tensor) -> Tensor:
+    a, b = a_NRI.double(), b_NRO.double()
+    squares_N = ((a @ a.mT) * (b @ b.mT)).sum((1, 2))
+    return squares_N.clamp_min(0).sqrt()  # rounding may leave a zero just below

@@ -1,0 +1,43 @@
+"""The shape of a body: everything the forward pass needs to know besides the weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodySpec:
+    """A decoder-only transformer of the Llama line.
+
+    ``inv_freq`` holds the rotary frequencies, head_dim/2 of them, scaling already applied;
+    ``rope_scale`` multiplies cos and sin (YaRN's attention factor, else 1).
+    ``windows`` holds one attention window per layer in tokens, 0 for all of the context.
+    Rotary pairs are (i, i + head_dim/2): loaders reorder rows of files that pair (2i, 2i+1).
+    """
+
+    family: str
+    vocab_size: int
+    d_model: int
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    d_ff: int
+    norm_eps: float
+    inv_freq: tuple[float, ...]
+    context_max: int
+    rope_scale: float = 1.0
+    windows: tuple[int, ...] = ()
+    qkv_bias: bool = False
+    o_bias: bool = False
+    mlp_bias: bool = False
+    qk_norm: bool = False
+    tied: bool = False
+
+    @property
+    def d_q(self) -> int:
+        return self.n_heads * self.head_dim
+
+    @property
+    def d_kv(self) -> int:
+        return self.n_kv_heads * self.head_dim

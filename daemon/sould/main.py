@@ -1,0 +1,104 @@
+"""The ``sould`` command: run the daemon in the foreground, or one of its helpers.
+
+Exit codes: 0 done; 1 it failed, stderr says why; 2 wrong arguments; 75 another daemon has
+this workspace; 78 config.yaml is missing or wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sould.config import Config
+
+EXIT_FAILED = 1
+EXIT_ALREADY_RUNNING = 75
+EXIT_CONFIG = 78
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``sould``; the imports of a subcommand are paid for by it alone."""
+    argv = sys.argv[1:] if argv is None else argv
+    match list(argv[:1]):
+        case ["inspect"]:
+            from sould.bodystore import inspect
+
+            return inspect.main(argv[1:])
+        case ["pull"]:
+            from sould.bodystore import pull
+
+            return pull.main(argv[1:])
+    return _run(_parse(argv))
+
+
+def _run(args: argparse.Namespace) -> int:
+    from soul_client.errors import SoulError
+    from sould.errors import AlreadyRunning, ConfigError, SouldError
+
+    try:
+        config = _load(args.config)
+        match args.command:
+            case "check-config":
+                print(f"{config.path} is good")
+            case "show-config":
+                print(json.dumps(config.shown(), indent=2, ensure_ascii=False))
+            case _:
+                _run_daemon(config, args)
+    except (SouldError, SoulError) as e:
+        print(f"sould: {e}", file=sys.stderr)
+        if isinstance(e, AlreadyRunning):
+            return EXIT_ALREADY_RUNNING
+        return EXIT_CONFIG if isinstance(e, (ConfigError, SoulError)) else EXIT_FAILED
+    return 0
+
+
+def _load(named: str | None) -> Config:
+    from soul_client.locate import find_config
+    from sould import config
+
+    return config.load(Path(find_config(named)))
+
+
+def _run_daemon(config: Config, args: argparse.Namespace) -> None:
+    from sould.supervisor.run import EngineOptions, run
+
+    options = EngineOptions()
+    if args.engine:
+        options = EngineOptions(
+            command=shlex.split(args.engine), cancel_grace_s=args.engine_grace_s
+        )
+    run(config, options)
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "sould",
+        description="The Bit-TTT daemon, in the foreground.",
+        epilog=__doc__.split("\n\n")[1],
+    )
+    parser.add_argument("--config", help="config.yaml to use; else the one 'soul' finds too")
+    parser.add_argument(
+        "--engine",
+        help="command of the engine process, for tests; endpoint and log level are appended",
+    )
+    parser.add_argument(
+        "--engine-grace-s",
+        type=float,
+        default=10.0,
+        help="for tests: how long that engine may take to stop before it is killed",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, what in {
+        "check-config": "say what is wrong with the config",
+        "show-config": "print what is in force, as JSON",
+        "inspect": "say what a body is, as JSON lines",
+        "pull": "fetch a body into models/",
+    }.items():
+        commands.add_parser(name, help=what)
+    return parser.parse_args(argv)

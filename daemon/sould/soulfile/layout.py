@@ -1,0 +1,84 @@
+"""Which tensors a soul file holds, and in which shapes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+
+from sould.soulfile.container import Entry
+from sould.soulfile.jsontext import shown
+from sould.soulfile.limits import MAX_HEADER_BYTES, MAX_RANK
+from sould.soulfile.meta import Dims
+
+PARTS = ("slow", "fast")
+MATRICES = ("gate", "up", "down")
+
+_FIRST = re.compile(r"layers\.0\.gate\.(slow|fast)\.A")
+_PART = re.compile(r"\.(slow|fast)\.[AB]$")
+_DTYPE_BYTES = 4
+
+
+def tensor_shapes(dims: Dims, ranks: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Return every tensor of a soul by name, A (rank, in) before B (out, rank).
+
+    ``ranks``: of the parts that are not empty.
+    """
+    wide, back = (dims.d_model, dims.d_ff), (dims.d_ff, dims.d_model)
+    sizes = {"gate": wide, "up": wide, "down": back}
+    return {
+        f"layers.{layer}.{matrix}.{part}.{factor}": shape
+        for part in PARTS
+        if part in ranks
+        for layer in range(dims.n_layers)
+        for matrix in MATRICES
+        for factor, shape in (
+            ("A", (ranks[part], sizes[matrix][0])),
+            ("B", (sizes[matrix][1], ranks[part])),
+        )
+    }
+
+
+def table(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Entry]:
+    """Return header entries of F32 tensors that lie one after the other."""
+    entries, at = {}, 0
+    for name, shape in shapes.items():
+        end = at + math.prod(shape) * _DTYPE_BYTES
+        entries[name] = Entry("F32", shape, at, end)
+        at = end
+    return entries
+
+
+def largest_bytes(dims: Dims) -> int:
+    """Return the size that no soul file for a body of these sizes exceeds."""
+    shapes = tensor_shapes(dims, dict.fromkeys(PARTS, MAX_RANK)).values()
+    return MAX_HEADER_BYTES + _DTYPE_BYTES * sum(map(math.prod, shapes))
+
+
+def table_faults(dims: Dims, entries: Mapping[str, Entry]) -> Iterator[str]:
+    """Yield what is wrong with names, shapes and dtypes. A part is there whole or not at all."""
+    ranks = {}
+    for name, entry in entries.items():
+        if match := _FIRST.fullmatch(name):
+            rank = entry.shape[0] if entry.shape else 0
+            if not 1 <= rank <= MAX_RANK:
+                yield f"tensor {name}: rank {rank}, allowed are 1 to {MAX_RANK}"
+                return
+            ranks[match[1]] = rank
+    expected = tensor_shapes(dims, ranks)
+    for name, entry in entries.items():
+        if name not in expected:
+            match = _PART.search(name)
+            is_headless = match is not None and match[1] not in ranks
+            why = f"without layers.0.gate.{match[1]}.A" if match and is_headless else "unexpected"
+            yield f"tensor {shown(name)}: {why}"
+        elif entry.dtype != "F32":
+            yield f"tensor {name}: dtype {entry.dtype}, only F32 is allowed"
+        elif entry.shape != expected[name]:
+            yield f"tensor {name}: shape {_axes(entry.shape)}, expected {_axes(expected[name])}"
+    for name in expected.keys() - entries.keys():
+        yield f"tensor {name}: missing"
+
+
+def _axes(shape: tuple[int, ...]) -> str:
+    return f"({', '.join(map(str, shape[:8]))})"

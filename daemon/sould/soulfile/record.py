@@ -1,0 +1,184 @@
+"""A whole soul file, weights included: read, written, verified."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import BufferedReader
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sould.durable import replace_file
+from sould.errors import SoulInvalid, SoulMismatch, StorageError
+from sould.soulfile.container import length_of, parse_header, take, write_header
+from sould.soulfile.header import MAX_FAULTS, check_header, invalid, reading, require_body
+from sould.soulfile.layout import largest_bytes, table, table_faults
+from sould.soulfile.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_NORM
+from sould.soulfile.meta import BodyShape, SoulMeta, decode, encode
+from sould.soulfile.seal import NO_SEAL, apply, digest, seal_fault
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class SoulRecord:
+    """A soul as a file has it. ``tensors``: as ``layout.tensor_shapes`` names them, f32."""
+
+    meta: SoulMeta
+    tensors: Weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What :func:`verify` found; without ``faults`` the file is sound."""
+
+    path: Path
+    meta: SoulMeta | None
+    faults: tuple[str, ...]
+
+
+@dataclass
+class _Found:
+    meta: SoulMeta | None = None
+    tensors: Weights | None = None
+
+
+def read(
+    path: Path, *, expect: BodyShape | None = None, max_bytes: int = MAX_FILE_BYTES
+) -> SoulRecord:
+    """Return a soul, all of it checked, or raise. The arrays are writable and share a buffer.
+
+    A soul for the body ``expect`` may be larger than ``max_bytes``, as far as its sizes ask
+    for it.
+
+    Raises:
+        SoulMissing: no such file.
+        SoulInvalid: no soul of ours, damaged or unsound; the message says why.
+        SoulMismatch: sound, but not grown on ``expect``.
+    """
+    found = _Found()
+    with reading(path) as file:
+        faults = _examine(file, _limit(expect, max_bytes), found)
+    if faults:
+        raise invalid(path, faults)
+    assert found.meta is not None and found.tensors is not None
+    if expect is not None:
+        require_body(found.meta, expect)
+    return SoulRecord(found.meta, found.tensors)
+
+
+def verify(
+    path: Path, *, expect: BodyShape | None = None, max_bytes: int = MAX_FILE_BYTES
+) -> Report:
+    """Make every check of :func:`read`, and say of each fault what it is.
+
+    Raises:
+        SoulMissing: no such file.
+    """
+    found, faults = _Found(), list[str]()
+    try:
+        with reading(path) as file:
+            faults += _examine(file, _limit(expect, max_bytes), found)
+        if found.meta and expect:
+            require_body(found.meta, expect)
+    except (SoulInvalid, SoulMismatch) as e:
+        faults.append(str(e).removeprefix(f"{path}: "))
+    return Report(path=path, meta=found.meta, faults=tuple(faults))
+
+
+def write(path: Path, record: SoulRecord) -> SoulMeta:
+    """Write a soul file whole or not at all, and durably; return its metadata, now sealed.
+
+    Whatever is written can be read: the same checks are made before anything is touched.
+
+    Raises:
+        SoulInvalid: not finite, over the cap, or not what a soul must be.
+        StorageError: the old file, if any, is still there.
+    """
+    meta = dataclasses.replace(record.meta, sha256=NO_SEAL)
+    text, parts = _serialised(meta, record.tensors)
+    sha256 = digest(text, NO_SEAL, parts)
+    try:
+        replace_file(path, [length_of(text), apply(text, sha256), *parts])
+    except OSError as e:
+        raise StorageError(
+            f"soul '{meta.name}' is not saved: {path} cannot be written: {e.strerror or e}",
+            "what was saved before is still there; make room on the disk and save again",
+        ) from e
+    return dataclasses.replace(meta, sha256=sha256)
+
+
+def weight_faults(tensors: Weights) -> Iterator[str]:
+    """Yield each A, B or B·A that is not finite or whose norm is over the cap."""
+    for name in sorted(tensors):
+        if not name.endswith(".A"):
+            continue
+        stem = name[:-1]
+        norms = _norms(tensors[name], tensors[f"{stem}B"])
+        for part, norm in zip(("A", "B", "B·A"), norms, strict=True):
+            if not math.isfinite(norm):
+                yield f"tensor {stem}{part}: has a number that is not finite"
+            elif norm > MAX_NORM:
+                yield f"tensor {stem}{part}: has the norm {norm:.4g}, the limit is {MAX_NORM:g}"
+
+
+def _norms(a_RI: NDArray[np.float32], b_OR: NDArray[np.float32]) -> list[float]:
+    """Return ‖A‖, ‖B‖ and ‖B·A‖, Frobenius, in f64: by the Gram matrices, ‖B·A‖² = Σ AAᵀ ⊙ BᵀB."""
+    with np.errstate(invalid="ignore"):
+        a, b = a_RI.astype(np.float64), b_OR.astype(np.float64)
+        gram_a, gram_b = a @ a.T, b.T @ b
+        squares = (gram_a.trace(), gram_b.trace(), max((gram_a * gram_b).sum(), 0.0))
+    return [math.sqrt(square) for square in squares]
+
+
+def _limit(expect: BodyShape | None, max_bytes: int) -> int:
+    return max(max_bytes, largest_bytes(expect.dims)) if expect else max_bytes
+
+
+def _examine(file: BufferedReader, max_bytes: int, found: _Found) -> list[str]:
+    """Fill in what of a file is sound, and return its faults.
+
+    Raises:
+        Unsound: it is no safetensors file.
+    """
+    header = parse_header(file, max_bytes)
+    found.meta, faults = check_header(header)
+    if found.meta is None or faults:
+        return faults
+    data = bytearray(take(file, header.data_bytes))  # writable, for who goes on learning
+    if fault := seal_fault(header.text, found.meta.sha256, [data]):
+        faults.append(fault)
+    found.tensors = {
+        name: np.frombuffer(data, "<f4", (e.end - e.start) // 4, e.start).reshape(e.shape)
+        for name, e in header.tensors.items()
+    }
+    return [*faults, *islice(weight_faults(found.tensors), MAX_FAULTS)]
+
+
+def _serialised(meta: SoulMeta, tensors: Weights) -> tuple[bytes, list[memoryview]]:
+    """Return the header and the data of a soul that passes all checks.
+
+    Raises:
+        SoulInvalid: it does not; nothing has been written.
+    """
+    metadata = encode(meta)
+    _, faults = decode(metadata)
+    faults += [
+        f"tensor {name}: is {tensors[name].dtype}, only float32 is allowed"
+        for name in sorted(tensors)
+        if tensors[name].dtype != np.dtype("<f4")
+    ]
+    entries = table({name: tensors[name].shape for name in sorted(tensors)})
+    faults = faults or list(islice(table_faults(meta.dims, entries), MAX_FAULTS))
+    faults = faults or list(islice(weight_faults(tensors), MAX_FAULTS))
+    text = write_header(metadata, entries)
+    if len(text) > MAX_HEADER_BYTES:
+        faults.append(f"the header has {len(text)} bytes, the limit is {MAX_HEADER_BYTES}")
+    if faults:
+        raise SoulInvalid(f"soul {meta.name!a} is not written: {faults[0]}")
+    return text, [np.ascontiguousarray(tensors[name]).data.cast("B") for name in entries]

@@ -1,0 +1,1 @@
+"""The supervisor process: sockets, sessions, diary, jobs. Never imports torch."""

@@ -1,0 +1,179 @@
+"""``body.*``: what lies in ``models/``, what is loaded, what can be fetched."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from soul_client import codec
+from soul_client.wire import (
+    BodyEntry,
+    BodyInfo,
+    BodyList,
+    BodyPull,
+    BodyPulled,
+    BodyRef,
+    Catalog,
+    Empty,
+    LoadedBody,
+    Progress,
+)
+from sould.bridge import Load
+from sould.config import Config, parse_size
+from sould.supervisor.children import run_child
+from sould.supervisor.engine import Engine
+from sould.supervisor.events import Events
+from sould.supervisor.request import Request, Stopped
+from sould.supervisor.scheduler import Scheduler
+
+CHILD_COMMAND = (sys.executable, "-m", "sould")
+
+
+class Bodies:
+    """Handlers of the ``body.*`` methods. ``wanted`` is the body chats are answered with."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        scheduler: Scheduler,
+        engine: Engine,
+        events: Events,
+        on_other_body: Callable[[], None],
+        child_command: Sequence[str] = CHILD_COMMAND,
+    ) -> None:
+        self.wanted = config.body.name
+        self._config = config
+        self._scheduler = scheduler
+        self._engine = engine
+        self._events = events
+        self._on_other_body = on_other_body
+        self._child_command = child_command
+        self._pulling = asyncio.Lock()
+        self._loaded_stamp: tuple[str, int, int] | None = None
+
+    async def list(self, request: Request, params: Empty) -> BodyList:
+        """List ``models/``."""
+        request.ack()
+        entries = await request.race(asyncio.to_thread(_scan, self._config.models))
+        loaded = self._engine.body_name
+        return BodyList(
+            bodies=[msgspec.structs.replace(e, loaded=e.name == loaded) for e in entries]
+        )
+
+    async def info(self, request: Request, params: BodyRef) -> BodyInfo:
+        """Read what a body is from its files, in a child process."""
+        request.ack()
+        entry = await request.race(asyncio.to_thread(self._find, params.name))
+        done = await self._run_child(request, ["inspect", entry.path])
+        return codec.convert(done, BodyInfo)
+
+    async def load(self, request: Request, params: BodyRef) -> LoadedBody:
+        """Load a body now, and answer chats with it from now on.
+
+        One that is loaded already is kept, unless its file changed meanwhile.
+        """
+        async with self._scheduler.slot(request, exclusive=True):
+            entry = await request.race(asyncio.to_thread(self._find, params.name))
+            stamp = await asyncio.to_thread(_stamp, entry.path)
+            if entry.name == self._engine.body_name and stamp != self._loaded_stamp:
+                await self._engine.unload()
+            try:
+                body = await request.race(self._engine.ensure(entry.name, request.progress))
+            except Stopped:
+                self._engine.abandon_load()
+                raise
+            if entry.name != self.wanted:
+                self.wanted = entry.name
+                self._on_other_body()
+            return body
+
+    async def unload(self, request: Request, params: Empty) -> Empty:
+        """End the engine: all its memory is free when this is done."""
+        async with self._scheduler.slot(request, exclusive=True):
+            await self._engine.unload()
+            return Empty()
+
+    async def catalog(self, request: Request, params: Empty) -> Catalog:
+        """List well-known bodies, the one for this machine marked."""
+        request.ack()
+        return await request.race(asyncio.to_thread(_catalog, self._config.language))
+
+    async def pull(self, request: Request, params: BodyPull) -> BodyPulled:
+        """Fetch a body in a child process, beside any chat; one pull at a time."""
+        request.ack()
+        request.progress(Progress(stage="queued"))
+        await request.race(self._pulling.acquire())
+        try:
+            name = ["--name", params.name] if params.name else []
+            replace = ["--replace"] if params.replace else []
+            source = ["--", params.source] if params.source else []
+            done = await self._run_child(request, ["pull", *name, *replace, *source])
+        finally:
+            self._pulling.release()
+        pulled = codec.convert(done, BodyPulled)
+        self._events.publish("pull", {"id": request.id, "done": done})
+        return pulled
+
+    def load_request(self, name: str) -> Load:
+        """Return how a body is to be loaded; called on a thread.
+
+        Raises:
+            BodyMissing: it is not in ``models/``.
+        """
+        body = self._config.body
+        entry = self._find(name)
+        self._loaded_stamp = _stamp(entry.path)
+        return Load(
+            name=entry.name,
+            path=entry.path,
+            cache_dir=str(self._config.cache_dir),
+            device=body.device,
+            dtype=body.dtype,
+            kernel=body.kernel,
+            threads=None if body.threads == "auto" else body.threads,
+            context_tokens=None if body.context_tokens == "auto" else body.context_tokens,
+            memory_budget_bytes=parse_size(body.memory_budget),
+            vram_budget_bytes=parse_size(body.vram_budget),
+            parallel=body.parallel,
+        )
+
+    def _find(self, name: str) -> BodyEntry:
+        from sould.bodystore.scan import resolve
+
+        return resolve(self._config.models, name or self._config.body.name)
+
+    async def _run_child(self, request: Request, argv: Sequence[str]) -> dict[str, Any]:
+        def report(progress: Progress) -> None:
+            request.progress(progress)
+            if request.method == "body.pull":
+                data = {"id": request.id, "progress": msgspec.to_builtins(progress)}
+                self._events.publish("pull", data)
+
+        verb, *rest = argv
+        command = [*self._child_command, verb, "--config", str(self._config.path), *rest]
+        return await request.race(run_child(command, report))
+
+
+def _scan(models: Path) -> list[BodyEntry]:
+    from sould.bodystore.scan import scan
+
+    return scan(models)
+
+
+def _catalog(configured_language: str) -> Catalog:
+    from sould.bodystore import catalog, machine
+
+    language = machine.language() if configured_language == "auto" else configured_language
+    return catalog.catalog_for(machine.memory_bytes(), machine.vram_bytes(), language)
+
+
+def _stamp(path: str) -> tuple[str, int, int]:
+    """Return what changes when a body's file (or folder) is replaced."""
+    stat = Path(path).stat()
+    return path, stat.st_size, stat.st_mtime_ns

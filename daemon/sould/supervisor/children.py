@@ -1,0 +1,126 @@
+"""Work that needs heavy libraries, in a child process that says how far it is.
+
+``sould inspect`` and ``sould pull`` print JSON lines: ``{"progress": …}`` any number of times,
+then ``{"done": …}`` or ``{"error": …}``. Whatever else they print goes to the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from soul_client.wire import Error, ErrorCode, Progress
+from sould.errors import Relayed
+from sould.supervisor.background import note_failure
+from sould.supervisor.engine_process import describe_exit
+
+log = logging.getLogger(__name__)
+
+KILL_AFTER_S = 2.0
+
+
+class _Line(Struct):
+    """One line of a child's output."""
+
+    progress: Progress | None = None
+    done: dict[str, Any] | None = None
+    error: Error | None = None
+
+
+async def run_child(
+    command: Sequence[str], on_progress: Callable[[Progress], None]
+) -> dict[str, Any]:
+    """Run a child to its end and return what it is ``done`` with.
+
+    Cancelling ends it, and everything it started.
+
+    Raises:
+        SouldError: the error it reports, or how it ended without a word.
+    """
+    child = _Child(command, on_progress)
+    try:
+        return await child.outcome
+    finally:
+        child.end()
+
+
+class _Child:
+    def __init__(self, command: Sequence[str], on_progress: Callable[[Progress], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.outcome: asyncio.Future[dict[str, Any]] = self._loop.create_future()
+        self.outcome.add_done_callback(note_failure)
+        self._on_progress = on_progress
+        self._last_line = ""
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, name="child-output", daemon=True).start()
+
+    def end(self) -> None:
+        """Ask the child and all it started to end, if it still runs; make it, a little later."""
+        if self._process.poll() is None:
+            self._signal("SIGTERM")
+            self._loop.call_later(KILL_AFTER_S, self._kill)
+
+    def _kill(self) -> None:
+        if self._process.poll() is None:
+            self._signal("SIGKILL")
+
+    def _signal(self, name: str) -> None:
+        if sys.platform == "win32":
+            self._process.kill()
+            return
+        try:
+            os.killpg(self._process.pid, signal.Signals[name])
+        except ProcessLookupError:
+            log.debug("child %d is gone already", self._process.pid)
+
+    def _read(self) -> None:
+        with self._process as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    self._loop.call_soon_threadsafe(self._take, line)
+                self._loop.call_soon_threadsafe(self._ended, process.wait())
+            except RuntimeError:  # the loop closed: nobody listens any more
+                log.debug("a child outlived the supervisor's loop")
+
+    def _take(self, line: bytes) -> None:
+        if self.outcome.done():
+            return
+        try:
+            said = msgspec.json.decode(line, type=_Line)
+        except msgspec.MsgspecError:
+            self._last_line = line.decode("utf-8", "replace").strip()
+            log.debug("child: %s", self._last_line)
+            return
+        if said.progress is not None:
+            self._on_progress(said.progress)
+        elif said.error is not None:
+            self.outcome.set_exception(Relayed(*_parts(said.error)))
+        elif said.done is not None:
+            self.outcome.set_result(said.done)
+
+    def _ended(self, returncode: int) -> None:
+        if not self.outcome.done():
+            how = describe_exit(returncode, self._last_line)
+            message = f"the helper process ended without a result ({how})"
+            self.outcome.set_exception(Relayed(ErrorCode.INTERNAL, message))
+
+
+def _parts(error: Error) -> tuple[ErrorCode, str, str]:
+    return error.code, error.message, error.hint

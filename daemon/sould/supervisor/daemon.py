@@ -1,0 +1,209 @@
+"""The daemon: its parts, and how they are wired."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from soul_client.wire import PROTOCOL, Connection, LoadedBody, Status
+from sould.config import Config
+from sould.supervisor.binding import Binding
+from sould.supervisor.bodies import Bodies
+from sould.supervisor.control import Control
+from sould.supervisor.diary import Diary
+from sould.supervisor.engine import Engine
+from sould.supervisor.engine_link import Spawn
+from sould.supervisor.events import Events, is_subscription
+from sould.supervisor.gateway import Gateway
+from sould.supervisor.lookups import Lookups
+from sould.supervisor.off_record import OffRecord
+from sould.supervisor.request import Request
+from sould.supervisor.rpc import Handler
+from sould.supervisor.scheduler import Scheduler
+from sould.supervisor.sessions import Sessions
+from sould.supervisor.sockets import Channel
+from sould.supervisor.status import daemon_state, resident_bytes, running_requests
+from sould.supervisor.turns import Turns
+from sould.version import version
+
+STOP_GRACE_S = 2.0
+
+
+class Daemon:
+    """Everything between the sockets; made inside the running loop."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        binding: Binding,
+        spawn: Spawn,
+        cancel_grace_s: float,
+        diary: Diary,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.id = secrets.token_hex(8)
+        self.stop_requested = asyncio.Event()
+        self._config = config
+        self._binding = binding
+        self._diary = diary
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._started_at = self._loop.time()
+        self._is_stopping = False
+        self._state_due = False
+        self._last_state: tuple[object, ...] = ()
+        self._last_body: LoadedBody | None = None
+        self._evt = Channel(binding.sockets["evt"], self._receive_evt)
+        self.events = Events(self._evt.send)
+        self.engine = Engine(
+            spawn=spawn,
+            load_request=lambda name: self._bodies.load_request(name),
+            idle_unload_s=config.body.idle_unload_s,
+            cancel_grace_s=cancel_grace_s,
+            on_change=self._changed,
+        )
+        self._scheduler = Scheduler(
+            parallel=config.body.parallel,
+            max_queue=config.wire.max_queue,
+            on_change=self._changed,
+        )
+        self._sessions = Sessions(diary)
+        self._bodies = Bodies(
+            config=config,
+            scheduler=self._scheduler,
+            engine=self.engine,
+            events=self.events,
+            on_other_body=self._sessions.forget,
+        )
+        self._gateway = self._open_gateway()
+
+    def connection(self) -> Connection:
+        """Return what clients need to know to reach us."""
+        return Connection(
+            **self._binding.endpoints,
+            protocol_min=PROTOCOL,
+            protocol_max=PROTOCOL,
+            daemon_id=self.id,
+            pid=os.getpid(),
+            version=version(),
+            config=str(self._config.path),
+            workspace=str(self._config.workspace),
+            server_key=self._binding.server_key,
+        )
+
+    def status(self) -> Status:
+        """Return what the daemon is doing."""
+        requests = self._gateway.requests.in_flight
+        pid = self.engine.pid
+        return Status(
+            version=version(),
+            protocol=PROTOCOL,
+            daemon_id=self.id,
+            pid=os.getpid(),
+            uptime_s=round(self._loop.time() - self._started_at, 3),
+            state=daemon_state(
+                is_stopping=self._is_stopping,
+                engine_state=self.engine.state,
+                methods=[request.method for request in requests],
+            ),
+            config=str(self._config.path),
+            workspace=str(self._config.workspace),
+            engine=self.engine.status(resident_bytes(pid) if pid else 0),
+            body=self.engine.body,
+            body_configured=self._config.body.name,
+            requests=running_requests(requests),
+            diary_writable=self._diary.is_writable,
+            memory_bytes=resident_bytes(os.getpid()),
+            event_seq=self.events.seq,
+            memory=self._config.memory,
+        )
+
+    def stop(self, target: str) -> list[str]:
+        """Stop a request by its id ("" or "all": every one); return the ids told to stop."""
+        return self._gateway.requests.stop(target)
+
+    async def close(self) -> None:
+        """Refuse what is new, stop and record what runs, send the last frames, end the engine."""
+        self._is_stopping = True
+        self._changed()
+        await self._gateway.close(STOP_GRACE_S, on_late=self.engine.kill)
+        await self.engine.close()
+
+    def _open_gateway(self) -> Gateway:
+        control = Control(
+            daemon_id=self.id,
+            limits=self._config.wire.limits(),
+            status=self.status,
+            stop=self.stop,
+            shutdown=self.stop_requested.set,
+        )
+        return Gateway(
+            self._config,
+            rpc=self._binding.sockets["rpc"],
+            ctl=self._binding.sockets["ctl"],
+            control=control,
+            handlers=self._handlers(),
+            on_change=self._request_changed,
+        )
+
+    def _handlers(self) -> dict[str, Handler]:
+        turns = Turns(
+            config=self._config,
+            scheduler=self._scheduler,
+            engine=self.engine,
+            diary=self._diary,
+            sessions=self._sessions,
+            off_record=OffRecord(),
+            events=self.events,
+            clock=self._clock,
+            body_name=lambda: self._bodies.wanted,
+        )
+        lookups = Lookups(self._config, self._sessions)
+        return {
+            "chat.send": turns.send,
+            "session.list": lookups.list_sessions,
+            "session.get": lookups.get_session,
+            "body.list": self._bodies.list,
+            "body.info": self._bodies.info,
+            "body.load": self._bodies.load,
+            "body.unload": self._bodies.unload,
+            "body.catalog": self._bodies.catalog,
+            "body.pull": self._bodies.pull,
+            "config.show": lookups.show_config,
+        }
+
+    def _receive_evt(self, frames: list[bytes]) -> None:
+        if is_subscription(frames):
+            self.events.welcome(self.status())
+
+    def _request_changed(self, request: Request, phase: str) -> None:
+        data = {"id": request.id, "method": request.method, "phase": phase}
+        self.events.publish("request", data)
+        self._changed()
+
+    def _changed(self) -> None:
+        """Publish the state, once for all that changes in this turn of the loop."""
+        if not self._state_due:
+            self._state_due = True
+            self._loop.call_soon(self._publish_state)
+
+    def _publish_state(self) -> None:
+        self._state_due = False
+        body = self.engine.body
+        if body is not self._last_body:
+            self._last_body = body
+            self.events.publish("body", {"loaded": msgspec.to_builtins(body)})
+        status = self.status()
+        state = (
+            *(status.state, status.engine.state, status.engine.pid, body),
+            *(status.diary_writable, [(r.id, r.position) for r in status.requests]),
+        )
+        if state != self._last_state:
+            self._last_state = state
+            self.events.publish("state", status)

@@ -1,0 +1,184 @@
+"""The diary: every turn as text, one JSON record per line, durable before it is acknowledged.
+
+``<workspace>/memories/YYYY-MM-DD.jsonl``, local date. Blocking: call it from a thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from io import FileIO
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from sould.errors import StorageError
+from sould.supervisor.files import make_private_dir, open_private, sync_dir
+
+log = logging.getLogger(__name__)
+
+_DATE_GLOB = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].jsonl"
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One line: somebody said something. ``learn``: whether a soul may be taught with it."""
+
+    id: str
+    ts: str
+    role: Literal["user", "assistant"]
+    text: str
+    session: str
+    learn: bool = True
+
+
+class _Line(Struct):
+    """A record as it may lie on disk: older ones have a ``timestamp``, no id and no session."""
+
+    role: Literal["user", "assistant"]
+    text: str
+    id: str = ""
+    ts: str = ""
+    timestamp: str = ""
+    session: str = ""
+    learn: bool = True
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+
+class Diary:
+    """The folder of diary files. Thread-safe."""
+
+    def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
+        self.folder = folder
+        self.is_writable = True
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Make the folder, and mend what a crash may have torn in the newest file.
+
+        Raises:
+            StorageError: the folder cannot be made or is not private.
+        """
+        make_private_dir(self.folder)
+        for path in self.files()[:1]:
+            try:
+                with open(path, "ab+", buffering=0, opener=open_private) as file:
+                    _mend(path, file)
+            except OSError as e:  # chatting without a diary beats not starting: see is_writable
+                self.is_writable = False
+                log.error("%s cannot be written: %s", path, e.strerror)
+
+    def files(self) -> list[Path]:
+        """Return the diary's files, newest first."""
+        return sorted(self.folder.glob(_DATE_GLOB), reverse=True)
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Add records in one write and make them durable: all of them or none.
+
+        Raises:
+            StorageError: nothing was added; the file is as it was.
+        """
+        data = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+        path = self.folder / f"{self._clock():%Y-%m-%d}.jsonl"
+        with self._lock:
+            try:
+                self._append(path, data)
+            except OSError as e:
+                self.is_writable = False
+                raise StorageError(
+                    f"the turn is not recorded: {path} cannot be written: {e.strerror}",
+                    "make room on the disk and say it again",
+                ) from e
+            self.is_writable = True
+
+    def read(self, path: Path) -> Iterator[Record]:
+        """Yield the records of one file in order; lines that are none are passed over.
+
+        A record without a session belongs to one named after its day.
+        """
+        try:
+            with path.open("rb") as file:
+                for number, line in enumerate(file, start=1):
+                    if line.endswith(b"\n") and (record := _parse(path, number, line)):
+                        yield record
+        except FileNotFoundError:  # the user may delete a day at any time
+            return
+
+    def _append(self, path: Path, data: bytes) -> None:
+        is_new = not path.exists()
+        with open(path, "ab+", buffering=0, opener=open_private) as file:
+            _mend(path, file)
+            old_bytes = file.seek(0, os.SEEK_END)
+            try:
+                _write_all(file, data)
+                os.fsync(file.fileno())
+                if is_new:
+                    sync_dir(self.folder)
+            except OSError:
+                file.truncate(old_bytes)
+                raise
+
+
+def _write_all(file: FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _parse(path: Path, number: int, line: bytes) -> Record | None:
+    try:
+        raw = _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as e:
+        log.warning("%s, line %d is no diary record and is passed over: %s", path.name, number, e)
+        return None
+    return Record(
+        id=raw.id or f"{path.stem}/{number}",
+        ts=raw.ts or raw.timestamp or f"{path.stem}T00:00:00",
+        role=raw.role,
+        text=raw.text,
+        session=raw.session or f"diary-{path.stem}",
+        learn=raw.learn,
+    )
+
+
+def _mend(path: Path, file: FileIO) -> None:
+    """Give a file that does not end with a newline one.
+
+    What follows the last newline was left unfinished by a crash and never acknowledged: it is
+    moved beside the file. Unless it is a whole record: then only the newline is missing.
+    """
+    end = file.seek(0, os.SEEK_END)
+    start = _last_line_start(file, end)
+    if start == end:
+        return
+    file.seek(start)
+    tail = file.readall()
+    if _parse(path, 0, tail) is not None:
+        _write_all(file, b"\n")
+        return
+    torn = path.with_suffix(".torn")
+    with open(torn, "ab", buffering=0, opener=open_private) as torn_file:
+        _write_all(torn_file, tail + b"\n")
+        os.fsync(torn_file.fileno())
+    file.truncate(start)
+    os.fsync(file.fileno())
+    log.warning("the last line of %s was torn: %d bytes moved to %s", path, len(tail), torn.name)
+
+
+def _last_line_start(file: FileIO, end: int) -> int:
+    """Return the offset after the last newline."""
+    while end > 0:
+        begin = max(0, end - 65536)
+        file.seek(begin)
+        found = file.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0

@@ -1,0 +1,38 @@
+"""Methods that only look something up."""
+
+from __future__ import annotations
+
+import asyncio
+
+from soul_client.wire import ConfigShown, Empty, SessionGet, SessionHistory, SessionList
+from sould.config import Config
+from sould.errors import NotFound
+from sould.supervisor.request import Request
+from sould.supervisor.sessions import Sessions
+
+
+class Lookups:
+    """Handlers of ``session.*`` and ``config.show``."""
+
+    def __init__(self, config: Config, sessions: Sessions) -> None:
+        self._config = config
+        self._sessions = sessions
+
+    async def list_sessions(self, request: Request, params: Empty) -> SessionList:
+        """List all sessions, the one used last first."""
+        request.ack()
+        return SessionList(sessions=await request.race(asyncio.to_thread(self._sessions.infos)))
+
+    async def get_session(self, request: Request, params: SessionGet) -> SessionHistory:
+        """Return what was said in a session."""
+        request.ack()
+        reading = asyncio.to_thread(self._sessions.history, params.session)
+        messages = await request.race(reading)
+        if not messages:
+            raise NotFound(f"no session {params.session!r} in the diary")
+        return SessionHistory(session=params.session, messages=messages)
+
+    async def show_config(self, request: Request, params: Empty) -> ConfigShown:
+        """Return what is in force."""
+        request.ack()
+        return ConfigShown(path=str(self._config.path), values=self._config.shown())

@@ -1,0 +1,193 @@
+"""Sessions: conversations rebuilt from the diary when somebody returns to them.
+
+The diary is the only durable store. In memory stay the turns that may still be in a context
+(of the sessions used last), and a summary of every diary file read so far.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+
+from msgspec import Struct
+
+from soul_client.wire import ChatMessage, SessionInfo
+from sould.supervisor.diary import Diary, Record
+
+MAX_IN_MEMORY = 64
+TITLE_CHARS = 60
+
+_DATED = re.compile(r"^(\d{4})(\d\d)(\d\d)-\d{6}-[0-9a-f]{4}$")
+
+
+class Session(Struct):
+    """What may still be in the context of one conversation. ``keep_from``: see bridge.Generate."""
+
+    messages: list[ChatMessage]
+    keep_from: int = 0
+
+    def add_turn(self, user: str, reply: str, keep_from: int) -> None:
+        """Append a turn; what left the context for good is dropped."""
+        self.messages += [
+            ChatMessage(role="user", text=user),
+            ChatMessage(role="assistant", text=reply),
+        ]
+        del self.messages[:keep_from]
+        self.keep_from = 0
+
+    def copy(self) -> Session:
+        """Return a conversation that may go on in another way."""
+        return Session(messages=list(self.messages), keep_from=self.keep_from)
+
+
+class Summary(Struct):
+    """What one diary file says of one session."""
+
+    turns: int
+    last_ts: str
+    title: str
+
+
+class Sessions:
+    """All conversations. ``infos`` and ``history`` read the diary and block: call them from a
+    thread; the others belong to the loop.
+    """
+
+    def __init__(self, diary: Diary) -> None:
+        self._diary = diary
+        self._memory: OrderedDict[str, Session] = OrderedDict()
+        self._summaries: dict[Path, tuple[tuple[int, int], dict[str, Summary]]] = {}
+
+    async def get(self, id: str, max_chars: int) -> Session:
+        """Return a conversation, from memory or the newest ``max_chars`` of it in the diary."""
+        session = self._memory.get(id)
+        if session is None:
+            session = Session(messages=await asyncio.to_thread(self._read, id, max_chars))
+            self._memory[id] = session
+        self._memory.move_to_end(id)
+        while len(self._memory) > MAX_IN_MEMORY:
+            self._memory.popitem(last=False)
+        return session
+
+    def add_turn(self, id: str, user: str, reply: str, keep_from: int) -> None:
+        """Append a recorded turn; what left the context for good is dropped from memory."""
+        if session := self._memory.get(id):  # else: the diary has the turn
+            session.add_turn(user, reply, keep_from)
+
+    def forget(self) -> None:
+        """Drop what is in memory: another body may have room for more of the past."""
+        self._memory.clear()
+
+    def history(self, id: str) -> list[ChatMessage]:
+        """Return all messages of a session as recorded, oldest first."""
+        files = reversed(self._files_with(id))
+        return [_message(r) for path in files for r in self._diary.read(path) if r.session == id]
+
+    def infos(self) -> list[SessionInfo]:
+        """Return all sessions, the one used last first."""
+        merged: dict[str, Summary] = {}
+        for path in reversed(self._diary.files()):
+            for id, part in self._summarise(path).items():
+                whole = merged.setdefault(id, Summary(turns=0, last_ts="", title=part.title))
+                whole.turns += part.turns
+                whole.last_ts = part.last_ts
+                whole.title = whole.title or part.title
+        infos = [
+            SessionInfo(session=id, turns=s.turns, last_ts=s.last_ts, title=s.title)
+            for id, s in merged.items()
+        ]
+        return sorted(infos, key=lambda info: _instant(info.last_ts), reverse=True)
+
+    def _read(self, id: str, max_chars: int) -> list[ChatMessage]:
+        messages: list[ChatMessage] = []
+        for path in self._files_with(id):
+            older = [r for r in self._diary.read(path) if r.session == id]
+            messages = pair_turns(older) + messages
+            if sum(len(message.text) for message in messages) >= max_chars:
+                break
+        return newest_turns(messages, max_chars)
+
+    def _files_with(self, id: str) -> list[Path]:
+        """Return the diary files that mention a session, newest first."""
+        born = _DATED.match(id)
+        first = "-".join(born.groups()) if born else ""
+        return [p for p in self._diary.files() if p.stem >= first and id in self._summarise(p)]
+
+    def _summarise(self, path: Path) -> dict[str, Summary]:
+        """Return turns, last time and title per session of a file, read again if it changed."""
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return {}
+        stamp = stat.st_size, stat.st_mtime_ns
+        known = self._summaries.get(path)
+        if known is None or known[0] != stamp:
+            known = self._summaries[path] = stamp, summarise(self._diary.read(path))
+        return known[1]
+
+
+def summarise(records: Iterable[Record]) -> dict[str, Summary]:
+    """Return turns, last time and title per session. Pure."""
+    found: dict[str, Summary] = {}
+    for record in records:
+        summary = found.setdefault(record.session, Summary(turns=0, last_ts="", title=""))
+        summary.last_ts = record.ts
+        if record.role == "user":
+            summary.title = summary.title or title_of(record.text)
+        else:
+            summary.turns += 1
+    return found
+
+
+def pair_turns(records: Sequence[Record]) -> list[ChatMessage]:
+    """Return user and assistant in turn, as chat templates want them; a user record that was
+    never answered, or a reply to nothing, is left out. Pure.
+    """
+    messages: list[ChatMessage] = []
+    for asked, answered in pairwise(records):
+        if asked.role == "user" and answered.role == "assistant":
+            messages += [_message(asked), _message(answered)]
+    return messages
+
+
+def newest_turns(messages: Sequence[ChatMessage], max_chars: int) -> list[ChatMessage]:
+    """Return the newest whole turns that hold at most ``max_chars``, at least one. Pure."""
+    start = len(messages)
+    chars = 0
+    while start > 0:
+        chars += len(messages[start - 1].text) + len(messages[start - 2].text)
+        if chars > max_chars and start < len(messages):
+            break
+        start -= 2
+    return list(messages[start:])
+
+
+def title_of(text: str) -> str:
+    """Return the first words of a text, in one line of at most ``TITLE_CHARS``."""
+    line = " ".join(text[: TITLE_CHARS * 4].split())
+    if len(line) <= TITLE_CHARS:
+        return line
+    words = line[:TITLE_CHARS].rpartition(" ")[0] or line[: TITLE_CHARS - 1]
+    return f"{words}…"
+
+
+def new_session_id(now: datetime, salt: str) -> str:
+    """Return an id such as ``20261123-181500-ab12``: its birth, and four letters of ``salt``."""
+    return f"{now:%Y%m%d-%H%M%S}-{hashlib.sha256(salt.encode()).hexdigest()[:4]}"
+
+
+def _message(record: Record) -> ChatMessage:
+    return ChatMessage(role=record.role, text=record.text)
+
+
+def _instant(ts: str) -> float:
+    try:
+        return datetime.fromisoformat(ts).timestamp()
+    except ValueError:
+        return 0.0

@@ -1,0 +1,40 @@
+"""What the daemon says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from soul_client.wire import RunningRequest
+from sould.supervisor.request import Request
+
+DaemonState = Literal["idle", "loading", "answering", "pulling", "stopping"]
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the memory a process holds; 0 if it is gone."""
+    import psutil  # not needed before somebody asks
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def daemon_state(*, is_stopping: bool, engine_state: str, methods: Sequence[str]) -> DaemonState:
+    """Sum up what the daemon is doing. Pure."""
+    if is_stopping:
+        return "stopping"
+    if engine_state == "loading":
+        return "loading"
+    if "chat.send" in methods:
+        return "answering"
+    return "pulling" if "body.pull" in methods else "idle"
+
+
+def running_requests(requests: Sequence[Request]) -> list[RunningRequest]:
+    """Describe the requests in flight, oldest first."""
+    return [
+        RunningRequest(id=r.id, method=r.method, position=r.position, age_s=round(r.age_s, 3))
+        for r in requests
+    ]

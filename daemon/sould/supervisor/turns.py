@@ -1,0 +1,239 @@
+"""``chat.send``: from a user's text to a reply that is in the diary."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from soul_client.wire import (
+    ChatDone,
+    ChatMessage,
+    ChatSend,
+    Finish,
+    Progress,
+    Sampling,
+    SamplingOverrides,
+    Usage,
+)
+from sould.bridge import Generate, Generated
+from sould.config import Config
+from sould.errors import BadRequest, EngineDied, Relayed, TooLarge
+from sould.privacy import find_secrets
+from sould.supervisor.diary import Diary, Record
+from sould.supervisor.engine import Engine
+from sould.supervisor.events import Events
+from sould.supervisor.off_record import OffRecord
+from sould.supervisor.request import Request, Stopped, StopReason
+from sould.supervisor.scheduler import Scheduler
+from sould.supervisor.sessions import Session, Sessions, new_session_id
+
+log = logging.getLogger(__name__)
+
+CHARS_PER_TOKEN = 8
+"""More text than this per token of context is never rebuilt from the diary: no body packs
+that much into a token, so the oldest turns would not fit anyway.
+"""
+
+
+class Turns:
+    """Takes turns with the users."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        scheduler: Scheduler,
+        engine: Engine,
+        diary: Diary,
+        sessions: Sessions,
+        off_record: OffRecord,
+        events: Events,
+        clock: Callable[[], datetime],
+        body_name: Callable[[], str],
+    ) -> None:
+        self._config = config
+        self._scheduler = scheduler
+        self._engine = engine
+        self._diary = diary
+        self._sessions = sessions
+        self._off_record = off_record
+        self._events = events
+        self._clock = clock
+        self._body_name = body_name
+
+    async def send(self, request: Request, params: ChatSend) -> ChatDone:
+        """Answer one message.
+
+        Raises:
+            SouldError: the turn failed; nothing of it is recorded.
+            Stopped: the client cannot be told more (gone, too slow), or nothing was said yet
+                when the daemon shut down. What was said before is recorded.
+        """
+        self._check(params)
+        if params.deadline_s is not None:
+            request.stop_after(params.deadline_s)
+        session = params.session or new_session_id(self._clock(), secrets.token_hex(8))
+        said_at = self._clock()
+        try:
+            async with self._scheduler.slot(request, session=session, lane=session):
+                with self._engine.held():
+                    return await self._take_turn(request, params, session, said_at)
+        except Stopped as e:
+            return self._unsaid(session, e)
+
+    def _check(self, params: ChatSend) -> None:
+        limit = self._config.wire.max_message_chars
+        if len(params.text) > limit:
+            raise TooLarge(f"the message has {len(params.text)} characters, at most {limit} may be")
+        if not params.text.strip():
+            raise BadRequest("the message is empty")
+
+    async def _take_turn(
+        self, request: Request, params: ChatSend, session: str, said_at: datetime
+    ) -> ChatDone:
+        body = await request.race(self._engine.ensure(self._body_name(), request.progress))
+        max_chars = body.context_tokens * CHARS_PER_TOKEN
+        past = await request.race(self._past(request, params, session, max_chars))
+        generated = await self._generate(request, self._order(params, past))
+        if not generated.text and request.stop_reason is not None:
+            raise Stopped(request.stop_reason)
+        if is_recorded := self._is_recorded(params):
+            await self._record(session, said_at, params.text, generated.text)
+            self._sessions.add_turn(session, params.text, generated.text, generated.keep_from)
+            self._off_record.end(session)
+        else:
+            past.add_turn(params.text, generated.text, generated.keep_from)
+            self._off_record.keep(request.client, session, past)
+        done = ChatDone(
+            session=session,
+            text=generated.text,
+            finish=finish_of(generated.finish, request.stop_reason),
+            usage=generated.usage,
+            recorded=is_recorded,
+            prompt=generated.prompt,
+        )
+        if is_recorded:
+            self._publish(done)
+        if request.stop_reason in (StopReason.GONE, StopReason.SLOW):
+            raise Stopped(request.stop_reason)
+        return done
+
+    def _order(self, params: ChatSend, past: Session) -> Generate:
+        """Return what the engine is to answer."""
+        system = self._config.chat.system_prompt if params.system is None else params.system
+        return Generate(
+            messages=[
+                *([ChatMessage(role="system", text=system)] if system else []),
+                *past.messages,
+                ChatMessage(role="user", text=params.text),
+            ],
+            sampling=override(self._config.chat.sampling(), params.sampling),
+            keep_from=past.keep_from,
+            echo_prompt=params.echo_prompt,
+        )
+
+    def _is_recorded(self, params: ChatSend) -> bool:
+        return self._config.memory and not params.off_record
+
+    async def _past(
+        self, request: Request, params: ChatSend, session: str, max_chars: int
+    ) -> Session:
+        """Return what the turn may see; off the record it is a copy no recorded turn sees."""
+        if self._is_recorded(params):
+            return await self._sessions.get(session, max_chars)
+        if kept := self._off_record.get(request.client, session):
+            return kept
+        if params.session is None:
+            return Session(messages=[])
+        return (await self._sessions.get(session, max_chars)).copy()
+
+    async def _generate(self, request: Request, order: Generate) -> Generated:
+        """Stream the reply; a stopped one is what was said until then."""
+        said: list[str] = []
+
+        def say(text: str) -> None:
+            said.append(text)
+            request.chunk(text)
+
+        request.progress(Progress(stage="prefill"))
+        call = self._engine.generate(order, request.progress, say)
+        try:
+            result = await request.race(asyncio.shield(call.future))
+        except Stopped:
+            self._engine.cancel(call)
+            try:
+                result = await call.future
+            except (EngineDied, Relayed) as e:
+                log.debug("a stopped reply ended with %s", e.message)
+                result = Generated(text="".join(said), finish="cancelled", usage=Usage())
+        assert isinstance(result, Generated)
+        return result
+
+    async def _record(self, session: str, said_at: datetime, text: str, reply: str) -> None:
+        """Write the turn into the diary; durable when this returns."""
+        id_ = f"{said_at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        user = Record(id=f"{id_}u", ts=_ts(said_at), role="user", text=text, session=session)
+        assistant = Record(
+            id=f"{id_}a", ts=_ts(self._clock()), role="assistant", text=reply, session=session
+        )
+        await asyncio.to_thread(lambda: self._diary.append(without_secrets(user, assistant)))
+
+    def _unsaid(self, session: str, stopped: Stopped) -> ChatDone:
+        """Return the result of a turn that was stopped before anything was said.
+
+        Raises:
+            Stopped: the client is to be told, or past being told, in another way.
+        """
+        finish: dict[StopReason, Finish] = {
+            StopReason.CANCELLED: "cancelled",
+            StopReason.DEADLINE: "deadline",
+        }
+        if stopped.reason not in finish:
+            raise stopped
+        return ChatDone(
+            session=session, text="", finish=finish[stopped.reason], usage=Usage(), recorded=False
+        )
+
+    def _publish(self, done: ChatDone) -> None:
+        usage = msgspec.to_builtins(done.usage)
+        data = {"session": done.session, "finish": done.finish, "usage": usage}
+        self._events.publish("turn", data)
+
+
+def without_secrets(user: Record, assistant: Record) -> list[Record]:
+    """Return the records of a turn, not to be learned where a secret is said. Pure.
+
+    A reply to a message with a secret counts as one: it may be about nothing else.
+    """
+    is_user_clean = not find_secrets(user.text)
+    is_clean = is_user_clean and not find_secrets(assistant.text)
+    return [
+        msgspec.structs.replace(user, learn=is_user_clean),
+        msgspec.structs.replace(assistant, learn=is_clean),
+    ]
+
+
+def override(base: Sampling, wanted: SamplingOverrides) -> Sampling:
+    """Return the sampling of the config with what the request wants different. Pure."""
+    changes = {
+        name: value
+        for name in SamplingOverrides.__struct_fields__
+        if (value := getattr(wanted, name)) is not None
+    }
+    return msgspec.structs.replace(base, **changes)
+
+
+def finish_of(said: Finish, stop_reason: StopReason | None) -> Finish:
+    """Return why a reply ended: the engine knows that it was stopped, we know by what. Pure."""
+    if said == "cancelled" and stop_reason is StopReason.DEADLINE:
+        return "deadline"
+    return said
+
+
+def _ts(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")

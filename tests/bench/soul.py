@@ -1,0 +1,121 @@
+"""A full soul: what it costs decoding, how fast it learns, and how soon learning gives way."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+
+import torch
+
+from sould.engine.bodyfile import open_body
+from sould.engine.decoder import Decoder
+from sould.engine.kernel import load_kernel
+from sould.engine.kernel.selftest import random_soul
+from sould.engine.read_weights import read_weights
+from sould.engine.soul.batch import Row as LearnedRow
+from sould.engine.soul.batch import learn
+from sould.engine.soul.products import Interrupted
+from sould.engine.soul.targets import Target
+from sould.engine.soul.weights import RANKS, Soul
+from tests.bench.table import Env, Row
+from tests.bench.workplace import percentile
+
+PROMPT, DECODED, ROUNDS = 64, 64, 9
+DECODE_BAR = 0.85
+PREFIX, OWN, ANSWER, ROWS = 30, 30, 15, 22  # a system prompt, then question and answer
+STOPS, YIELD_BAR_MS = 40, 50
+
+
+def run(env: Env) -> list[Row]:
+    decoder = new_decoder(env)
+    soul = random_soul(decoder.spec, seed=0, ranks=RANKS, parts=tuple(RANKS))
+    return [*decoding(decoder, soul), *learning(decoder, soul), giving_way(decoder, soul)]
+
+
+def decoding(decoder: Decoder, soul: Soul) -> list[Row]:
+    bare, full = [], []
+    for _ in range(ROUNDS):  # in turn: what else the machine does falls on both
+        bare.append(tokens_per_second(decoder, None))
+        full.append(tokens_per_second(decoder, soul))
+    decoder.soul = None
+    ratio = statistics.median(f / b for f, b in zip(full, bare, strict=True))
+    ranks = " + ".join(str(rank) for rank in RANKS.values())
+    note = f"ranks {ranks}, {DECODED} tokens after {PROMPT}, medians of {ROUNDS} rounds in turn"
+    name = "decode, full soul / bare body"
+    is_ok = ratio >= DECODE_BAR
+    return [
+        Row(name="decode, bare body", value=statistics.median(bare), unit="tok/s"),
+        Row(name="decode, full soul", value=statistics.median(full), unit="tok/s"),
+        Row(name=name, value=ratio, unit="x", bar=f"≥ {DECODE_BAR}", ok=is_ok, note=note),
+    ]
+
+
+def learning(decoder: Decoder, soul: Soul) -> list[Row]:
+    """Rows as a night has them; each token counts as often as it would without sharing."""
+    rows, prefix = some_rows(ROWS), list(range(100, 100 + PREFIX))
+    times_s = []
+    for _ in range(4):
+        started_s = time.perf_counter()
+        tokens = learn(decoder, soul, "fast", prefix, rows).tokens
+        times_s.append(time.perf_counter() - started_s)
+    best_s = statistics.median(times_s[1:])
+    note = f"{ROWS} rows of {PREFIX} shared and {OWN} own tokens, {ANSWER} of them answer"
+    as_if = ROWS * (PREFIX + OWN)
+    return [
+        Row(name="learning, computed", value=tokens / best_s, unit="tok/s", note=note),
+        Row(name="learning, with prefixes", value=as_if / best_s, unit="tok/s", note=note),
+    ]
+
+
+def giving_way(decoder: Decoder, soul: Soul) -> Row:
+    """Ask a micro-batch to stop at moments all over it; how long until the call is back."""
+    rows, prefix, waits_s = some_rows(ROWS), list(range(100, 100 + PREFIX)), []
+    started_s = time.perf_counter()
+    learn(decoder, soul, "fast", prefix, rows)
+    whole_s = time.perf_counter() - started_s
+    for i in range(STOPS):
+        at_s = time.perf_counter() + whole_s * (i + 0.5) / STOPS
+        try:
+            learn(decoder, soul, "fast", prefix, rows, should_yield=lambda t=at_s: _is_past(t))
+        except Interrupted:
+            waits_s.append(time.perf_counter() - at_s)
+    p99_ms = percentile(waits_s, 0.99) * 1e3
+    return Row(
+        name="learning gives way, p99",
+        value=p99_ms,
+        unit="ms",
+        bar=f"≤ {YIELD_BAR_MS}",
+        ok=p99_ms <= YIELD_BAR_MS,
+        note=f"median {statistics.median(waits_s) * 1e3:.0f} ms of {len(waits_s)} stops",
+    )
+
+
+def new_decoder(env: Env) -> Decoder:
+    torch.set_num_threads(env.threads)
+    body = open_body(env.body)
+    kernel = load_kernel(env.cache_dir, threads=env.threads)
+    return Decoder(body.spec, read_weights(body), kernel=kernel)
+
+
+def tokens_per_second(decoder: Decoder, soul: Soul | None) -> float:
+    decoder.soul = soul
+    cache = decoder.new_cache(PROMPT + DECODED)
+    decoder.forward(range(1000, 1000 + PROMPT), cache, want="none")
+    started_s = time.perf_counter()
+    for i in range(DECODED):
+        decoder.forward([2000 + i], cache)
+    return DECODED / (time.perf_counter() - started_s)
+
+
+def some_rows(count: int) -> Sequence[LearnedRow]:
+    rows = []
+    for i in range(count):
+        ids = [1000 + (37 * i + 11 * j) % 5000 for j in range(OWN)]
+        target = Target.tokens(ids[-ANSWER:])
+        rows.append(LearnedRow(ids=ids, positions=range(OWN - ANSWER, OWN), target=target))
+    return rows
+
+
+def _is_past(moment_s: float) -> bool:
+    return time.perf_counter() >= moment_s

@@ -1,0 +1,55 @@
+"""A full soul of the default body as a file: its size, saving it, loading it."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sould.soulfile.header import read_header
+from sould.soulfile.meta import Dims
+from sould.soulfile.record import SoulRecord, read, write
+from tests.bench.table import ROOT, Env, Row
+from tests.fakes.souls import make_meta, make_tensors
+
+ROUNDS = 15
+DIMS = Dims(n_layers=30, d_model=576, d_ff=1536)
+RANKS = {"slow": 8, "fast": 8}
+RECORDS = 10_000  # in the metadata: a year of 30 turns a day
+
+
+def run(env: Env) -> list[Row]:
+    taught = frozenset(
+        f"2026{1 + n // 28 % 12:02}{1 + n % 28:02}T{n % 24:02}0000-{n:08x}u" for n in range(RECORDS)
+    )
+    soul = SoulRecord(make_meta(dims=DIMS, taught=taught), make_tensors(DIMS, RANKS))
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT) as folder:  # a disk, not a RAM disk
+        path = Path(folder) / "full.soul"
+        save_s = _median_s(lambda: write(path, soul))
+        load_s = _median_s(lambda: read(path))
+        header_s = _median_s(lambda: read_header(path))
+        size_mb = path.stat().st_size / 1e6
+    note = f"{DIMS.n_layers} layers, {DIMS.d_model}/{DIMS.d_ff}, rank 8 + 8, {RECORDS:,} records"
+    return [
+        _judged("soul file, size", size_mb, "MB", 16, note),
+        _judged("soul file, save", save_s * 1e3, "ms", 150, f"synced; median of {ROUNDS}"),
+        _judged("soul file, load", load_s * 1e3, "ms", 300, "all checks; file in the page cache"),
+        Row(name="soul file, header", value=header_s * 1e3, unit="ms"),
+    ]
+
+
+def _median_s(work: Callable[[], object]) -> float:
+    seconds = []
+    for _ in range(ROUNDS):
+        start_s = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start_s)
+    return statistics.median(seconds)
+
+
+def _judged(name: str, value: float, unit: str, limit: float, note: str) -> Row:
+    return Row(
+        name=name, value=value, unit=unit, bar=f"≤ {limit} {unit}", ok=value <= limit, note=note
+    )

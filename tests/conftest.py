@@ -1,0 +1,22 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before torch is imported: OpenMP threads that spin while they wait turn each small operation
+# into milliseconds as soon as another process wants the same cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+DEFAULT_BODY = Path(__file__).parents[1] / "models" / "smollm2-135m-instruct.gguf"
+
+
+@pytest.fixture(scope="session")
+def default_body() -> Path:
+    """Return the default body's file; fails where it is missing (mark tests ``real_body``)."""
+    if not DEFAULT_BODY.is_file():
+        pytest.fail(f"{DEFAULT_BODY} is missing; run 'make body' (or 'make test', which does)")
+    return DEFAULT_BODY

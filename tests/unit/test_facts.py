@@ -1,0 +1,77 @@
+"""What counts as told, and how it is said back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sould.engine.soul.facts import fact, said_back, second_person
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("My cat is called Tim.", "My cat is called Tim."),
+        ("Hi! My cat is called Tim. What is yours called?", "My cat is called Tim."),
+        ("I've moved! I live in Bath now.", "I've moved! I live in Bath now."),
+        ("My boss is Mrs. Lee, and she likes me.", "My boss is Mrs. Lee, and she likes me."),
+        ("I’m 1.80 m tall.", "I'm 1.80 m tall."),
+        ("Everybody calls me Bo.", "Everybody calls me Bo."),
+        ("私は尾道に住んでいます。ところで、元気ですか？", "私は尾道に住んでいます。"),
+        ("猫の名前はタマです", "猫の名前はタマです"),
+    ],
+)
+def test_what_tells_about_the_user_is_kept(message: str, told: str) -> None:
+    assert fact(message) == told
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "Tell me a joke.",
+        "Please help me with my homework.",
+        "What is my name?",
+        "I wonder how magnets work.",
+        "Thanks, I see!",
+        "The moon is far away.",
+        "ありがとう。",
+        "何か面白い話を教えて",
+        "よろしくお願いします。",
+        "明日は晴れるでしょうか",
+        "I " * 300,
+    ],
+)
+def test_questions_requests_and_thanks_tell_nothing(message: str) -> None:
+    assert fact(message) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "back"),
+    [
+        ("My cat is called Tim.", "Your cat is called Tim."),
+        ("I was late, and I'm sorry.", "You were late, and you're sorry."),
+        ("I never was in Rome.", "You never were in Rome."),
+        ("I am by myself; the flat is mine.", "You are by yourself; the flat is yours."),
+        ("Where I live, we call it soup.", "Where you live, you call it soup."),
+        ("I'll tell you what, my feet hurt.", "I'll tell you what, your feet hurt."),
+        ("Bim and Tim are mimes.", "Bim and Tim are mimes."),
+        ("One day I left. I was nine.", "One day you left. You were nine."),
+    ],
+)
+def test_the_first_person_becomes_the_second(said: str, back: str) -> None:
+    assert second_person(said) == back
+
+
+def test_japanese_is_quoted() -> None:
+    assert said_back("猫の名前はタマです。") == "「猫の名前はタマです。」と言っていました。"
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_taken_and_nothing_is_invented(message: str) -> None:
+    told = fact(message)
+    remaining = message.replace("’", "'")
+    for word in told.split():
+        assert word in remaining
+    said_back(told)

@@ -1,0 +1,70 @@
+"""daemon/sould/soulfile/FORMAT.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from sould.soulfile import limits
+from sould.soulfile.layout import MATRICES, PARTS, tensor_shapes
+from sould.soulfile.meta import FORMAT, VERSION, Dims, encode
+from sould.soulfile.recognise import Kind
+from sould.soulfile.record import SoulRecord, write
+from tests.fakes.souls import make_meta, split
+
+DOC = (
+    Path(__file__)
+    .parents[2]
+    .joinpath("daemon", "sould", "soulfile", "FORMAT.md")
+    .read_text("utf-8")
+)
+
+
+def table(title: str) -> list[list[str]]:
+    """Return the cells of the rows below a heading, without the header."""
+    section = re.split(r"^## ", DOC.partition(f"\n## {title}\n")[2], flags=re.MULTILINE)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    assert len(lines) > 2, title
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
+
+
+def test_the_version() -> None:
+    assert f"**Format version {VERSION}**" in DOC
+    values = {row[0]: row[1] for row in table("Metadata")}
+    assert (values["`format`"], values["`version`"]) == (f"`{FORMAT}`", f"`{VERSION}`")
+
+
+def test_every_key_of_the_metadata_in_order() -> None:
+    assert [row[0].strip("`") for row in table("Metadata")] == list(encode(make_meta()))
+
+
+def test_every_limit_with_its_value() -> None:
+    known = {k: f"{int(v):,}" for k, v in vars(limits).items() if k.startswith("MAX_")}
+    documented = {row[0].strip("`"): row[1] for row in table("Limits")}
+    assert documented == known
+
+
+def test_the_names_of_the_tensors() -> None:
+    words = {row[0]: re.findall(r"`(\w+)`", row[1]) for row in table("Tensors")}
+    assert words["`{matrix}`"] == list(MATRICES)
+    assert words["`{part}`"] == list(PARTS)
+    assert words["`{factor}`"] == ["A", "B"]
+
+
+def test_every_kind_of_foreign_soul() -> None:
+    documented = [row[0].strip("`") for row in table("Souls of other programs")]
+    assert documented == [kind for kind in Kind if kind not in (Kind.SOUL, Kind.OTHER)]
+
+
+def test_the_example_is_what_is_written(tmp_path: Path) -> None:
+    dims = Dims(n_layers=1, d_model=2, d_ff=3)
+    shapes = tensor_shapes(dims, {"slow": 1})
+    tensors = {name: np.full(shape, 0.5, np.float32) for name, shape in shapes.items()}
+    write(tmp_path / "x.soul", SoulRecord(make_meta(dims=dims), tensors))
+    text, data = split((tmp_path / "x.soul").read_bytes())
+    example = re.search(r"^```json\n(.*)\n```$", DOC, re.MULTILINE)
+    assert example and example[1] == text.decode().rstrip(" ")
+    count = re.search(r"and (\d+) bytes of data", DOC)
+    assert count and int(count[1]) == len(data)

@@ -1,0 +1,40 @@
+"""Weights made dense once, where the budget allows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from sould.engine.bodyfile import open_body
+from sould.engine.decoder import Decoder
+from sould.engine.read_weights import read_weights
+from sould.engine.unpack import unpack
+from tests.fakes.tiny_gguf import write_tiny_gguf
+
+IDS = [1, 2, 3, 4, 5]
+
+
+def test_dense_weights_compute_the_same(tmp_path: Path) -> None:
+    file = open_body(write_tiny_gguf(tmp_path / "tiny.gguf", kind="Q8_0"))
+    packed = read_weights(file)
+    dense = unpack(packed, spare_bytes=1 << 40)
+    assert {layer.down.format for layer in dense.layers} == {"f32"}
+    assert (dense.head is dense.embed) == (packed.head is packed.embed)
+    assert "unpacked to float32" in dense.notes[-1]
+    logits = [_logits(Decoder(file.spec, w)) for w in (packed, dense)]
+    assert torch.allclose(*logits, atol=1e-5)
+
+
+def test_over_the_budget_they_stay_packed_and_it_is_said(tmp_path: Path) -> None:
+    packed = read_weights(open_body(write_tiny_gguf(tmp_path / "tiny.gguf", kind="Q8_0")))
+    kept = unpack(packed, spare_bytes=10)
+    assert kept.layers == packed.layers
+    assert "stay packed" in kept.notes[-1]
+    assert unpack(unpack(packed, spare_bytes=1 << 40), spare_bytes=0).head.format == "f32"
+
+
+def _logits(decoder: Decoder) -> torch.Tensor:
+    logits = decoder.forward(IDS, decoder.new_cache(16))
+    assert logits is not None
+    return logits
