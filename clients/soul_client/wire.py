@@ -120,7 +120,10 @@ class Ack(WireStruct, frozen=True, kw_only=True):
 
 
 class Progress(WireStruct, frozen=True, kw_only=True):
-    """How far a request is. ``stage``: queued, loading, prefill, downloading, checking, placing."""
+    """How far a request is.
+
+    ``stage``: queued, loading, prefill, imprinting, probing, downloading, checking, placing.
+    """
 
     stage: str
     done: int = 0
@@ -175,7 +178,8 @@ class ChatSend(WireStruct, frozen=True, kw_only=True):
 
     ``session`` None opens a new one. ``system`` replaces the configured system prompt.
     ``off_record``: the turn is in no diary and is not learned. ``echo_prompt``: ``ChatDone``
-    says what the body was given to read.
+    says what the body was given to read. ``bare``: the body answers without its soul, off the
+    record: the control of an exam.
     """
 
     text: Annotated[str, Meta(min_length=1)]
@@ -185,6 +189,7 @@ class ChatSend(WireStruct, frozen=True, kw_only=True):
     deadline_s: Annotated[float, Meta(gt=0)] | None = None
     off_record: bool = False
     echo_prompt: bool = False
+    bare: bool = False
 
 
 class Usage(WireStruct, frozen=True, kw_only=True):
@@ -351,6 +356,208 @@ class BodyPulled(WireStruct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+SoulName = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class SoulEntry(WireStruct, frozen=True, kw_only=True):
+    """A soul in ``workspace/souls/``, as its newest sound generation has it.
+
+    ``body``: the fingerprint it was grown on, "" while it has learned nothing on any.
+    ``problem``: why it cannot be used, "" if it can.
+    """
+
+    name: str
+    active: bool
+    level: int = 0
+    body: str = ""
+    body_name: str = ""
+    created: str = ""
+    saved: str = ""
+    generations: int = 0
+    size_bytes: int = 0
+    problem: str = ""
+
+
+class SoulList(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.list``, by name."""
+
+    souls: list[SoulEntry]
+
+
+class SoulRef(WireStruct, frozen=True, kw_only=True):
+    """``soul.use`` and ``soul.new``: a soul by name."""
+
+    name: SoulName
+
+
+class SoulSave(WireStruct, frozen=True, kw_only=True):
+    """``soul.save``: write the soul in use now; with ``name``, a copy under that name too."""
+
+    name: Annotated[str, Meta(max_length=64)] = ""
+
+
+class SoulLoad(WireStruct, frozen=True, kw_only=True):
+    """``soul.load``: use a soul by its name, or import a ``.soul`` file and use that."""
+
+    source: Annotated[str, Meta(min_length=1)]
+
+
+class SoulHistoryOf(WireStruct, frozen=True, kw_only=True):
+    """``soul.history``: the generations of a soul; "" is the one in use."""
+
+    name: Annotated[str, Meta(max_length=64)] = ""
+
+
+class Generation(WireStruct, frozen=True, kw_only=True):
+    """One saved state of a soul. ``why`` it was saved: timer, exit, switch, save, undo, …
+
+    ``seal``: the ``sha256`` of its file. ``problem``: what is wrong with it, or "".
+    """
+
+    number: int
+    saved: str = ""
+    level: int = 0
+    why: str = ""
+    seal: str = ""
+    parent: str = ""
+    size_bytes: int = 0
+    current: bool = False
+    problem: str = ""
+
+
+class SoulGenerations(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.history``, newest first."""
+
+    name: str
+    generations: list[Generation]
+
+
+class SoulUndo(WireStruct, frozen=True, kw_only=True):
+    """``soul.undo``: go back ``steps`` generations, or to the one numbered ``to``.
+
+    The state that is left stays in the history.
+    """
+
+    steps: Annotated[int, Meta(ge=1)] = 1
+    to: Annotated[int, Meta(ge=1)] | None = None
+
+
+class SoulExport(WireStruct, frozen=True, kw_only=True):
+    """``soul.export``: copy a soul ("" is the one in use) to an absolute path."""
+
+    path: Annotated[str, Meta(min_length=1)]
+    name: Annotated[str, Meta(max_length=64)] = ""
+    replace: bool = False
+
+
+class SoulImport(WireStruct, frozen=True, kw_only=True):
+    """``soul.import``: take a ``.soul`` file in; ``name`` "" is the one it has."""
+
+    path: Annotated[str, Meta(min_length=1)]
+    name: Annotated[str, Meta(max_length=64)] = ""
+
+
+class SoulVerify(WireStruct, frozen=True, kw_only=True):
+    """``soul.verify``: check every bit of a ``.soul`` file."""
+
+    path: Annotated[str, Meta(min_length=1)]
+
+
+class SoulVerified(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.verify``. Sound without ``faults``; ``fits``: the loaded body, if any."""
+
+    path: str
+    faults: list[str]
+    name: str = ""
+    level: int = 0
+    body: str = ""
+    body_name: str = ""
+    created: str = ""
+    saved: str = ""
+    taught: int = 0
+    fits: bool | None = None
+
+
+class SoulFile(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.export`` and ``soul.import``."""
+
+    name: str
+    path: str
+    size_bytes: int
+
+
+class SoulDiff(WireStruct, frozen=True, kw_only=True):
+    """``soul.diff``: compare two souls; ``name@N`` is a generation, "" the bare body.
+
+    ``probes``: questions both are asked, greedy, in an empty context.
+    """
+
+    a: str
+    b: str
+    probes: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(max_length=64)] = []
+
+
+class LayerNorms(WireStruct, frozen=True, kw_only=True):
+    """‖ΔW‖_F of one layer's matrices: of a, of b, and of their difference; gate, up, down."""
+
+    layer: int
+    a: list[float]
+    b: list[float]
+    change: list[float]
+
+
+class Probed(WireStruct, frozen=True, kw_only=True):
+    """What two souls answer to the same question."""
+
+    ask: str
+    a: str
+    b: str
+
+
+class SoulDifference(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.diff``."""
+
+    a: str
+    b: str
+    layers: list[LayerNorms]
+    probes: list[Probed]
+
+
+class SoulStatus(WireStruct, frozen=True, kw_only=True):
+    """The soul in use.
+
+    ``worn``: it is beside the loaded body now. ``unsaved``: learned since the newest
+    generation (the journal has it). ``pending``: turns that wait to be learned. ``problem``:
+    why it is not worn, or cannot be saved; "" if all is well.
+    """
+
+    name: str
+    level: int = 0
+    generation: int = 0
+    worn: bool = False
+    unsaved: bool = False
+    pending: int = 0
+    saved: str = ""
+    problem: str = ""
+
+
+class TextScore(WireStruct, frozen=True, kw_only=True):
+    """``text.score``: how likely each text is to the body, with its soul or ``bare``.
+
+    Each text on its own, without the chat template, after the tokenizer's own beginning.
+    """
+
+    texts: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(min_length=1, max_length=512)]
+    bare: bool = False
+
+
+class TextScored(WireStruct, frozen=True, kw_only=True):
+    """Result of ``text.score``: tokens that were predicted, and −Σ ln p over them, of each text."""
+
+    tokens: list[int]
+    nats: list[float]
+
+
 class Empty(WireStruct, frozen=True, kw_only=True):
     """No parameters, or nothing to say."""
 
@@ -382,7 +589,7 @@ class Status(WireStruct, frozen=True, kw_only=True):
     daemon_id: str
     pid: int
     uptime_s: float
-    state: Literal["idle", "loading", "answering", "pulling", "stopping"]
+    state: Literal["idle", "loading", "answering", "imprinting", "pulling", "stopping"]
     config: str
     workspace: str
     engine: EngineStatus
@@ -393,6 +600,7 @@ class Status(WireStruct, frozen=True, kw_only=True):
     memory_bytes: int
     event_seq: int
     memory: bool = True
+    soul: SoulStatus | None = None
 
 
 class Cancel(WireStruct, frozen=True, kw_only=True):
@@ -425,7 +633,7 @@ class Event(WireStruct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
-EVENTS = ("welcome", "state", "request", "turn", "body", "pull", "log")
+EVENTS = ("welcome", "state", "request", "turn", "body", "soul", "pull", "log")
 
 
 class Connection(WireStruct, frozen=True, kw_only=True):
@@ -454,6 +662,19 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "body.unload": (Empty, Empty),
     "body.catalog": (Empty, Catalog),
     "body.pull": (BodyPull, BodyPulled),
+    "soul.list": (Empty, SoulList),
+    "soul.use": (SoulRef, SoulStatus),
+    "soul.new": (SoulRef, SoulStatus),
+    "soul.save": (SoulSave, SoulStatus),
+    "soul.load": (SoulLoad, SoulStatus),
+    "soul.history": (SoulHistoryOf, SoulGenerations),
+    "soul.undo": (SoulUndo, SoulStatus),
+    "soul.reset": (Empty, SoulStatus),
+    "soul.export": (SoulExport, SoulFile),
+    "soul.import": (SoulImport, SoulFile),
+    "soul.verify": (SoulVerify, SoulVerified),
+    "soul.diff": (SoulDiff, SoulDifference),
+    "text.score": (TextScore, TextScored),
     "config.show": (Empty, ConfigShown),
 }
 """``method -> (parameters, result)`` of the ``rpc`` socket."""

@@ -11,7 +11,18 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from soul_client.wire import ChatMessage, Empty, Finish, LoadedBody, Sampling, Usage
+from soul_client.wire import (
+    ChatMessage,
+    Empty,
+    Finish,
+    LoadedBody,
+    Sampling,
+    SoulDiff,
+    SoulDifference,
+    TextScore,
+    TextScored,
+    Usage,
+)
 
 
 class Load(Struct, frozen=True, kw_only=True):
@@ -39,13 +50,14 @@ class Generate(Struct, frozen=True, kw_only=True):
     ``messages``: an optional system message first, then user and assistant in turn.
     ``keep_from``: index into ``messages`` (system not counted) of the oldest turn still in
     the context, as an earlier ``Generated`` of this session said; so the prefix stays put.
-    ``echo_prompt``: ``Generated`` has the prompt as text.
+    ``echo_prompt``: ``Generated`` has the prompt as text. ``bare``: without the soul.
     """
 
     messages: list[ChatMessage]
     sampling: Sampling
     keep_from: int = 0
     echo_prompt: bool = False
+    bare: bool = False
 
 
 class Generated(Struct, frozen=True, kw_only=True):
@@ -68,9 +80,83 @@ class Memory(Struct, frozen=True, kw_only=True):
     gpu_bytes: int = 0
 
 
+class Told(Struct, frozen=True, kw_only=True):
+    """A user's record of the diary."""
+
+    id: str
+    text: str
+
+
+class Wear(Struct, frozen=True, kw_only=True):
+    """``soul.wear``: put the soul of a folder beside the loaded body; what was worn is taken off.
+
+    ``folder``: of ``sould.soulfile.home``; without a generation in it the soul is new and empty,
+    and its first generation is written. ``inner_lr``: of imprints.
+    """
+
+    name: str
+    folder: str
+    inner_lr: float
+
+
+class Worn(Struct, frozen=True, kw_only=True):
+    """Result of ``soul.wear`` and ``soul.save``: what is worn, and what of it is on disk.
+
+    ``taught``: ids of the records in the weights. ``since``: records said before it are not
+    waiting to be learned (RFC 3339). ``notes``: what had to be mended, for people.
+    """
+
+    name: str
+    generation: int
+    level: int
+    saved: str
+    since: str
+    is_unsaved: bool
+    taught: list[str] = []
+    notes: list[str] = []
+
+
+class Save(Struct, frozen=True, kw_only=True):
+    """``soul.save``: write a generation, if anything is unsaved."""
+
+    why: str
+
+
+class Imprint(Struct, frozen=True, kw_only=True):
+    """``imprint``: learn what a user said, while nobody wants a reply; answered once it is
+    learned and in the journal, or found to tell nothing.
+
+    ``recent``: what the fast weights were taught before, oldest first, to be rehearsed beside.
+    """
+
+    record: Told
+    recent: list[Told] = []
+
+
+class Imprinted(Struct, frozen=True, kw_only=True):
+    """Result of ``imprint``. ``tokens``: the level it gave, 0 if there was nothing to learn.
+
+    ``fault``: why steps were undone, or why the journal could not be written; "" if neither.
+    ``is_durable``: it is in the journal. ``seconds``: of work.
+    """
+
+    id: str
+    tokens: int
+    level: int
+    is_durable: bool
+    steps: int = 0
+    seconds: float = 0.0
+    fault: str = ""
+
+
 ENGINE_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "load": (Load, LoadedBody),
     "generate": (Generate, Generated),
+    "soul.wear": (Wear, Worn),
+    "soul.save": (Save, Worn),
+    "soul.diff": (SoulDiff, SoulDifference),
+    "imprint": (Imprint, Imprinted),
+    "text.score": (TextScore, TextScored),
     "memory": (Empty, Memory),
 }
 """``method -> (parameters, result)``."""

@@ -70,6 +70,15 @@ class ChatConfig(Sampling, frozen=True, kw_only=True):
         return Sampling(**{name: getattr(self, name) for name in Sampling.__struct_fields__})
 
 
+class SoulConfig(Struct, frozen=True, kw_only=True):
+    """``soul``: what is learned, and how often it is saved."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)] = "default"
+    inner_lr: Annotated[float, Meta(gt=0, le=0.1)] = 0.001
+    save_every_s: Annotated[float, Meta(gt=0)] = 300
+    keep: Annotated[int, Meta(ge=2, le=10_000)] = 20
+
+
 class WireConfig(Limits, frozen=True, kw_only=True):
     """``wire``: where the daemon listens, and the limits it holds clients to."""
 
@@ -104,6 +113,7 @@ class Values(Struct, frozen=True, kw_only=True):
     memory: bool = True  # YAML reads on and off as booleans
     body: BodyConfig = field(default_factory=BodyConfig)
     chat: ChatConfig = field(default_factory=ChatConfig)
+    soul: SoulConfig = field(default_factory=SoulConfig)
     wire: WireConfig = field(default_factory=WireConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
@@ -119,6 +129,7 @@ class Config(Struct, frozen=True, kw_only=True):
     memory: bool
     body: BodyConfig
     chat: ChatConfig
+    soul: SoulConfig
     wire: WireConfig
     log: LogConfig
 
@@ -154,6 +165,7 @@ def load(path: Path) -> Config:
             memory=values.memory,
             body=values.body,
             chat=values.chat,
+            soul=values.soul,
             wire=values.wire,
             log=values.log,
         )
