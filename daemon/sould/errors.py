@@ -9,7 +9,8 @@
     ├── BodyMissing          no body of that name in models/
     ├── SoulInvalid          wrong, damaged or hostile soul file: names the file and the fault
     ├── SoulMismatch         a soul that was grown on another body: names both
-    ├── SoulMissing          no soul file of that name
+    ├── SoulMissing          no soul, generation or soul file of that name
+    ├── SoulExists           a soul or a file of that name is there, and stays
     ├── NoMemory             over the budget, or the allocation failed
     ├── DeviceUnavailable    the asked-for device, dtype or kernel is not there
     ├── PromptTooLong        one message does not fit the context
@@ -66,6 +67,10 @@ class SoulMismatch(SouldError):
 
 class SoulMissing(SouldError):
     code = ErrorCode.NOT_FOUND
+
+
+class SoulExists(SouldError):
+    code = ErrorCode.BAD_REQUEST
 
 
 class NoMemory(SouldError):

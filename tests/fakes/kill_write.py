@@ -17,11 +17,11 @@ from types import FrameType
 from typing import Any
 
 from sould import durable
-from sould.soulfile import record
+from sould.soulfile import record, writing
 from sould.soulfile.record import read, write
 from tests.fakes.souls import make_soul
 
-_WATCHED = (durable.__file__, record.__file__)
+_WATCHED = (durable.__file__, record.__file__, writing.__file__)
 
 
 def main(path: Path) -> None:

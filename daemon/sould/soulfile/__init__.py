@@ -1,6 +1,7 @@
-"""Souls on disk: the ``.soul`` file, written whole, and hostile until it is checked.
+"""Souls on disk: the ``.soul`` file, written whole, and hostile until it is checked; its folder.
 
-No torch anywhere. ``header``, and what it imports, needs no numpy either, so that the
-supervisor can list souls and check their seals; ``file`` holds the weights. FORMAT.md is the
-format in words.
+No torch anywhere. ``home`` (a soul's folder: generations, undo), ``journal`` and ``header``, and
+what they import, need no numpy either, so that the supervisor can list souls, check their seals
+and go back; ``record`` holds the weights, ``opening`` puts generation and journal together.
+FORMAT.md is the format in words.
 """

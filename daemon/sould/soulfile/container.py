@@ -64,9 +64,16 @@ def parse_header(file: BinaryIO, max_bytes: int | None = None) -> Header:
     length = int.from_bytes(take(file, LENGTH_BYTES), "little")
     if length > limits.MAX_HEADER_BYTES:
         raise Unsound(f"has a header of {length} bytes, the limit is {limits.MAX_HEADER_BYTES}")
-    text = take(file, length)
+    return decode_header(take(file, length), size - LENGTH_BYTES - length)
+
+
+def decode_header(text: bytes, data_bytes: int) -> Header:
+    """Return a header from its text; ``data_bytes``: what lies behind it.
+
+    Raises:
+        Unsound: not JSON, or the tensors do not cover the data exactly.
+    """
     metadata, tensors = _decode(text)
-    data_bytes = size - LENGTH_BYTES - length
     _check_cover(tensors, data_bytes)
     return Header(text=text, metadata=metadata, tensors=tensors, data_bytes=data_bytes)
 

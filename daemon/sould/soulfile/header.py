@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from io import BufferedReader
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from sould.errors import SoulInvalid, SoulMismatch, SoulMissing
 from sould.soulfile.container import Header, parse_header
@@ -42,12 +43,27 @@ def check_seal(path: Path) -> SoulMeta:
         SoulInvalid: as :func:`read_header`, or the seal is broken.
     """
     with reading(path) as file:
-        header = parse_header(file)
-        meta = _sound(path, header)
-        chunks = iter(lambda: file.read(_CHUNK_BYTES), b"")
-        if fault := seal_fault(header.text, meta.sha256, chunks):
-            raise Unsound(fault)
-    return meta
+        return sealed(path, file)[0]
+
+
+def sealed(path: Path, file: BinaryIO) -> tuple[SoulMeta, Header]:
+    """Check the header and the seal of an open file, named ``path`` in errors.
+
+    Raises:
+        Unsound, SoulInvalid: as :func:`check_seal` says.
+    """
+    header = parse_header(file)
+    meta = _sound(path, header)
+    if fault := seal_fault(header.text, meta.sha256, chunks(file, header.data_bytes)):
+        raise Unsound(fault)
+    return meta, header
+
+
+def chunks(file: BinaryIO, count: int) -> Iterator[bytes]:
+    """Yield the next ``count`` bytes of a file, or what there is of them, in pieces."""
+    while count and (piece := file.read(min(count, _CHUNK_BYTES))):
+        count -= len(piece)
+        yield piece
 
 
 def recognise(path: Path) -> Kind:

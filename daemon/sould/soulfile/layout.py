@@ -39,6 +39,11 @@ def tensor_shapes(dims: Dims, ranks: Mapping[str, int]) -> dict[str, tuple[int, 
     }
 
 
+def is_fast(name: str) -> bool:
+    """Tell whether a tensor is of the part that is learned awake."""
+    return bool((match := _PART.search(name)) and match[1] == "fast")
+
+
 def table(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Entry]:
     """Return header entries of F32 tensors that lie one after the other."""
     entries, at = {}, 0

@@ -19,3 +19,5 @@ MAX_JSON_CHARS = 64 * 1024  # config and scores, each
 MAX_JSON_DEPTH = 8
 MAX_JSON_ITEMS = 4_096
 MAX_JSON_KEY_CHARS = 128
+MAX_JOURNAL_BYTES = 64 * 1024 * 1024  # beyond, the next entry replaces those before it
+MAX_ENTRY_BYTES = 1024 * 1024 * 1024

@@ -154,7 +154,12 @@ def _label(text: str) -> str:
     return text
 
 
-def _level(text: str) -> int:
+def level_of(text: str) -> int:
+    """Return a level from its decimal digits.
+
+    Raises:
+        Unsound: it is none.
+    """
     if not _NUMBER.fullmatch(text) or int(text) > limits.MAX_LEVEL:
         raise Unsound(f"{_quoted(text)} is no whole number from 0 to {limits.MAX_LEVEL}")
     return int(text)
@@ -197,7 +202,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "body_name": _label,
     "family": _label,
     "dims": _dims,
-    "level": _level,
+    "level": level_of,
     "parent": _sha256_or_nothing,
     "taught": unpack,
     "config": _object,

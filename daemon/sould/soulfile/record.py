@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sould.durable import replace_file
-from sould.errors import SoulInvalid, SoulMismatch, StorageError
-from sould.soulfile.container import length_of, parse_header, take, write_header
+from sould.errors import SoulInvalid, SoulMismatch
+from sould.soulfile.container import parse_header, take
 from sould.soulfile.header import MAX_FAULTS, check_header, invalid, reading, require_body
-from sould.soulfile.layout import largest_bytes, table, table_faults
-from sould.soulfile.limits import MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_NORM
-from sould.soulfile.meta import BodyShape, SoulMeta, decode, encode
-from sould.soulfile.seal import NO_SEAL, apply, digest, seal_fault
+from sould.soulfile.layout import largest_bytes, table
+from sould.soulfile.limits import MAX_FILE_BYTES, MAX_NORM
+from sould.soulfile.meta import BodyShape, SoulMeta
+from sould.soulfile.seal import seal_fault
+from sould.soulfile.writing import header_text, require_none, seal_file
 
 Weights = Mapping[str, NDArray[np.float32]]
 
@@ -100,17 +99,13 @@ def write(path: Path, record: SoulRecord) -> SoulMeta:
         SoulInvalid: not finite, over the cap, or not what a soul must be.
         StorageError: the old file, if any, is still there.
     """
-    meta = dataclasses.replace(record.meta, sha256=NO_SEAL)
-    text, parts = _serialised(meta, record.tensors)
-    sha256 = digest(text, NO_SEAL, parts)
-    try:
-        replace_file(path, [length_of(text), apply(text, sha256), *parts])
-    except OSError as e:
-        raise StorageError(
-            f"soul '{meta.name}' is not saved: {path} cannot be written: {e.strerror or e}",
-            "what was saved before is still there; make room on the disk and save again",
-        ) from e
-    return dataclasses.replace(meta, sha256=sha256)
+    meta, tensors = record.meta, record.tensors
+    entries = table({name: tensors[name].shape for name in sorted(tensors)})
+    require_none(meta.name, _dtype_faults(tensors))
+    text = header_text(meta, entries)
+    require_none(meta.name, weight_faults(tensors))
+    parts = [np.ascontiguousarray(tensors[name]).data.cast("B") for name in entries]
+    return seal_file(path, meta, text, lambda: parts)
 
 
 def weight_faults(tensors: Weights) -> Iterator[str]:
@@ -160,25 +155,7 @@ def _examine(file: BufferedReader, max_bytes: int, found: _Found) -> list[str]:
     return [*faults, *islice(weight_faults(found.tensors), MAX_FAULTS)]
 
 
-def _serialised(meta: SoulMeta, tensors: Weights) -> tuple[bytes, list[memoryview]]:
-    """Return the header and the data of a soul that passes all checks.
-
-    Raises:
-        SoulInvalid: it does not; nothing has been written.
-    """
-    metadata = encode(meta)
-    _, faults = decode(metadata)
-    faults += [
-        f"tensor {name}: is {tensors[name].dtype}, only float32 is allowed"
-        for name in sorted(tensors)
-        if tensors[name].dtype != np.dtype("<f4")
-    ]
-    entries = table({name: tensors[name].shape for name in sorted(tensors)})
-    faults = faults or list(islice(table_faults(meta.dims, entries), MAX_FAULTS))
-    faults = faults or list(islice(weight_faults(tensors), MAX_FAULTS))
-    text = write_header(metadata, entries)
-    if len(text) > MAX_HEADER_BYTES:
-        faults.append(f"the header has {len(text)} bytes, the limit is {MAX_HEADER_BYTES}")
-    if faults:
-        raise SoulInvalid(f"soul {meta.name!a} is not written: {faults[0]}")
-    return text, [np.ascontiguousarray(tensors[name]).data.cast("B") for name in entries]
+def _dtype_faults(tensors: Weights) -> Iterator[str]:
+    for name in sorted(tensors):
+        if tensors[name].dtype != np.dtype("<f4"):
+            yield f"tensor {name}: is {tensors[name].dtype}, only float32 is allowed"
