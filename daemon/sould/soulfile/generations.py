@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,13 +46,13 @@ def list_files(folder: Path) -> list[tuple[int, Path]]:
     return sorted(((number, path) for number, path in found if number), reverse=True)
 
 
-def list_generations(folder: Path) -> list[GenerationFile]:
-    """Return all generations, newest first; only their headers are checked.
+def read_generations(folder: Path) -> Iterator[GenerationFile]:
+    """Yield all generations, newest first; only their headers are checked.
 
     Raises:
         SoulMissing, StorageError: as :func:`list_files`.
     """
-    return [_checked(number, path, read_header) for number, path in list_files(folder)]
+    return (_checked(number, path, read_header) for number, path in list_files(folder))
 
 
 def newest_sound(folder: Path) -> tuple[GenerationFile | None, list[str]]:

@@ -21,12 +21,12 @@ from sould.soulfile.generations import (
     file_name,
     generation,
     list_files,
-    list_generations,
     missing,
     newest_sound,
     none_sound,
+    read_generations,
 )
-from sould.soulfile.header import check_seal, chunks, reading
+from sould.soulfile.header import check_seal, chunks, read_header, reading
 from sould.soulfile.journal import Journal
 from sould.soulfile.jsontext import shown
 from sould.soulfile.meta import SoulMeta
@@ -69,7 +69,7 @@ class SoulHome:
             SoulMissing: there is no such folder.
             StorageError: it cannot be read.
         """
-        return list_generations(self.folder)
+        return list(self._headers())
 
     def newest(self) -> tuple[GenerationFile | None, list[str]]:
         """Return the newest generation whose seal holds, and a note for each one passed over.
@@ -88,12 +88,7 @@ class SoulHome:
             SoulMissing: there is none.
             SoulInvalid: it is damaged.
         """
-        files = list_files(self.folder)
-        path = dict(files).get(n)
-        if path is None:
-            kept = f"{files[-1][0]} to {files[0][0]} are kept" if files else "none is saved yet"
-            raise SoulMissing(f"soul '{self.name}' has no generation {n}: {kept}")
-        return generation(n, path, check_seal(path))
+        return self._number(n, check_seal)
 
     def next_path(self) -> tuple[int, Path]:
         """Return the number of the next generation, and the path it is to have.
@@ -116,10 +111,10 @@ class SoulHome:
             SoulInvalid: what was asked for, or everything, is damaged.
             StorageError: the state is as it was.
         """
-        current = self.keep_journal(now=now, why="undo") or self._newest()
+        current = self.current(now=now, why="undo")
         if to is None:
             to = self._before(current, steps)
-        older = self.number(to)
+        older = self._number(to, read_header)  # its seal is checked when it is written again
         meta = _stamped(older, now, self.name, why="undo", since=now.isoformat())
         return self._add(lambda path: restamp(older.path, path, meta))
 
@@ -132,9 +127,9 @@ class SoulHome:
             SoulInvalid: all generations are damaged.
             SoulMissing, StorageError: as :meth:`generations`; the state is as it was.
         """
-        if self.newest() == (None, []):
+        if not list_files(self.folder):
             return None
-        left = self.keep_journal(now=now, why="reset") or self._newest()
+        left = self.current(now=now, why="reset")
         meta = dataclasses.replace(
             _stamped(left, now, self.name, why="reset", since=now.isoformat()),
             level=0,
@@ -151,18 +146,16 @@ class SoulHome:
             SoulMissing, SoulInvalid: no generation to go on from, or the journal does not fit.
             StorageError: the state is as it was.
         """
+        return self._kept(self._newest(), now, why=why)
+
+    def current(self, *, now: datetime, why: str) -> GenerationFile:
+        """Return the newest generation, once :meth:`keep_journal` has been seen to.
+
+        Raises:
+            SoulMissing, SoulInvalid, StorageError: as :meth:`keep_journal`.
+        """
         newest = self._newest()
-        read = Journal(self.journal).read()
-        if read is None or read.entry is None or read.after != _meta(newest).sha256:
-            return None
-        entry = read.entry
-        meta = dataclasses.replace(
-            _stamped(newest, now, self.name, why=why),
-            level=entry.level,
-            taught=_meta(newest).taught | entry.taught,
-            parent=read.after,
-        )
-        return self._add(lambda path: restamp_learned(newest.path, path, meta, entry))
+        return self._kept(newest, now, why=why) or newest
 
     def begin_journal(self, path: Path, meta: SoulMeta) -> None:
         """Begin the journal of the generation that has just been written to ``path``.
@@ -181,7 +174,7 @@ class SoulHome:
     def prune(self, keep: int) -> list[int]:
         """Remove all but the newest ``keep`` generations; return the numbers of the removed.
 
-        Damaged ones do not count, so that they push no sound one out.
+        The newest with a sound header is kept in any case.
 
         Raises:
             SoulMissing, StorageError: as :meth:`generations`, or one cannot be removed.
@@ -190,13 +183,17 @@ class SoulHome:
         files = list_files(self.folder)
         if len(files) <= keep:
             return []
-        sound = [found.number for found in self.generations() if not found.problem]
-        oldest_kept = sound[:keep][-1] if sound else 0
+        sound = next((found.number for found in self._headers() if found.meta), 0)
+        oldest_kept = min(files[keep - 1][0], sound)
         removed = [(number, path) for number, path in files if number < oldest_kept]
         for _, path in removed:
             with _storing(path):
                 path.unlink(missing_ok=True)
         return [number for number, _ in removed]
+
+    def _headers(self) -> Iterator[GenerationFile]:
+        """Yield all generations, newest first, as they are asked for: a header takes a while."""
+        return read_generations(self.folder)
 
     def _newest(self) -> GenerationFile:
         newest, notes = self.newest()
@@ -208,20 +205,41 @@ class SoulHome:
             )
         return newest
 
+    def _kept(self, newest: GenerationFile, now: datetime, *, why: str) -> GenerationFile | None:
+        read = Journal(self.journal).read()
+        if read is None or read.entry is None or read.after != _meta(newest).sha256:
+            return None
+        entry = read.entry
+        meta = dataclasses.replace(
+            _stamped(newest, now, self.name, why=why),
+            level=entry.level,
+            taught=_meta(newest).taught | entry.taught,
+            parent=read.after,
+        )
+        return self._add(lambda path: restamp_learned(newest.path, path, meta, entry))
+
+    def _number(self, n: int, check: Callable[[Path], SoulMeta]) -> GenerationFile:
+        files = list_files(self.folder)
+        path = dict(files).get(n)
+        if path is None:
+            kept = f"{files[-1][0]} to {files[0][0]} are kept" if files else "none is saved yet"
+            raise SoulMissing(f"soul '{self.name}' has no generation {n}: {kept}")
+        return generation(n, path, check(path))
+
     def _before(self, current: GenerationFile, steps: int) -> int:
         """Return the number of the generation ``steps`` before, from parent to parent."""
-        by_seal = {found.meta.sha256: found for found in self.generations() if found.meta}
-        at = current
+        at, older = current, self._headers()
         for step in range(steps):
             parent = _meta(at).parent
-            if parent not in by_seal:
+            before = next((g for g in older if g.meta and g.meta.sha256 == parent), None)
+            if before is None:
                 why = "what it grew from is not kept" if parent else "it is the first"
                 raise SoulMissing(
                     f"soul '{self.name}' can go back {step} generations, not {steps}: at "
                     f"generation {at.number}, {why}",
                     "'soul history' shows what is kept, 'soul undo --to N' goes to any of it",
                 )
-            at = by_seal[parent]
+            at = before
         return at.number
 
     def _add(self, write: Callable[[Path], SoulMeta]) -> GenerationFile:
@@ -315,7 +333,7 @@ class SoulFolder:
         """
         home = self.home(name)
         self._require_free(to)
-        newest = home.keep_journal(now=now, why="copy") or home._newest()
+        newest = home.current(now=now, why="copy")
         return self._grown(newest, to, now, why="copy")
 
     def import_file(self, path: Path, name: str, *, now: datetime) -> SoulHome:

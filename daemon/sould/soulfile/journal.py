@@ -76,8 +76,9 @@ class _Frame:
 class Journal:
     """The journal at ``path``; one process and thread writes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_bytes: int = MAX_JOURNAL_BYTES) -> None:
         self.path = path
+        self._max_bytes = max_bytes
         self._after = ""  # as it was begun or read here
 
     def begin(self, after: str) -> None:
@@ -108,7 +109,7 @@ class Journal:
             with self.path.open("r+b", buffering=0) as file:
                 after = self._require_ours(file)
                 end = _ends(_frames(file, MAX_ENTRY_BYTES))
-                if end == _LINE_BYTES or end + length <= MAX_JOURNAL_BYTES:
+                if end == _LINE_BYTES or end + length <= self._max_bytes:
                     _write_at(file, end, parts)
                     return end + length
             replace_file(self.path, [_line(after), *parts])
