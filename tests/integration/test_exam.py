@@ -112,7 +112,7 @@ def test_a_general_quiz(soul: Soul) -> None:
     ("args", "message", "code"),
     [
         (["exam", str(PERSONA), "--night", "3"], "there is no night 3: the persona has 2", 2),
-        (["exam", str(DATA / "quiz.json"), "--night", "1"], "a general quiz has no nights", 2),
+        (["exam", str(DATA / "quiz.json"), "--night", "1"], "only a persona has nights", 2),
         (["rehearse", str(DATA / "quiz.json"), "--night", "1"], "nothing in it to say", 2),
         (["rehearse", str(PERSONA)], "--night", 2),
         (["exam", str(DATA / "labelled_secrets.py")], "is no persona and no quiz", 1),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from soul_cli import output
 from soul_cli.chat import commands
+from soul_cli.chat.command import Leave, Misused
 from soul_cli.chat.conversation import Conversation
 from soul_cli.chat.prompt import Prompt
 from soul_cli.exits import Exit
@@ -28,6 +29,7 @@ def run(conversation: Conversation) -> Exit:
     prompt = Prompt(settings)
     is_slowness_explained = False
     while True:
+        _tell_of_soul(conversation)
         try:
             line = prompt.read(is_off_record=conversation.is_off_record)
         except EOFError:
@@ -39,9 +41,9 @@ def run(conversation: Conversation) -> Exit:
             if _take(conversation, line) and not is_slowness_explained:
                 is_slowness_explained = True
                 _explain_slowness(conversation)
-        except commands.Leave:
+        except Leave:
             return Exit.OK
-        except commands.Misused as e:
+        except Misused as e:
             print(e)
         except KeyboardInterrupt:  # the second, while the first was being obeyed
             print()
@@ -68,6 +70,13 @@ def _take(conversation: Conversation, line: str) -> bool:
         print(texts(f"chat.finish.{done.finish}"))
     print()
     return done.finish != "cancelled"
+
+
+def _tell_of_soul(conversation: Conversation) -> None:
+    """Say what is wrong with the soul, once. A daemon that is gone is told of where it matters."""
+    with suppress(SoulError):
+        if news := conversation.news_of_soul():
+            print(news)
 
 
 def _explain_slowness(conversation: Conversation) -> None:
