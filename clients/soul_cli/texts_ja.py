@@ -245,6 +245,9 @@ TEXTS = {
     "why.reset": "リセット",
     "why.new": "開始",
     "why.import": "取り込み",
+    "why.export": "書き出しの前",
+    "why.diff": "比較の前",
+    "why.copy": "複製",
     "why.unload": "ボディの解放",
     "why.sleep": "睡眠",
     "reset.confirm": (

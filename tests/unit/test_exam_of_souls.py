@@ -41,7 +41,6 @@ class Examinee:
         daemon.scripts["daemon.status"] = self._status
         daemon.scripts["chat.send"] = self._chat
         daemon.scripts["text.score"] = self._score
-        daemon.scripts["body.load"] = self._load
 
     def _status(self, daemon: FakeDaemon, header: Header, raw: Any) -> Iterator[Answer | None]:
         state, soul = self.souls.pop(0) if len(self.souls) > 1 else self.souls[0]
@@ -58,13 +57,10 @@ class Examinee:
         yield Kind.DONE, done
 
     def _score(self, daemon: FakeDaemon, header: Header, raw: Any) -> Iterator[Answer | None]:
+        self.body = BODY
         tokens = [len(text.split()) for text in raw["texts"]]
         each = math.log(40.0 if raw["bare"] else 40.4)
         yield Kind.DONE, wire.TextScored(tokens=tokens, nats=[n * each for n in tokens])
-
-    def _load(self, daemon: FakeDaemon, header: Header, raw: Any) -> Iterator[Answer | None]:
-        self.body = BODY
-        yield Kind.DONE, BODY
 
 
 @pytest.fixture
@@ -197,7 +193,12 @@ def test_an_unloaded_body_is_loaded_before_it_is_waited_for(soul: Any, examinee:
     waiting = msgspec.structs.replace(MIKA, worn=False, pending=1)
     examinee.souls = [("idle", waiting), ("idle", waiting), ("idle", MIKA)]
     assert soul("exam", str(DATA / "quiz.json"), "--no-controls")[0] == 0
-    assert methods(examinee)[:4] == ["daemon.status", "body.load", "daemon.status", "daemon.status"]
+    assert methods(examinee)[:4] == [
+        "daemon.status",
+        "text.score",
+        "daemon.status",
+        "daemon.status",
+    ]
 
 
 def test_no_wait_does_not_wait(soul: Any, examinee: Examinee) -> None:
@@ -268,7 +269,7 @@ def test_what_is_settled(
 
 
 def test_a_daemon_without_souls_is_examined_as_it_is(soul: Any, examinee: Examinee) -> None:
-    examinee.souls = [("idle", None)]
+    examinee.body, examinee.souls = None, [("idle", None)]
     result = json.loads(soul("exam", str(DATA / "quiz.json"), "--json")[1])
     assert result["soul"] is None
-    assert "body.load" not in methods(examinee)
+    assert "text.score" not in methods(examinee)

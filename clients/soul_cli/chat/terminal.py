@@ -28,8 +28,8 @@ def run(conversation: Conversation) -> Exit:
         print(settings.texts("chat.session", session=conversation.session))
     prompt = Prompt(settings)
     is_slowness_explained = False
+    _tell_of_soul(conversation)
     while True:
-        _tell_of_soul(conversation)
         try:
             line = prompt.read(is_off_record=conversation.is_off_record)
         except EOFError:
@@ -38,7 +38,10 @@ def run(conversation: Conversation) -> Exit:
             print(settings.texts("chat.how_to_leave"))
             continue
         try:
-            if _take(conversation, line) and not is_slowness_explained:
+            if not _take(conversation, line):
+                continue
+            _tell_of_soul(conversation)
+            if not is_slowness_explained:
                 is_slowness_explained = True
                 _explain_slowness(conversation)
         except Leave:

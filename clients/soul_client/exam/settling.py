@@ -35,7 +35,8 @@ def settle(
     """
     status = client.status()
     if status.soul is not None and status.body is None:
-        client.body_load(on_update=on_update)
+        # Whichever body is to answer: body_load would choose one.
+        client.text_score(["."], bare=True, on_update=on_update)
         status = client.status()
     seen, since_s = _learned(status.soul), time.monotonic()
     while status.soul is not None and (state := settled(status)) != "settled":
