@@ -106,7 +106,7 @@ def test_never_told_and_updated_facts(soul: Soul) -> None:
 def test_a_general_quiz(soul: Soul) -> None:
     result = soul.json("exam", str(DATA / "quiz.json"))
     assert result["scores"] == {"quiz": {"hits": 0, "asked": 2, "share": 0.0}}
-    assert (result["night"], result["soul"], result["kept"]) == (0, None, None)
+    assert (result["night"], result["kept"]) == (0, None)
     assert result["controls"]["bare"]["scores"] == result["scores"]
     assert "一般知識" in soul("exam", str(DATA / "quiz.json"), "--lang", "ja").stdout
 
