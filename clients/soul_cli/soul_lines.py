@@ -126,10 +126,10 @@ def verified_lines(texts: Texts, found: SoulVerified) -> list[str]:
 def diff_lines(texts: Texts, found: SoulDifference) -> list[str]:
     """Return norms by layer, then the answers side by side."""
     names = [one or texts("diff.bare") for one in (found.a, found.b)]
-    lines = _norm_lines(texts, found, names) if found.layers else []
+    lines = [*_norm_lines(texts, found, names), ""] if found.layers else []
     count = shutil.get_terminal_size().columns
     if found.probes:
-        lines += ["", *output.side_by_side(names[0], names[1], count)]
+        lines += output.side_by_side(names[0], names[1], count)
     for one in found.probes:
         a, b = output.for_terminal(one.a), output.for_terminal(one.b)
         lines += ["", f"? {output.for_terminal(one.ask)}", *output.side_by_side(a, b, count)]

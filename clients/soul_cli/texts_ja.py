@@ -199,7 +199,7 @@ TEXTS = {
     "status.body_loaded": "{name}: {device}、{dtype}、{kernel}、{threads} スレッド、{memory}",
     "status.soul": "ソウル",
     "status.learning": "学習",
-    "status.saved": "保存",
+    "status.saved": "ディスク",
     "status.problem": "問題",
     "status.memory": "記憶",
     "memory.on": "オン",
@@ -250,6 +250,7 @@ TEXTS = {
     "why.copy": "複製",
     "why.unload": "ボディの解放",
     "why.sleep": "睡眠",
+    "save.copied": "複製の名前は {name} です",
     "reset.confirm": (
         "{name} に、学んだことをすべて忘れさせますか(レベル {level})? 'soul undo' で戻せます。"
     ),

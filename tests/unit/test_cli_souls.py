@@ -113,7 +113,6 @@ SHOWN = "mika: level 120, saved 2026-01-02 12:00 as number 5\n"
         (("use", "work"), "soul.use", {"name": "work"}),
         (("new", "work"), "soul.new", {"name": "work"}),
         (("save",), "soul.save", {"name": ""}),
-        (("save", "copy"), "soul.save", {"name": "copy"}),
         (("load", "work"), "soul.load", {"source": "work"}),
         (("undo",), "soul.undo", {"steps": 1, "to": None}),
         (("undo", "3"), "soul.undo", {"steps": 3, "to": None}),
@@ -127,6 +126,12 @@ def test_what_changes_the_soul_shows_it(
     assert asked(daemon) == (method, params)
     code, out = soul(*args, "--json")
     assert (code, json.loads(out)) == (0, msgspec.to_builtins(MIKA))
+
+
+def test_a_copy_is_named(soul: Any, daemon: FakeDaemon) -> None:
+    assert soul("save", "twin") == (0, SHOWN + "a copy of it is called twin\n")
+    assert asked(daemon) == ("soul.save", {"name": "twin"})
+    assert json.loads(soul("save", "twin", "--json")[1])["name"] == "mika"
 
 
 def test_what_is_not_well_is_said_below(soul: Any, daemon: FakeDaemon) -> None:
@@ -318,13 +323,13 @@ def test_status_shows_the_soul(soul: Any, daemon: FakeDaemon) -> None:
 
     shown = rows()
     assert shown["soul"] == "mika, level 120, in use"
-    assert shown["saved"] == "saved 2026-01-02 12:00 as number 5"
+    assert shown["on"] == "disk saved 2026-01-02 12:00 as number 5"
     assert not {"learning", "problem"} & shown.keys()
     busy = msgspec.structs.replace(MIKA, unsaved=True, pending=2, problem="the disk is full")
     wears(daemon, busy, state="imprinting")
     shown = rows()
     assert (shown["state"], shown["soul"]) == ("learning", "mika, level 120, learning now")
-    assert shown["saved"].endswith("what came since is in the journal")
+    assert shown["on"].endswith("what came since is in the journal")
     assert (shown["learning"], shown["problem"]) == ("2 still to be learned", "the disk is full")
     wears(daemon, wire.SoulStatus(name="mika"))
     assert rows()["soul"] == "mika, level 0, not on a body now"

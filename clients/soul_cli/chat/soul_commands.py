@@ -41,7 +41,9 @@ def _new(conversation: Conversation, argument: str) -> str:
 
 
 def _save(conversation: Conversation, argument: str) -> str:
-    return _change(conversation, lambda client, told: client.soul_save(argument, on_update=told))
+    shown = _change(conversation, lambda client, told: client.soul_save(argument, on_update=told))
+    copied = conversation.settings.texts("save.copied", name=argument) if argument else ""
+    return f"{shown}\n{copied}".rstrip()
 
 
 def _load(conversation: Conversation, argument: str) -> str:

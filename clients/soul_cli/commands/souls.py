@@ -52,6 +52,8 @@ def new(settings: Settings, name: str) -> None:
 def save(settings: Settings, name: str) -> None:
     """Save the soul in use now; with a name, a copy too."""
     change(settings, lambda client, told: client.soul_save(name, on_update=told))
+    if name and not settings.is_json:
+        print(settings.texts("save.copied", name=name))
 
 
 @click.command(cls=Command)
