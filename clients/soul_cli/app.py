@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -16,6 +17,18 @@ COMMANDS = {
     "ask": "soul_cli.commands.ask",
     "sessions": "soul_cli.commands.sessions",
     "body": "soul_cli.commands.body",
+    "souls": "soul_cli.commands.souls",
+    "use": "soul_cli.commands.souls",
+    "new": "soul_cli.commands.souls",
+    "save": "soul_cli.commands.souls",
+    "load": "soul_cli.commands.souls",
+    "history": "soul_cli.commands.history",
+    "undo": "soul_cli.commands.history",
+    "diff": "soul_cli.commands.history",
+    "reset": "soul_cli.commands.history",
+    "export": "soul_cli.commands.soul_files",
+    "import": "soul_cli.commands.soul_files",
+    "verify": "soul_cli.commands.soul_files",
     "exam": "soul_cli.commands.exam",
     "rehearse": "soul_cli.commands.rehearse",
     "up": "soul_cli.commands.daemon",
@@ -40,7 +53,8 @@ class Root(Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name]), name)
         return command
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -8,6 +8,8 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import zip_longest
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -86,13 +88,52 @@ def error(settings: Settings, *, code: str, label: str, message: str, hint: str)
 
 def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> None:
     """Print rows in columns; the last one is not padded."""
+    for line in columns(rows, header):
+        print(line)
+
+
+def columns(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> list[str]:
+    """Return rows as lines with columns; the last one is not padded."""
     lines = [list(row) for row in rows]
     if header:
         lines.insert(0, list(header))
     widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = [cell + " " * (w - width(cell)) for cell, w in zip(line, widths, strict=True)]
-        print("  ".join(cells).rstrip())
+    return ["  ".join(map(padded, line, widths)).rstrip() for line in lines]
+
+
+def side_by_side(left: str, right: str, count: int) -> list[str]:
+    """Return two texts as lines of at most ``count`` columns, half of them for each."""
+    half = max(8, (count - 2) // 2)
+    pairs = zip_longest(wrapped(left, half), wrapped(right, half), fillvalue="")
+    return [f"{padded(one, half)}  {other}".rstrip() for one, other in pairs]
+
+
+def wrapped(text: str, count: int) -> list[str]:
+    """Break a text into lines of at most ``count`` columns, between words if it has any."""
+    lines, line = [], ""
+    for word in text.split():
+        if width(joined := f"{line} {word}".lstrip()) <= count:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        while width(word) > count:
+            head = _head(word, count)
+            lines.append(head)
+            word = word[len(head) :]
+        line = word
+    return [*lines, line] if line else lines
+
+
+def _head(word: str, count: int) -> str:
+    """Return as much of a word as fits; one character at least."""
+    end = next(n for n in range(1, len(word) + 1) if width(word[: n + 1]) > count)
+    return word[:end]
+
+
+def padded(text: str, count: int) -> str:
+    """Return a text with spaces after it, so that it takes ``count`` columns."""
+    return text + " " * (count - width(text))
 
 
 def width(text: str) -> int:
@@ -120,3 +161,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def moment(timestamp: str) -> str:
+    """Return an RFC 3339 timestamp for people: 2026-01-02 03:04, in the zone of this machine."""
+    try:
+        return datetime.fromisoformat(timestamp).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return timestamp

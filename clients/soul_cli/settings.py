@@ -13,6 +13,7 @@ from soul_cli.texts import LANGUAGES, Texts
 
 if TYPE_CHECKING:
     from soul_client.client import Client
+    from soul_client.wire import SoulStatus
 
 
 @dataclass
@@ -66,6 +67,20 @@ class Settings:
                 waiting.show(self.texts("stage.starting"))
                 ensure_running(self.config_path)
             return self.connect()
+
+    def soul_in_use(self, client: Client) -> SoulStatus:
+        """Ask which soul is in use.
+
+        Raises:
+            DaemonError: the daemon is too old to have one.
+        """
+        from soul_client.errors import DaemonError
+        from soul_client.wire import ErrorCode
+
+        soul = client.status().soul
+        if soul is None:
+            raise DaemonError(ErrorCode.NOT_FOUND, self.texts("soul.none"))
+        return soul
 
     @cached_property
     def _own_language(self) -> str:

@@ -22,10 +22,43 @@ TEXTS = {
     "command.body.load": "Load a body (the configured one by default); it answers from now on.",
     "command.body.unload": "Give the memory of the loaded body back.",
     "command.body.info": "Say what a body is and what memory it takes; nothing is loaded.",
+    "command.souls": "List the souls; the one in use has a star.",
+    "command.use": "Use the soul NAME from now on; the one that is left is saved.",
+    "command.new": "Begin an empty soul called NAME, and use it.",
+    "command.save": (
+        "Save the soul in use now; with NAME, make a copy of that name too.\n\n"
+        "It is saved by itself as well: every few minutes, and whenever it is left."
+    ),
+    "command.load": (
+        "Use a soul by its NAME, or take a .soul FILE in and use that.\n\n"
+        "All of it is loaded or nothing; a soul of another body is refused."
+    ),
+    "command.history": "List the saved states of a soul (the one in use by default).",
+    "command.undo": (
+        "Go back N saved states (1 by default).\n\n"
+        "The state that is left is kept too: 'soul history' lists it, 'soul undo --to G' returns."
+    ),
+    "command.diff": (
+        "Compare the souls A and B: how far each layer has changed, and what they answer.\n\n"
+        "NAME@G is a saved state of a soul, '-' the bare body. Without B it is the soul in use; "
+        "where A is that, the bare body is compared with it."
+    ),
+    "command.reset": (
+        "Let the soul in use forget all it has learned.\n\n"
+        "'soul undo' brings it back. The diary keeps what was said; it is not learned again."
+    ),
+    "command.export": (
+        "Copy a soul (the one in use by default) to FILE, NAME.soul by default.\n\n"
+        "One argument is a FILE if it has a slash or ends with .soul, else a NAME."
+    ),
+    "command.import": "Take the soul of FILE in, by its own name or another; it is not used yet.",
+    "command.verify": "Check every bit of a .soul FILE, and say what it is.",
     "command.exam": (
         "Ask the questions of FILE, a persona or a general quiz, and score the answers.\n\n"
         "Each is asked on its own: empty context, greedy, off the record. It is not scored if "
-        "an accepted answer is in the prompt. Default: after the last night."
+        "an accepted answer is in the prompt. Default: after the last night. Of a .txt file "
+        "(a paragraph a line) it measures the perplexity. The controls ask the bare body the "
+        "same. What was said before is learned first."
     ),
     "command.rehearse": (
         "Say what the persona of FILE says on the day before night N, as a user would.\n\n"
@@ -61,13 +94,18 @@ TEXTS = {
     "option.off_record": "Keep it out of the diary; learn nothing of it.",
     "option.deadline": "Stop the reply after this time.",
     "option.night": "Which night of the persona, from 1.",
-    "option.no_controls": "Leave out the controls, which take as long again.",
+    "option.no_controls": "Leave out the controls, each of which takes as long again.",
     "option.idle": "How long to wait after each line, for the soul to learn.",
     "option.timeout": "How long to wait for the daemon to end.",
     "option.follow": "Go on with what comes.",
     "option.lines": "How many lines to begin with.",
     "option.name": "What to call it in models/.",
     "option.replace": "Replace a body of that name.",
+    "option.soul_name": "What to call it here.",
+    "option.replaces_file": "Replace a file of that name.",
+    "option.to": "The saved state to go back to, as 'soul history' numbers them.",
+    "option.ask": "A question for both, instead of the usual ones; may be given more than once.",
+    "option.no_wait": "Do not wait until the soul has learned what was said to it.",
     "option.yes": "Do not ask.",
     "exit.OK": "done",
     "exit.FAILED": "the daemon answered with an error",
@@ -86,8 +124,11 @@ TEXTS = {
     "usage.empty": "there is nothing to say",
     "usage.session_and_continue": "--session and --continue exclude each other.",
     "usage.night": "there is no night {night}: the persona has {count}.",
-    "usage.night_of_quiz": "a general quiz has no nights.",
-    "usage.quiz_says_nothing": "{file} is a general quiz: there is nothing in it to say.",
+    "usage.night_of_quiz": "only a persona has nights.",
+    "usage.quiz_says_nothing": "{file} is no persona: there is nothing in it to say.",
+    "usage.steps_and_to": "N and --to exclude each other.",
+    "usage.reset": "without a terminal to ask on, it takes --yes to make a soul forget.",
+    "usage.export": "at most a NAME and a FILE.",
     "error.bad_request": "bad request",
     "error.unknown_method": "unknown method",
     "error.protocol_mismatch": "protocol mismatch",
@@ -116,11 +157,17 @@ TEXTS = {
     "stage.waiting": "waiting",
     "stage.loading": "loading the body",
     "stage.prefill": "reading",
+    "stage.imprinting": "learning",
+    "stage.probing": "asking both",
     "stage.downloading": "fetching the body",
     "stage.checking": "checking the body",
     "stage.placing": "putting the body in its place",
     "stage.asking": "asking",
     "stage.asking_with_facts": "asking, all facts in the prompt",
+    "stage.asking_bare": "asking, without the soul",
+    "stage.settling": "waiting until the soul has learned what was said",
+    "stage.scoring": "reading the text",
+    "stage.scoring_bare": "reading the text, without the soul",
     "stage.idle": "waiting, as one who reads and types",
     # the daemon
     "up.running": "running: version {version}, process {pid}",
@@ -133,6 +180,7 @@ TEXTS = {
     "state.idle": "idle",
     "state.loading": "loading",
     "state.answering": "answering",
+    "state.imprinting": "learning",
     "state.pulling": "fetching a body",
     "state.stopping": "ending",
     "state.absent": "not started",
@@ -147,6 +195,10 @@ TEXTS = {
     "status.engine_error": "last error: {error}",
     "status.body": "body",
     "status.body_loaded": "{name}: {device}, {dtype}, {kernel}, {threads} threads, {memory}",
+    "status.soul": "soul",
+    "status.learning": "learning",
+    "status.saved": "on disk",
+    "status.problem": "problem",
     "status.memory": "memory",
     "memory.on": "on",
     "memory.off": "off: nothing is kept in the diary, nothing is learned",
@@ -159,6 +211,72 @@ TEXTS = {
     "status.config": "config",
     "logs.none": "there is no log at {path}",
     "events.missed": "[{count} missed]",
+    # souls
+    "soul.none": "this daemon has no soul; 'soul restart' starts a newer one",
+    "soul.line": "{name}: level {level}, {saved}",
+    "soul.status_line": "{name}, level {level}, {state}",
+    "soul.is.worn": "in use",
+    "soul.is.imprinting": "learning now",
+    "soul.is.not_worn": "not on a body now",
+    "soul.pending": "{count} still to be learned",
+    "soul.saved": "saved {when} as number {generation}",
+    "soul.saved_since": "saved {when} as number {generation}, what came since is in the journal",
+    "soul.never_saved": "not saved yet",
+    "soul.problem": "problem: {problem}",
+    "souls.none": "no souls yet; the first one begins with the first message",
+    "souls.name": "name",
+    "souls.level": "level",
+    "souls.saved": "saved",
+    "souls.size": "size",
+    "souls.body": "body",
+    "history.none": "{name} has not been saved yet",
+    "history.number": "number",
+    "history.saved": "saved",
+    "history.level": "level",
+    "history.size": "size",
+    "history.why": "why",
+    "why.timer": "every few minutes",
+    "why.exit": "the daemon ended",
+    "why.switch": "another soul was used",
+    "why.save": "asked for",
+    "why.undo": "undo",
+    "why.reset": "reset",
+    "why.new": "began",
+    "why.import": "imported",
+    "why.export": "before it was exported",
+    "why.diff": "before it was compared",
+    "why.copy": "copied",
+    "why.unload": "the body was unloaded",
+    "why.sleep": "sleep",
+    "save.copied": "a copy of it is called {name}",
+    "reset.confirm": "Let {name} forget all it has learned (level {level})? 'soul undo' undoes it.",
+    "reset.undo": "'{command}' brings back what it knew.",
+    "import.use": "'{command}' uses it.",
+    "verify.sound": "sound",
+    "verify.faults": "cannot be used, faults: {count}",
+    "verify.soul": "soul",
+    "verify.level": "level",
+    "verify.taught": "learned from",
+    "verify.body": "body",
+    "verify.fits": "the one that is loaded",
+    "verify.fits_not": "not the one that is loaded",
+    "verify.created": "began",
+    "verify.saved": "saved",
+    "diff.bare": "bare body",
+    "diff.layer": "layer",
+    "diff.all": "all",
+    "diff.change": "change",
+    "diff.probes": (
+        "What am I called?\n"
+        "Where is my home?\n"
+        "How do I earn a living?\n"
+        "Which animals live with me?\n"
+        "Who are the people closest to me?\n"
+        "How do I spend my free time?\n"
+        "Which food do I enjoy most?\n"
+        "What do you remember about me?"
+    ),
+    # conversations
     # conversations
     "role.system": "system",
     "role.user": "you",
@@ -173,6 +291,11 @@ TEXTS = {
         "{file}, general knowledge: empty context, greedy, at most {max_tokens} tokens. "
         "No prompt had an accepted answer in it."
     ),
+    "exam.prose": "{file}: every paragraph on its own, {tokens} tokens in all.",
+    "exam.perplexity": "perplexity",
+    "exam.with_soul": "with the soul {name}",
+    "exam.bare": "bare body",
+    "exam.change": "change",
     "verdict.hit": "hit",
     "verdict.miss": "miss",
     "verdict.admits": "admits",
@@ -189,8 +312,11 @@ TEXTS = {
     "score.invented": "never told, answered as if known",
     "score.admitted": "never told, admitted",
     "score.quiz": "general knowledge",
+    "score.kept": "still answered, of what the bare body answers",
+    "control.bare": "control: without the soul",
     "control.facts_in_prompt": (
-        "control: all facts in the prompt (the answers are in it on purpose, so it is not checked)"
+        "control: without the soul, all facts in the prompt "
+        "(the answers are in it on purpose, so it is not checked)"
     ),
     # bodies
     "body.none": "no bodies yet; 'soul body pull' fetches one",
@@ -251,6 +377,13 @@ TEXTS = {
     "chat.bad_lang": "/lang takes {choices}",
     "chat.unknown": "unknown command /{name}; /help lists them, //{name} says it as a message",
     "chat.unknown_near": "unknown command /{name}; did you mean /{near}?",
+    "chat.usage": "it is {usage}",
+    "chat.bad_undo": "/undo takes how many saved states to go back, from 1, not {value!r}",
+    "chat.reset_confirm": (
+        "{name} would forget all it has learned (level {level}); /undo would bring it back. "
+        "/reset yes does it."
+    ),
+    "chat.soul_problem": "(the soul {name}: {problem})",
     "chat.slow": "(replies are slow: {reason})",
     "chat.finish.length": "[longest reply reached: /len]",
     "chat.finish.cancelled": "[stopped]",
@@ -260,7 +393,18 @@ TEXTS = {
     "chat.help.temp": "temperature from now on",
     "chat.help.len": "longest reply from now on, in tokens",
     "chat.help.stop": "stop what runs, or one request",
-    "chat.help.new": "begin a new conversation",
+    "chat.help.new": "begin a new conversation; with NAME, a new soul too",
+    "chat.help.souls": "which souls there are",
+    "chat.help.use": "talk to another soul",
+    "chat.help.save": "save the soul now; with NAME, a copy too",
+    "chat.help.load": "talk to the soul NAME, or to the one in a .soul FILE",
+    "chat.help.history": "the saved states of the soul",
+    "chat.help.undo": "go back N saved states of the soul",
+    "chat.help.diff": "compare two souls ('-': the bare body) and what they answer",
+    "chat.help.reset": "let the soul forget all it has learned; /undo brings it back",
+    "chat.help.export": "copy a soul to a .soul FILE",
+    "chat.help.import": "take a .soul FILE in",
+    "chat.help.verify": "check a .soul FILE",
     "chat.help.session": "which conversation this is, or go on with another",
     "chat.help.off": "off the record from now on: not in the diary, not learned",
     "chat.help.on": "on the record again",

@@ -22,10 +22,45 @@ TEXTS = {
     "command.body.load": "ボディ(省略時は設定のもの)を読み込みます。以後はそれが答えます。",
     "command.body.unload": "読み込んだボディのメモリを解放します。",
     "command.body.info": "ボディの内容と必要なメモリを表示します。読み込みはしません。",
+    "command.souls": "ソウルの一覧を表示します。使用中のものに * が付きます。",
+    "command.use": "これからソウル NAME を使います。それまでのソウルは保存されます。",
+    "command.new": "NAME という空のソウルを作り、それを使います。",
+    "command.save": (
+        "使用中のソウルを今すぐ保存します。NAME があれば、その名前の複製も作ります。\n\n"
+        "数分ごと、またソウルを離れるときにも、自動で保存されます。"
+    ),
+    "command.load": (
+        "NAME のソウルを使います。.soul ファイルなら、取り込んで使います。\n\n"
+        "すべて読み込むか、まったく読み込まないかのどちらかです。別のボディのソウルは断られます。"
+    ),
+    "command.history": "ソウル(省略時は使用中のもの)の保存された状態の一覧を表示します。",
+    "command.undo": (
+        "ソウルを N 個前(省略時は 1 個前)に保存された状態に戻します。\n\n"
+        "今の状態も残ります。'soul history' に一覧があり、'soul undo --to G' で戻れます。"
+    ),
+    "command.diff": (
+        "ソウル A と B を比べます。層ごとの変化の大きさと、同じ質問への答えを表示します。\n\n"
+        "NAME@G は保存された状態、「-」はソウルなしのボディです。B がなければ使用中のソウルと比べ、"
+        "A がそれならソウルなしのボディと比べます。"
+    ),
+    "command.reset": (
+        "使用中のソウルに、学んだことをすべて忘れさせます。\n\n"
+        "'soul undo' で戻せます。日記の内容は残りますが、学び直しはしません。"
+    ),
+    "command.export": (
+        "ソウル(省略時は使用中のもの)を FILE(省略時は NAME.soul)に書き出します。\n\n"
+        "引数が一つだけのとき、スラッシュを含むか .soul で終われば FILE、そうでなければ NAME です。"
+    ),
+    "command.import": (
+        "FILE のソウルを、元の名前または別の名前で取り込みます。まだ使い始めません。"
+    ),
+    "command.verify": ".soul ファイルを隅々まで検査し、内容を表示します。",
     "command.exam": (
         "FILE(ペルソナまたは一般知識クイズ)の質問をして、答えを採点します。\n\n"
         "質問は一つずつ、空の文脈で、最も確からしいトークンを選び、オフレコで行います。"
         "プロンプトに正解が含まれていれば採点しません。省略時は最後の夜のあとの試験です。"
+        ".txt ファイル(一行一段落)ならパープレキシティを測ります。対照実験では、ソウルなしの"
+        "ボディに同じことをします。それまでに話したことを学び終えてから始めます。"
     ),
     "command.rehearse": (
         "FILE のペルソナが N 番目の夜の前の日に言うことを、利用者として伝えます。\n\n"
@@ -61,13 +96,18 @@ TEXTS = {
     "option.off_record": "日記に残さず、学習もしません。",
     "option.deadline": "この時間がたったら返事を止めます。",
     "option.night": "ペルソナの何番目の夜か(1 から)。",
-    "option.no_controls": "対照実験を省きます(同じだけ時間がかかります)。",
+    "option.no_controls": "対照実験を省きます(それぞれ同じだけ時間がかかります)。",
     "option.idle": "一言ごとに、ソウルが学ぶのを待つ時間。",
     "option.timeout": "デーモンの終了を待つ時間。",
     "option.follow": "続きを待って表示します。",
     "option.lines": "最初に表示する行数。",
     "option.name": "models/ での名前。",
     "option.replace": "同じ名前のボディを置き換えます。",
+    "option.soul_name": "ここでの名前。",
+    "option.replaces_file": "同じ名前のファイルを置き換えます。",
+    "option.to": "戻る先の状態('soul history' の番号)。",
+    "option.ask": "いつもの質問の代わりに、両方に聞く質問。複数指定できます。",
+    "option.no_wait": "話したことをソウルが学び終えるのを待ちません。",
     "option.yes": "確認しません。",
     "exit.OK": "正常",
     "exit.FAILED": "デーモンがエラーを返した",
@@ -86,8 +126,11 @@ TEXTS = {
     "usage.empty": "伝える文がありません",
     "usage.session_and_continue": "--session と --continue は同時に指定できません。",
     "usage.night": "{night} 番目の夜はありません(このペルソナは {count} 夜まで)。",
-    "usage.night_of_quiz": "一般知識クイズに夜はありません。",
-    "usage.quiz_says_nothing": "{file} は一般知識クイズなので、伝える言葉がありません。",
+    "usage.night_of_quiz": "夜があるのはペルソナだけです。",
+    "usage.quiz_says_nothing": "{file} はペルソナではないので、伝える言葉がありません。",
+    "usage.steps_and_to": "N と --to は同時に指定できません。",
+    "usage.reset": "確認できる端末がないときは、--yes がなければ忘れさせません。",
+    "usage.export": "指定できるのは NAME と FILE だけです。",
     "error.bad_request": "不正なリクエスト",
     "error.unknown_method": "不明なメソッド",
     "error.protocol_mismatch": "プロトコルの不一致",
@@ -116,11 +159,17 @@ TEXTS = {
     "stage.waiting": "順番を待っています",
     "stage.loading": "ボディを読み込んでいます",
     "stage.prefill": "読んでいます",
+    "stage.imprinting": "学んでいます",
+    "stage.probing": "両方に質問しています",
     "stage.downloading": "ボディを取得しています",
     "stage.checking": "ボディを検査しています",
     "stage.placing": "ボディを配置しています",
     "stage.asking": "質問しています",
     "stage.asking_with_facts": "質問しています(すべての事実をプロンプトに入れて)",
+    "stage.asking_bare": "質問しています(ソウルなしで)",
+    "stage.settling": "話したことをソウルが学び終えるのを待っています",
+    "stage.scoring": "文章を読んでいます",
+    "stage.scoring_bare": "文章を読んでいます(ソウルなしで)",
     "stage.idle": "読んで入力する間、待っています",
     # the daemon
     "up.running": "動作中: バージョン {version}、プロセス {pid}",
@@ -133,6 +182,7 @@ TEXTS = {
     "state.idle": "待機中",
     "state.loading": "読み込み中",
     "state.answering": "応答中",
+    "state.imprinting": "学習中",
     "state.pulling": "ボディを取得中",
     "state.stopping": "終了中",
     "state.absent": "未起動",
@@ -147,6 +197,10 @@ TEXTS = {
     "status.engine_error": "直前のエラー: {error}",
     "status.body": "ボディ",
     "status.body_loaded": "{name}: {device}、{dtype}、{kernel}、{threads} スレッド、{memory}",
+    "status.soul": "ソウル",
+    "status.learning": "学習",
+    "status.saved": "ディスク",
+    "status.problem": "問題",
     "status.memory": "記憶",
     "memory.on": "オン",
     "memory.off": "オフ: 日記に残さず、学習もしません",
@@ -159,6 +213,74 @@ TEXTS = {
     "status.config": "設定",
     "logs.none": "{path} にログはありません",
     "events.missed": "[{count} 件欠落]",
+    # souls
+    "soul.none": "このデーモンにソウルはありません。'soul restart' で新しいものを起動できます",
+    "soul.line": "{name}: レベル {level}、{saved}",
+    "soul.status_line": "{name}、レベル {level}、{state}",
+    "soul.is.worn": "使用中",
+    "soul.is.imprinting": "学習中",
+    "soul.is.not_worn": "今はボディに付いていません",
+    "soul.pending": "学習待ち {count} 件",
+    "soul.saved": "{when} に {generation} 番として保存",
+    "soul.saved_since": "{when} に {generation} 番として保存。その後の分はジャーナルにあります",
+    "soul.never_saved": "まだ保存されていません",
+    "soul.problem": "問題: {problem}",
+    "souls.none": "ソウルはまだありません。最初のメッセージで始まります",
+    "souls.name": "名前",
+    "souls.level": "レベル",
+    "souls.saved": "保存日時",
+    "souls.size": "サイズ",
+    "souls.body": "ボディ",
+    "history.none": "{name} はまだ保存されていません",
+    "history.number": "番号",
+    "history.saved": "保存日時",
+    "history.level": "レベル",
+    "history.size": "サイズ",
+    "history.why": "理由",
+    "why.timer": "定期保存",
+    "why.exit": "デーモンの終了",
+    "why.switch": "ソウルの切り替え",
+    "why.save": "保存の指示",
+    "why.undo": "元に戻す",
+    "why.reset": "リセット",
+    "why.new": "開始",
+    "why.import": "取り込み",
+    "why.export": "書き出しの前",
+    "why.diff": "比較の前",
+    "why.copy": "複製",
+    "why.unload": "ボディの解放",
+    "why.sleep": "睡眠",
+    "save.copied": "複製の名前は {name} です",
+    "reset.confirm": (
+        "{name} に、学んだことをすべて忘れさせますか(レベル {level})? 'soul undo' で戻せます。"
+    ),
+    "reset.undo": "'{command}' で、忘れる前に戻せます。",
+    "import.use": "'{command}' で使えます。",
+    "verify.sound": "問題ありません",
+    "verify.faults": "使えません(不具合 {count} 件)",
+    "verify.soul": "ソウル",
+    "verify.level": "レベル",
+    "verify.taught": "学んだ記録",
+    "verify.body": "ボディ",
+    "verify.fits": "読み込み中のボディと同じ",
+    "verify.fits_not": "読み込み中のボディとは別",
+    "verify.created": "開始",
+    "verify.saved": "保存",
+    "diff.bare": "ソウルなし",
+    "diff.layer": "層",
+    "diff.all": "全体",
+    "diff.change": "変化",
+    "diff.probes": (
+        "私は何と呼ばれていますか?\n"
+        "私の家はどこにありますか?\n"
+        "私はどうやって生計を立てていますか?\n"
+        "私と一緒に暮らしている動物は何ですか?\n"
+        "私にとって身近な人は誰ですか?\n"
+        "私は自由な時間に何をしていますか?\n"
+        "私がいちばん好きな食べ物は何ですか?\n"
+        "私について何を覚えていますか?"
+    ),
+    # conversations
     # conversations
     "role.system": "システム",
     "role.user": "あなた",
@@ -173,6 +295,11 @@ TEXTS = {
         "{file}、一般知識: 空の文脈、貪欲法、最大 {max_tokens} トークン。"
         "どのプロンプトにも正解は含まれていません。"
     ),
+    "exam.prose": "{file}: 段落を一つずつ、全部で {tokens} トークン。",
+    "exam.perplexity": "パープレキシティ",
+    "exam.with_soul": "ソウル {name} あり",
+    "exam.bare": "ソウルなし",
+    "exam.change": "変化",
     "verdict.hit": "正解",
     "verdict.miss": "不正解",
     "verdict.admits": "知らないと答えた",
@@ -189,8 +316,10 @@ TEXTS = {
     "score.invented": "話していないことを知っているかのように答えた",
     "score.admitted": "話していないことを知らないと認めた",
     "score.quiz": "一般知識",
+    "score.kept": "ソウルなしで答えられた質問のうち、今も答えられたもの",
+    "control.bare": "対照: ソウルなしの場合",
     "control.facts_in_prompt": (
-        "対照: すべての事実をプロンプトに入れた場合(わざと入れるので、確認はしません)"
+        "対照: ソウルなしで、すべての事実をプロンプトに入れた場合(わざと入れるので、確認はしません)"
     ),
     # bodies
     "body.none": "ボディはまだありません。'soul body pull' で取得できます",
@@ -255,6 +384,13 @@ TEXTS = {
         "/{name} というコマンドはありません。/help に一覧があります。//{name} なら文として送ります"
     ),
     "chat.unknown_near": "/{name} というコマンドはありません。/{near} のことですか?",
+    "chat.usage": "使い方: {usage}",
+    "chat.bad_undo": "/undo には戻る数を 1 以上で指定します({value!r} は使えません)",
+    "chat.reset_confirm": (
+        "{name} が学んだことをすべて忘れます(レベル {level})。/undo で戻せます。"
+        "/reset yes で実行します。"
+    ),
+    "chat.soul_problem": "(ソウル {name}: {problem})",
     "chat.slow": "(返事が遅い理由: {reason})",
     "chat.finish.length": "[最大の長さに達しました: /len]",
     "chat.finish.cancelled": "[停止]",
@@ -264,7 +400,18 @@ TEXTS = {
     "chat.help.temp": "これからの温度",
     "chat.help.len": "これからの返事の最大トークン数",
     "chat.help.stop": "動いているもの、または一つのリクエストを止める",
-    "chat.help.new": "新しい会話を始める",
+    "chat.help.new": "新しい会話を始める。NAME があれば新しいソウルで",
+    "chat.help.souls": "ソウルの一覧",
+    "chat.help.use": "別のソウルと話す",
+    "chat.help.save": "ソウルを今すぐ保存。NAME があれば複製も作る",
+    "chat.help.load": "ソウル NAME、または .soul ファイルのソウルと話す",
+    "chat.help.history": "ソウルの保存された状態の一覧",
+    "chat.help.undo": "ソウルを N 個前に保存された状態に戻す",
+    "chat.help.diff": "二つのソウル(「-」ならソウルなし)とその答えを比べる",
+    "chat.help.reset": "学んだことをすべて忘れさせる(/undo で戻せる)",
+    "chat.help.export": "ソウルを .soul ファイルに書き出す",
+    "chat.help.import": ".soul ファイルを取り込む",
+    "chat.help.verify": ".soul ファイルを検査する",
     "chat.help.session": "今の会話を表示、または別の会話を続ける",
     "chat.help.off": "これからオフレコにする(日記に残さず、学習しない)",
     "chat.help.on": "オフレコをやめる",

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from soul_cli import output
 from soul_cli.texts import Texts
 
 if TYPE_CHECKING:
     from soul_client.exchange import Update
+
+T = TypeVar("T")
 
 DELAY_S = 1.0
 
@@ -113,6 +116,17 @@ class Waiting:
             total=self._total or None,
             amount=amount(self._done, self._total),
         )
+
+
+def watched(texts: Texts, stage: str, items: Iterable[T], total: int) -> list[T]:
+    """Take all items as they come, and say how far it is."""
+    taken: list[T] = []
+    with Waiting(texts) as waiting:
+        waiting.show(texts(stage), 0, total)
+        for item in items:
+            taken.append(item)
+            waiting.show(texts(stage), len(taken), total)
+    return taken
 
 
 def amount(done: int, total: int) -> str:

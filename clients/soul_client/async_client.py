@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from soul_client import calls, locate, sockets
 from soul_client.async_link import AsyncLink
+from soul_client.async_souls import AsyncSouls
 from soul_client.async_stream import AsyncReply, AsyncStream
 from soul_client.async_subscription import AsyncSubscription
 from soul_client.calls import Call
@@ -35,7 +36,7 @@ from soul_client.wire import (
 R = TypeVar("R")
 
 
-class AsyncClient:
+class AsyncClient(AsyncSouls):
     """Talk to the daemon of a config, from the tasks of one event loop.
 
     ::
@@ -109,6 +110,7 @@ class AsyncClient:
         deadline_s: float | None = None,
         off_record: bool = False,
         echo_prompt: bool = False,
+        bare: bool = False,
         on_update: OnUpdate | None = None,
     ) -> AsyncReply:
         """Say something and return the reply as it comes.
@@ -124,6 +126,7 @@ class AsyncClient:
             deadline_s=deadline_s,
             off_record=off_record,
             echo_prompt=echo_prompt,
+            bare=bare,
         )
         return AsyncReply(await self.start(call), on_update)
 
@@ -137,6 +140,7 @@ class AsyncClient:
         deadline_s: float | None = None,
         off_record: bool = False,
         echo_prompt: bool = False,
+        bare: bool = False,
     ) -> ChatDone:
         """Say something and wait for the whole reply."""
         call = calls.chat(
@@ -147,6 +151,7 @@ class AsyncClient:
             deadline_s=deadline_s,
             off_record=off_record,
             echo_prompt=echo_prompt,
+            bare=bare,
         )
         return await self._finish(call)
 

@@ -6,6 +6,7 @@ and the async client both carry it out, so that neither repeats the parameters.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Generic, Literal, TypeVar
 
 from msgspec import Struct
@@ -87,6 +88,7 @@ def chat(
     deadline_s: float | None = None,
     off_record: bool = False,
     echo_prompt: bool = False,
+    bare: bool = False,
 ) -> Call[wire.ChatDone]:
     """Say something in a session; None opens a new one."""
     params = wire.ChatSend(
@@ -97,6 +99,7 @@ def chat(
         deadline_s=deadline_s,
         off_record=off_record,
         echo_prompt=echo_prompt,
+        bare=bare,
     )
     return _call("chat.send", params, wire.ChatDone)
 
@@ -140,6 +143,72 @@ def body_pull(source: str = "", name: str = "", *, replace: bool = False) -> Cal
     """Fetch a body; "" is the suggested one. ``replace`` puts it in the place of its namesake."""
     params = wire.BodyPull(source=source, name=name, replace=replace)
     return _call("body.pull", params, wire.BodyPulled)
+
+
+def souls() -> Call[wire.SoulList]:
+    """List the souls of the workspace."""
+    return _call("soul.list", wire.Empty(), wire.SoulList)
+
+
+def soul_use(name: str) -> Call[wire.SoulStatus]:
+    """Use another soul from now on."""
+    return _call("soul.use", wire.SoulRef(name=name), wire.SoulStatus)
+
+
+def soul_new(name: str) -> Call[wire.SoulStatus]:
+    """Begin an empty soul and use it."""
+    return _call("soul.new", wire.SoulRef(name=name), wire.SoulStatus)
+
+
+def soul_save(name: str = "") -> Call[wire.SoulStatus]:
+    """Write the soul in use now; with ``name``, a copy under that name too."""
+    return _call("soul.save", wire.SoulSave(name=name), wire.SoulStatus)
+
+
+def soul_load(source: str) -> Call[wire.SoulStatus]:
+    """Use a soul by its name, or the ``.soul`` file at an absolute path."""
+    return _call("soul.load", wire.SoulLoad(source=source), wire.SoulStatus)
+
+
+def soul_history(name: str = "") -> Call[wire.SoulGenerations]:
+    """List the generations of a soul; "" is the one in use."""
+    return _call("soul.history", wire.SoulHistoryOf(name=name), wire.SoulGenerations)
+
+
+def soul_undo(steps: int = 1, *, to: int | None = None) -> Call[wire.SoulStatus]:
+    """Go back ``steps`` generations, or to the one numbered ``to``."""
+    return _call("soul.undo", wire.SoulUndo(steps=steps, to=to), wire.SoulStatus)
+
+
+def soul_reset() -> Call[wire.SoulStatus]:
+    """Make the soul in use forget all it learned; ``soul_undo`` brings it back."""
+    return _call("soul.reset", wire.Empty(), wire.SoulStatus)
+
+
+def soul_export(path: str, name: str = "", *, replace: bool = False) -> Call[wire.SoulFile]:
+    """Copy a soul ("" is the one in use) to an absolute path."""
+    params = wire.SoulExport(path=path, name=name, replace=replace)
+    return _call("soul.export", params, wire.SoulFile)
+
+
+def soul_import(path: str, name: str = "") -> Call[wire.SoulFile]:
+    """Take the ``.soul`` file at an absolute path in; ``name`` "" is the one it has."""
+    return _call("soul.import", wire.SoulImport(path=path, name=name), wire.SoulFile)
+
+
+def soul_verify(path: str) -> Call[wire.SoulVerified]:
+    """Check every bit of the ``.soul`` file at an absolute path."""
+    return _call("soul.verify", wire.SoulVerify(path=path), wire.SoulVerified)
+
+
+def soul_diff(a: str, b: str, probes: Sequence[str] = ()) -> Call[wire.SoulDifference]:
+    """Compare two souls; ``name@N`` is a generation, "" the bare body."""
+    return _call("soul.diff", wire.SoulDiff(a=a, b=b, probes=list(probes)), wire.SoulDifference)
+
+
+def text_score(texts: Sequence[str], *, bare: bool = False) -> Call[wire.TextScored]:
+    """Say how likely each text is to the body, with its soul or ``bare``."""
+    return _call("text.score", wire.TextScore(texts=list(texts), bare=bare), wire.TextScored)
 
 
 def config_show() -> Call[wire.ConfigShown]:

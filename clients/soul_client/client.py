@@ -12,6 +12,7 @@ from soul_client import calls, locate, sockets
 from soul_client.calls import Call
 from soul_client.exchange import Exchange
 from soul_client.link import Link
+from soul_client.souls import Souls
 from soul_client.stream import OnUpdate, Reply, Stream
 from soul_client.subscription import Subscription
 from soul_client.wire import (
@@ -32,7 +33,7 @@ from soul_client.wire import (
 R = TypeVar("R")
 
 
-class Client:
+class Client(Souls):
     """Talk to the daemon of a config.
 
     ::
@@ -127,6 +128,7 @@ class Client:
         deadline_s: float | None = None,
         off_record: bool = False,
         echo_prompt: bool = False,
+        bare: bool = False,
         on_update: OnUpdate | None = None,
     ) -> Reply:
         """Say something and return the reply as it comes.
@@ -142,6 +144,7 @@ class Client:
             deadline_s=deadline_s,
             off_record=off_record,
             echo_prompt=echo_prompt,
+            bare=bare,
         )
         return Reply(self.start(call), on_update)
 
@@ -155,6 +158,7 @@ class Client:
         deadline_s: float | None = None,
         off_record: bool = False,
         echo_prompt: bool = False,
+        bare: bool = False,
     ) -> ChatDone:
         """Say something and wait for the whole reply."""
         call = calls.chat(
@@ -165,8 +169,9 @@ class Client:
             deadline_s=deadline_s,
             off_record=off_record,
             echo_prompt=echo_prompt,
+            bare=bare,
         )
-        return self.start(call).wait()
+        return self._finish(call)
 
     def ping(self) -> float:
         """Return the seconds of one round trip."""
@@ -200,15 +205,15 @@ class Client:
 
     def body_info(self, name: str = "") -> BodyInfo:
         """Read what a body is, and whether it fits; "" is the configured one."""
-        return self.start(calls.body_info(name)).wait()
+        return self._finish(calls.body_info(name))
 
     def body_load(self, name: str = "", *, on_update: OnUpdate | None = None) -> LoadedBody:
         """Load a body; "" is the configured one."""
-        return self.start(calls.body_load(name)).wait(on_update)
+        return self._finish(calls.body_load(name), on_update)
 
     def body_unload(self) -> None:
         """Give the memory of the loaded body back."""
-        self.start(calls.body_unload()).wait()
+        self._finish(calls.body_unload())
 
     def body_catalog(self) -> Catalog:
         """List the well-known bodies, the one suggested for this machine marked."""
@@ -223,7 +228,7 @@ class Client:
         on_update: OnUpdate | None = None,
     ) -> BodyPulled:
         """Fetch a body; "" is the suggested one."""
-        return self.start(calls.body_pull(source, name, replace=replace)).wait(on_update)
+        return self._finish(calls.body_pull(source, name, replace=replace), on_update)
 
     def config_show(self) -> ConfigShown:
         """Read the config in force."""
@@ -241,6 +246,9 @@ class Client:
 
     def _quick(self, call: Call[R]) -> R:
         return self.start(call, timeout_s=self._timeout_s).wait()
+
+    def _finish(self, call: Call[R], on_update: OnUpdate | None = None) -> R:
+        return self.start(call).wait(on_update)
 
     def _live_link(self) -> Link:
         if not self.is_connected:

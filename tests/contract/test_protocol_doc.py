@@ -83,8 +83,9 @@ def describe(type_: inspect.Type) -> str:
         case inspect.EnumType():
             return f"[`{type_.cls.__name__}`](#{type_.cls.__name__.lower()})"
         case inspect.ListType():
+            least = f", ≥ {type_.min_length}" if type_.min_length else ""
             most = f", ≤ {type_.max_length}" if type_.max_length else ""
-            return f"list{most}: {describe(type_.item_type)}"
+            return f"list{least}{most}: {describe(type_.item_type)}"
         case inspect.DictType():
             return f"map of {describe(type_.key_type)} to {describe(type_.value_type)}"
         case inspect.UnionType():

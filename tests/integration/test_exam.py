@@ -82,11 +82,13 @@ def test_the_control_has_all_facts_in_the_prompt_and_says_so(soul: Soul, tmp_pat
     path = persona_with(tmp_path, probe, say=["My tortoise is called Gherkin."])
     result = soul.json("exam", str(path))
     assert result["scores"]["recall"] == {"hits": 0, "asked": 1, "share": 0.0}
+    assert result["controls"]["bare"]["scores"] == result["scores"]
     control = result["controls"]["facts_in_prompt"]
     assert control["scores"]["recall"]["share"] == 1.0
     prompt = json.loads(control["answers"][0]["text"])["messages"]
     assert prompt[0] == ["system", "The user told you:\n- My tortoise is called Gherkin."]
     shown = soul("exam", str(path)).stdout
+    assert "control: without the soul\n" in shown
     assert "the answers are in it on purpose, so it is not checked" in shown
 
 
@@ -104,7 +106,8 @@ def test_never_told_and_updated_facts(soul: Soul) -> None:
 def test_a_general_quiz(soul: Soul) -> None:
     result = soul.json("exam", str(DATA / "quiz.json"))
     assert result["scores"] == {"quiz": {"hits": 0, "asked": 2, "share": 0.0}}
-    assert (result["night"], result["controls"]) == (0, {})
+    assert (result["night"], result["kept"]) == (0, None)
+    assert result["controls"]["bare"]["scores"] == result["scores"]
     assert "一般知識" in soul("exam", str(DATA / "quiz.json"), "--lang", "ja").stdout
 
 
@@ -112,7 +115,7 @@ def test_a_general_quiz(soul: Soul) -> None:
     ("args", "message", "code"),
     [
         (["exam", str(PERSONA), "--night", "3"], "there is no night 3: the persona has 2", 2),
-        (["exam", str(DATA / "quiz.json"), "--night", "1"], "a general quiz has no nights", 2),
+        (["exam", str(DATA / "quiz.json"), "--night", "1"], "only a persona has nights", 2),
         (["rehearse", str(DATA / "quiz.json"), "--night", "1"], "nothing in it to say", 2),
         (["rehearse", str(PERSONA)], "--night", 2),
         (["exam", str(DATA / "labelled_secrets.py")], "is no persona and no quiz", 1),

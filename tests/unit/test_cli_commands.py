@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from soul_cli.chat import commands, piped
-from soul_cli.chat.commands import Leave, Misused
+from soul_cli.chat.command import Leave, Misused
 from soul_cli.chat.conversation import Conversation
 from soul_cli.exits import Exit
 from soul_cli.settings import Settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,24 @@ def test_durations(seconds: float, text: str) -> None:
 def test_a_table_lines_up_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
     output.table([("状態", "x"), ("body", "y")], ["", "h"])
     assert capsys.readouterr().out == "      h\n状態  x\nbody  y\n"
+
+
+def test_texts_side_by_side_break_between_words_or_where_they_must() -> None:
+    assert output.side_by_side("one two three", "あいうえおかき", 22) == [
+        "one two     あいうえお",
+        "three       かき",
+    ]
+    assert output.side_by_side("", "x", 40) == [" " * 21 + "x"]
+    assert output.wrapped("a-very-long-word b", 6) == ["a-very", "-long-", "word b"]
+
+
+def test_moments_are_in_the_zone_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    assert output.moment("2026-01-02T18:04:05.678+00:00") == "2026-01-03 03:04"
+    assert output.moment("yesterday") == "yesterday"
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

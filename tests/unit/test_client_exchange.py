@@ -106,7 +106,18 @@ def test_the_error_code_of_a_newer_daemon_counts_as_internal() -> None:
 
 
 def test_every_method_can_be_called_by_name() -> None:
-    needed = {"chat.send": wire.ChatSend(text="x"), "session.get": wire.SessionGet(session="s")}
+    needed = {
+        "chat.send": wire.ChatSend(text="x"),
+        "session.get": wire.SessionGet(session="s"),
+        "soul.use": wire.SoulRef(name="mika"),
+        "soul.new": wire.SoulRef(name="mika"),
+        "soul.load": wire.SoulLoad(source="mika"),
+        "soul.export": wire.SoulExport(path="/x.soul"),
+        "soul.import": wire.SoulImport(path="/x.soul"),
+        "soul.verify": wire.SoulVerify(path="/x.soul"),
+        "soul.diff": wire.SoulDiff(a="", b="mika"),
+        "text.score": wire.TextScore(texts=["x"]),
+    }
     assert all(
         calls.by_name(method, needed.get(method)).socket == "rpc" for method in wire.RPC_METHODS
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from soul_client import exam
 from soul_client.errors import ExamInvalid
-from soul_client.exam import Night, Persona, Question, Quiz
+from soul_client.exam import Night, Persona, Question, Quiz, Reading
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -125,6 +126,16 @@ def test_a_wrong_file_is_refused_with_the_place(tmp_path: Path, change: Any, fau
     assert str(path) in str(caught.value)
 
 
+def test_a_text_is_paragraphs(tmp_path: Path) -> None:
+    path = tmp_path / "plain.TXT"
+    path.write_bytes("\ufeffOne two.\r\n\r\n 「三」 \n[4]\n".encode())
+    assert exam.load(path) == exam.Prose(paragraphs=["One two.", "「三」", "[4]"])
+    for nothing in (b"", b" \n\n", b"\xff"):
+        path.write_bytes(nothing)
+        with pytest.raises(ExamInvalid, match=r"plain\.TXT"):
+            exam.load(path)
+
+
 @pytest.mark.parametrize("text", [b"", b"{", b"3", b"[]", b"[1]", b'[{"ask": "x"}]', b"\xff\xfe"])
 def test_what_is_no_exam_is_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "p.json"
@@ -234,6 +245,24 @@ def test_scores_by_wording_and_kind(persona: Persona) -> None:
     }
     assert exam.score([]) == {}
     assert exam.score(answers)["recall"].share == 3 / 8
+
+
+def test_what_is_kept_counts_only_what_the_bare_body_knew() -> None:
+    questions = [Question(kind="quiz", ask=f"{n}?", accept=["yes"]) for n in range(4)]
+
+    def sat(*texts: str) -> list[exam.Answer]:
+        return [exam.mark(one, text) for one, text in zip(questions, texts, strict=True)]
+
+    kept = exam.kept(sat("yes", "yes", "no", "yes"), sat("yes", "no", "yes", "Yes!"))
+    assert (kept.hits, kept.asked) == (2, 3)
+    assert exam.kept(sat("", "", "", ""), sat("yes", "yes", "yes", "yes")).asked == 0
+
+
+def test_perplexity_is_over_all_tokens_not_over_paragraphs() -> None:
+    readings = [Reading(tokens=1, nats=0.0), Reading(tokens=3, nats=4 * math.log(7))]
+    assert exam.perplexity(readings) == pytest.approx(7.0)
+    assert math.isnan(exam.perplexity([Reading(tokens=0, nats=0.0)]))
+    assert exam.change_percent(40.0, 40.2) == pytest.approx(0.5)
 
 
 @given(st.text())

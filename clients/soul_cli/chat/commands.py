@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from soul_cli import output
+from soul_cli.chat import soul_commands
+from soul_cli.chat.command import Command, Leave, Misused
 from soul_cli.chat.conversation import Conversation
 from soul_cli.commands.daemon import status_rows
 from soul_cli.options import SESSION_ID
 from soul_cli.texts import LANGUAGES
 from soul_cli.waiting import Waiting
 
-
-class Leave(Exception):
-    """The chat is over."""
-
-
-class Misused(Exception):
-    """The command cannot be understood; the message says why."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """One command. ``run`` gets the conversation and the argument, and returns what to show."""
-
-    name: str
-    run: Callable[[Conversation, str], str]
-    argument: str = ""
+NEAR = 0.65
+"""How alike a word must be to a command for that to be suggested: "exit" is not "export"."""
 
 
 def parse(line: str) -> tuple[str, str] | None:
@@ -63,7 +49,7 @@ def run(conversation: Conversation, name: str, argument: str) -> str:
 
 
 def _unknown(conversation: Conversation, name: str) -> str:
-    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=NEAR)
     texts = conversation.settings.texts
     if near:
         return texts("chat.unknown_near", name=name, near=near[0])
@@ -84,7 +70,7 @@ def _status(conversation: Conversation, argument: str) -> str:
         *status_rows(settings, conversation.client.status()),
         (settings.texts("status.session"), conversation.session or settings.texts("chat.new")),
     ]
-    return _lines(rows)
+    return "\n".join(output.columns(rows))
 
 
 def _temp(conversation: Conversation, argument: str) -> str:
@@ -113,11 +99,6 @@ def _stop(conversation: Conversation, argument: str) -> str:
     if stopped:
         return texts("stop.stopped", ids=", ".join(stopped))
     return texts("stop.unknown" if argument else "stop.nothing", id=argument)
-
-
-def _new(conversation: Conversation, argument: str) -> str:
-    conversation.session = None
-    return conversation.settings.texts("chat.new_session")
 
 
 def _off(conversation: Conversation, argument: str) -> str:
@@ -165,14 +146,6 @@ def _quit(conversation: Conversation, argument: str) -> str:
     raise Leave
 
 
-def _lines(rows: Iterable[tuple[str, str]]) -> str:
-    rows = list(rows)
-    indent = max(output.width(name) for name, _ in rows)
-    return "\n".join(
-        name + " " * (indent - output.width(name)) + "  " + value for name, value in rows
-    )
-
-
 COMMANDS = {
     command.name: command
     for command in (
@@ -181,11 +154,12 @@ COMMANDS = {
         Command("temp", _temp, "X"),
         Command("len", _len, "N"),
         Command("stop", _stop, "[ID]"),
-        Command("new", _new),
+        soul_commands.NEW,
         Command("session", _session, "[ID]"),
         Command("off", _off),
         Command("on", _on),
         Command("body", _body, "[NAME]"),
+        *soul_commands.COMMANDS,
         Command("lang", _lang, "en|ja"),
         Command("quit", _quit),
     )

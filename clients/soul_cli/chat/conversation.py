@@ -36,6 +36,7 @@ class Conversation:
         self.sampling = sampling or SamplingOverrides()
         self.is_off_record = is_off_record
         self._client: Client | None = None
+        self._problem_told = ""
 
     def __enter__(self) -> Conversation:
         return self
@@ -88,6 +89,21 @@ class Conversation:
         """Go on with the session used last; with a new one if there is none."""
         sessions = self.client.sessions().sessions
         self.session = sessions[0].session if sessions else None
+
+    def news_of_soul(self) -> str:
+        """Return what is wrong with the soul, once for as long as it is so; else "".
+
+        A daemon that is gone is not started for it.
+        """
+        if self._client is None or not self._client.is_connected:
+            return ""
+        soul = self._client.status().soul
+        problem = soul.problem if soul else ""
+        is_new, self._problem_told = problem != self._problem_told, problem
+        if not soul or not problem or not is_new:
+            return ""
+        problem = output.for_terminal(problem)
+        return self.settings.texts("chat.soul_problem", name=soul.name, problem=problem)
 
     def set_sampling(self, **changes: float | int | None) -> None:
         """Change how replies are sampled from now on."""

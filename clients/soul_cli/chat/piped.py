@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 from soul_cli import output
 from soul_cli.chat import commands
+from soul_cli.chat.command import Leave, Misused
 from soul_cli.chat.conversation import Conversation
 from soul_cli.exits import Exit
 from soul_cli.run import failed
-from soul_client.errors import DaemonError
+from soul_client.errors import DaemonError, SoulError
 
 
 def run(conversation: Conversation, lines: Iterable[str]) -> Exit:
@@ -20,6 +22,7 @@ def run(conversation: Conversation, lines: Iterable[str]) -> Exit:
         SoulError: the daemon is gone; the lines that are left were not said.
     """
     exit_code = Exit.OK
+    _tell_of_soul(conversation)
     for line in lines:
         text = line.strip("\r\n")
         if not text.strip():
@@ -29,14 +32,22 @@ def run(conversation: Conversation, lines: Iterable[str]) -> Exit:
                 print(commands.run(conversation, *command), file=sys.stderr)
             elif not _say(conversation, commands.message_of(text)):
                 return Exit.INTERRUPTED
-        except commands.Leave:
+            _tell_of_soul(conversation)
+        except Leave:
             break
-        except commands.Misused as e:
+        except Misused as e:
             output.error(conversation.settings, code="usage", label="", message=str(e), hint="")
             exit_code = Exit.USAGE
         except DaemonError as e:
             exit_code = failed(conversation.settings, e)
     return exit_code
+
+
+def _tell_of_soul(conversation: Conversation) -> None:
+    """Say what is wrong with the soul, once; never where the replies go."""
+    with suppress(SoulError):
+        if news := conversation.news_of_soul():
+            print(news, file=sys.stderr, flush=True)
 
 
 def _say(conversation: Conversation, text: str) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from soul_cli import output
 from soul_cli.chat import commands
+from soul_cli.chat.command import Leave, Misused
 from soul_cli.chat.conversation import Conversation
 from soul_cli.chat.prompt import Prompt
 from soul_cli.exits import Exit
@@ -27,6 +28,7 @@ def run(conversation: Conversation) -> Exit:
         print(settings.texts("chat.session", session=conversation.session))
     prompt = Prompt(settings)
     is_slowness_explained = False
+    _tell_of_soul(conversation)
     while True:
         try:
             line = prompt.read(is_off_record=conversation.is_off_record)
@@ -36,12 +38,15 @@ def run(conversation: Conversation) -> Exit:
             print(settings.texts("chat.how_to_leave"))
             continue
         try:
-            if _take(conversation, line) and not is_slowness_explained:
+            if not _take(conversation, line):
+                continue
+            _tell_of_soul(conversation)
+            if not is_slowness_explained:
                 is_slowness_explained = True
                 _explain_slowness(conversation)
-        except commands.Leave:
+        except Leave:
             return Exit.OK
-        except commands.Misused as e:
+        except Misused as e:
             print(e)
         except KeyboardInterrupt:  # the second, while the first was being obeyed
             print()
@@ -68,6 +73,13 @@ def _take(conversation: Conversation, line: str) -> bool:
         print(texts(f"chat.finish.{done.finish}"))
     print()
     return done.finish != "cancelled"
+
+
+def _tell_of_soul(conversation: Conversation) -> None:
+    """Say what is wrong with the soul, once. A daemon that is gone is told of where it matters."""
+    with suppress(SoulError):
+        if news := conversation.news_of_soul():
+            print(news)
 
 
 def _explain_slowness(conversation: Conversation) -> None:

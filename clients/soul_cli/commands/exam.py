@@ -1,10 +1,9 @@
-"""``soul exam``: ask what the weights alone remember, and print every answer."""
+"""``soul exam``: measure what the weights alone remember, and what it cost."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -15,9 +14,20 @@ from soul_cli.waiting import Waiting
 
 if TYPE_CHECKING:
     from soul_client.client import Client
-    from soul_client.exam import Answer, Persona, Question, Quiz
+    from soul_client.exam import Persona, Prose, Quiz
+    from soul_client.wire import SoulStatus, Status
 
 MAX_TOKENS = 64
+
+
+class Examined(Protocol):
+    """What an exam found: for programs, and for people."""
+
+    def report(self) -> dict[str, Any]:
+        """Return all of it as builtins."""
+
+    def show(self, settings: Settings, about: dict[str, Any]) -> None:
+        """Print it."""
 
 
 @click.command(cls=Command)
@@ -25,73 +35,49 @@ MAX_TOKENS = 64
 @option("--night", type=click.IntRange(1), metavar="N")
 @option("--max-tokens", "--len", type=click.IntRange(1), default=MAX_TOKENS, metavar="N")
 @option("--no-controls", is_flag=True)
+@option("--no-wait", is_flag=True)
 @click.pass_obj
 def exam(
-    settings: Settings, file: Path, night: int | None, max_tokens: int, no_controls: bool
+    settings: Settings,
+    file: Path,
+    night: int | None,
+    max_tokens: int,
+    no_controls: bool,
+    no_wait: bool,
 ) -> None:
-    """Ask the questions of a persona or quiz file; nothing else is in the context."""
+    """Ask the questions of a persona or quiz file, or have a text read; there is no context."""
     from soul_client import exam as paper
 
     loaded = paper.load(file)
-    questions, system = _plan(settings, loaded, night)
+    night = night_of(settings, loaded, night)
     with settings.connect_or_start() as client:
-        answers = _ask(settings, client, questions, max_tokens, "stage.asking")
-        controls: dict[str, list[Answer]] = {}
-        if system and not no_controls:
-            told = [one for one in questions if one.kind != "never_told"]
-            controls["facts_in_prompt"] = _ask(
-                settings, client, told, max_tokens, "stage.asking_with_facts", system
-            )
-        body = client.status().body
-    about = {
-        "file": str(file),
-        "night": night_of(loaded, night),
-        "max_tokens": max_tokens,
-        "body": {"name": body.name, "fingerprint": body.fingerprint} if body else None,
-    }
+        before = None if no_wait else _settle(settings, client)
+        examined = _examine(
+            settings, client, loaded, night, max_tokens, has_controls=not no_controls
+        )
+        now = client.status()
+    if before is not None:
+        paper.check_unchanged(before, now.soul)
+    about = _about(file, now)
     if settings.is_json:
-        output.say_json({**about, **report(answers), "controls": _reports(controls)})
+        output.say_json({**about, **examined.report()})
     else:
-        _show(settings, answers, controls, about)
+        examined.show(settings, about)
 
 
-def night_of(loaded: Persona | Quiz, night: int | None) -> int:
-    """Return after which night is asked: the last by default, 0 for a quiz."""
+def night_of(settings: Settings, loaded: Persona | Quiz | Prose, night: int | None) -> int:
+    """Return after which night is asked: the last by default, 0 where there are none.
+
+    Raises:
+        UsageError: there is no such night.
+    """
     from soul_client.exam import Persona
 
-    return (night or len(loaded.nights)) if isinstance(loaded, Persona) else 0
-
-
-def report(answers: Sequence[Answer]) -> dict[str, Any]:
-    """Return scores and answers as builtins."""
-    import msgspec
-
-    from soul_client.exam import score
-
-    scores = {
-        name: {"hits": one.hits, "asked": one.asked, "share": round(one.share, 4)}
-        for name, one in score(answers).items()
-    }
-    return {"scores": scores, "answers": msgspec.to_builtins(answers)}
-
-
-def _reports(controls: dict[str, list[Answer]]) -> dict[str, Any]:
-    return {name: report(answers) for name, answers in controls.items()}
-
-
-def _plan(
-    settings: Settings, loaded: Persona | Quiz, night: int | None
-) -> tuple[list[Question], str]:
-    """Return what to ask, and the system prompt of the control with all facts ("": none)."""
-    from soul_client import exam as paper
-
-    if isinstance(loaded, paper.Quiz):
-        if night is not None:
-            raise click.UsageError(settings.texts("usage.night_of_quiz"))
-        return paper.quiz_questions(loaded), ""
-    after = check_night(settings, loaded, night_of(loaded, night))
-    system = paper.with_facts(paper.statements(loaded, after), loaded.language)
-    return paper.questions_of(loaded, after), system
+    if isinstance(loaded, Persona):
+        return check_night(settings, loaded, night or len(loaded.nights))
+    if night is not None:
+        raise click.UsageError(settings.texts("usage.night_of_quiz"))
+    return 0
 
 
 def check_night(settings: Settings, persona: Persona, night: int) -> int:
@@ -106,61 +92,49 @@ def check_night(settings: Settings, persona: Persona, night: int) -> int:
     return night
 
 
-def _ask(
+def _settle(settings: Settings, client: Client) -> SoulStatus | None:
+    """Wait until the soul has learned what was said to it, and show that."""
+    from soul_client.exam import settle
+
+    most = 0
+    with Waiting(settings.texts) as waiting:
+
+        def show(pending: int) -> None:
+            nonlocal most
+            most = max(most, pending)
+            waiting.show(settings.texts("stage.settling"), most - pending, most)
+
+        return settle(client, on_update=waiting.update, on_wait=show)
+
+
+def _examine(
     settings: Settings,
     client: Client,
-    questions: Sequence[Question],
+    loaded: Persona | Quiz | Prose,
+    night: int,
     max_tokens: int,
-    stage: str,
-    system: str | None = None,
-) -> list[Answer]:
-    from soul_client.exam import ask_all
+    *,
+    has_controls: bool,
+) -> Examined:
+    from soul_cli import exam_prose, exam_questions
+    from soul_client.exam import Prose
 
-    answers: list[Answer] = []
-    with Waiting(settings.texts) as waiting:
-        waiting.show(settings.texts(stage), 0, len(questions))
-        for answer in ask_all(client, questions, max_tokens=max_tokens, system=system):
-            answers.append(answer)
-            waiting.show(settings.texts(stage), len(answers), len(questions))
-    return answers
-
-
-def _show(
-    settings: Settings,
-    answers: Sequence[Answer],
-    controls: dict[str, list[Answer]],
-    about: dict[str, Any],
-) -> None:
-    texts = settings.texts
-    print(texts("exam.quiz" if not about["night"] else "exam.persona", **about))
-    print()
-    output.table([_row(settings, answer) for answer in answers])
-    print()
-    output.table(_score_rows(settings, answers))
-    for name, control in controls.items():
-        print()
-        print(texts(f"control.{name}"))
-        output.table(_score_rows(settings, control))
-
-
-def _row(settings: Settings, answer: Answer) -> tuple[str, ...]:
-    question, texts = answer.question, settings.texts
-    shown = texts(f"verdict.{answer.verdict}")
-    if answer.is_stale:
-        shown += " " + texts("verdict.stale")
-    return (
-        shown,
-        f"{question.night}.{question.fact}" if question.night else "",
-        texts.get(f"wording.{question.wording}"),
-        question.ask,
-        output.for_terminal(" ".join(answer.text.split())),
+    if isinstance(loaded, Prose):
+        return exam_prose.read(settings, client, loaded, has_controls=has_controls)
+    return exam_questions.ask(
+        settings, client, loaded, night, max_tokens, has_controls=has_controls
     )
 
 
-def _score_rows(settings: Settings, answers: Sequence[Answer]) -> list[tuple[str, ...]]:
-    from soul_client.exam import score
-
-    return [
-        (settings.texts(f"score.{name}"), f"{one.hits} / {one.asked}", f"{one.share:.2f}")
-        for name, one in score(answers).items()
-    ]
+def _about(file: Path, now: Status) -> dict[str, Any]:
+    """Return what was examined."""
+    body, soul = now.body, now.soul
+    return {
+        "file": str(file),
+        "body": {"name": body.name, "fingerprint": body.fingerprint} if body else None,
+        "soul": (
+            {"name": soul.name, "level": soul.level, "generation": soul.generation}
+            if soul
+            else None
+        ),
+    }

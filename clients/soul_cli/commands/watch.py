@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -64,7 +64,7 @@ def event_line(settings: Settings, seen: SeenEvent) -> str:
     """Return one event as a line: time, name, and what says most of its data."""
     import json
 
-    data = seen.event.data
+    data = _telling(seen.event.data) if seen.event.name == "soul" else seen.event.data
     is_state = seen.event.name in ("state", "welcome")
     shown = " ".join(
         f"{key}={json.dumps(value, ensure_ascii=False)}"
@@ -74,6 +74,12 @@ def event_line(settings: Settings, seen: SeenEvent) -> str:
     gap = settings.texts("events.missed", count=seen.missed) + " " if seen.missed else ""
     clock = seen.event.ts[11:19]
     return output.for_terminal(f"{clock}  {gap}{seen.event.name:8} {shown}".rstrip())
+
+
+def _telling(soul: dict[str, Any]) -> dict[str, Any]:
+    """Return of a soul what there is to tell: what waits, and what is wrong, only if it is so."""
+    always = ("name", "level", "generation", "worn")
+    return {key: value for key, value in soul.items() if value or key in always}
 
 
 def tail(path: Path, count: int) -> list[str]:

@@ -18,11 +18,17 @@ _HEADINGS = {"en": "The user told you:", "ja": "ユーザーから聞いたこ�
 
 
 def ask_all(
-    client: Client, questions: Sequence[Question], *, max_tokens: int, system: str | None = None
+    client: Client,
+    questions: Sequence[Question],
+    *,
+    max_tokens: int,
+    system: str | None = None,
+    bare: bool = False,
 ) -> Iterator[Answer]:
     """Yield the answer to every question, greedy; nothing is in a prompt but the question.
 
-    ``system`` is a control, such as ``with_facts``: then the prompts are not checked.
+    ``bare`` and ``system`` make controls: the body without its soul, and a system prompt such
+    as ``with_facts``, with which the prompts are not checked.
 
     Raises:
         ExamRefused: a prompt has an answer in it or is not told, or a reply was stopped.
@@ -31,7 +37,12 @@ def ask_all(
     sampling = SamplingOverrides(max_tokens=max_tokens, temperature=0.0, repetition_penalty=1.0)
     for question in questions:
         call = calls.chat(
-            question.ask, system=system, sampling=sampling, off_record=True, echo_prompt=True
+            question.ask,
+            system=system,
+            sampling=sampling,
+            off_record=True,
+            echo_prompt=True,
+            bare=bare,
         )
         done = client.start(call).wait()
         _check(question, done, may_leak=system is not None)

@@ -1,4 +1,4 @@
-"""Persona and quiz files: their schema, and everything that can be wrong with them."""
+"""Persona, quiz and text files: their schema, and everything that can be wrong with them."""
 
 from __future__ import annotations
 
@@ -71,14 +71,25 @@ class Quiz(Struct, frozen=True, kw_only=True):
     items: Annotated[list[QuizItem], Meta(min_length=1)]
 
 
-def load(path: Path) -> Persona | Quiz:
-    """Read a persona file, or a general quiz: a list of ``{ask, accept}``.
+class Prose(Struct, frozen=True, kw_only=True):
+    """A text of general interest, in paragraphs, to measure how likely it is to a body."""
+
+    paragraphs: Texts
+
+
+def load(path: Path) -> Persona | Quiz | Prose:
+    """Read a persona file, a general quiz (a list of ``{ask, accept}``), or a ``.txt`` file.
+
+    In a text every line that is not blank is a paragraph.
 
     Raises:
         ExamInvalid: the file, where in it, and what is wrong there.
     """
     try:
-        raw = msgspec.json.decode(path.read_bytes())
+        data = path.read_bytes()
+        if path.suffix.lower() == ".txt":
+            return _prose(path, data)
+        raw = msgspec.json.decode(data)
         loaded: Persona | Quiz
         if isinstance(raw, list):
             loaded = Quiz(items=msgspec.convert(raw, Annotated[list[QuizItem], Meta(min_length=1)]))
@@ -95,6 +106,14 @@ def load(path: Path) -> Persona | Quiz:
     if fault := next(faults, ""):
         raise ExamInvalid(f"{path}: {fault}")
     return loaded
+
+
+def _prose(path: Path, data: bytes) -> Prose:
+    lines = data.decode("utf-8-sig").splitlines()
+    paragraphs = [line.strip() for line in lines if line.strip()]
+    if not paragraphs:
+        raise ExamInvalid(f"{path} has no text in it")
+    return Prose(paragraphs=paragraphs)
 
 
 def _quiz_faults(quiz: Quiz) -> Iterator[str]:

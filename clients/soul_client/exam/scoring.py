@@ -149,5 +149,14 @@ def score(answers: Sequence[Answer]) -> dict[str, Score]:
     return {name: one for name, one in scores.items() if one.asked}
 
 
+def kept(bare: Sequence[Answer], answers: Sequence[Answer]) -> Score:
+    """Count what is still answered, of the questions that the bare body answers.
+
+    Both have answered the same questions, in the same order.
+    """
+    still = [a for b, a in zip(bare, answers, strict=True) if b.verdict == "hit"]
+    return _count(still)
+
+
 def _count(answers: Sequence[Answer], verdict: Verdict = "hit") -> Score:
     return Score(hits=sum(a.verdict == verdict for a in answers), asked=len(answers))

@@ -1,0 +1,156 @@
+"""How souls are shown: lines of text, for the commands and for the chat."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from soul_cli import output
+
+if TYPE_CHECKING:
+    from soul_cli.texts import Texts
+    from soul_client.wire import (
+        SoulDifference,
+        SoulFile,
+        SoulGenerations,
+        SoulList,
+        SoulStatus,
+        SoulVerified,
+    )
+
+SHOWN_HEX = 12
+MATRICES = ("gate", "up", "down")
+
+
+def status_lines(texts: Texts, soul: SoulStatus) -> list[str]:
+    """Return the soul in use: what it is in one line, then what is not as it should be."""
+    lines = [texts("soul.line", name=soul.name, level=soul.level, saved=_saved(texts, soul))]
+    if soul.pending:
+        lines.append("  " + texts("soul.pending", count=soul.pending))
+    if soul.problem:
+        lines.append("  " + texts("soul.problem", problem=output.for_terminal(soul.problem)))
+    return lines
+
+
+def status_rows(texts: Texts, soul: SoulStatus, *, is_imprinting: bool) -> list[tuple[str, str]]:
+    """Return the soul in use as rows of ``soul status``."""
+    state = "imprinting" if is_imprinting else "worn" if soul.worn else "not_worn"
+    shown = texts(f"soul.is.{state}")
+    line = texts("soul.status_line", name=soul.name, level=soul.level, state=shown)
+    rows = [(texts("status.soul"), line)]
+    if soul.pending:
+        rows.append((texts("status.learning"), texts("soul.pending", count=soul.pending)))
+    rows.append((texts("status.saved"), _saved(texts, soul)))
+    if soul.problem:
+        rows.append((texts("status.problem"), output.for_terminal(soul.problem)))
+    return rows
+
+
+def _saved(texts: Texts, soul: SoulStatus) -> str:
+    if not soul.generation:
+        return texts("soul.never_saved")
+    key = "soul.saved_since" if soul.unsaved else "soul.saved"
+    return texts(key, generation=soul.generation, when=output.moment(soul.saved))
+
+
+def list_lines(texts: Texts, listed: SoulList) -> list[str]:
+    """Return the souls there are, the one in use with a star."""
+    if not listed.souls:
+        return [texts("souls.none")]
+    header = [texts(f"souls.{name}") for name in ("name", "level", "saved", "size", "body")]
+    rows = [
+        (
+            ("* " if one.active else "  ") + one.name,
+            str(one.level),
+            output.moment(one.saved) if one.saved else "",
+            output.size(one.size_bytes) if one.size_bytes else "",
+            _with_problem(texts, one.body_name, one.problem),
+        )
+        for one in listed.souls
+    ]
+    return output.columns(rows, ["  " + header[0], *header[1:]])
+
+
+def history_lines(texts: Texts, history: SoulGenerations) -> list[str]:
+    """Return the generations of a soul, newest first, the one in use with a star."""
+    if not history.generations:
+        return [texts("history.none", name=history.name)]
+    header = [texts(f"history.{name}") for name in ("number", "saved", "level", "size", "why")]
+    rows = [
+        (
+            ("* " if one.current else "  ") + str(one.number),
+            output.moment(one.saved) if one.saved else "",
+            str(one.level),
+            output.size(one.size_bytes),
+            _with_problem(texts, texts.get(f"why.{one.why}") or one.why, one.problem),
+        )
+        for one in history.generations
+    ]
+    return output.columns(rows, ["  " + header[0], *header[1:]])
+
+
+def _with_problem(texts: Texts, text: str, problem: str) -> str:
+    if not problem:
+        return text
+    shown = texts("soul.problem", problem=output.for_terminal(problem))
+    return f"{text}  {shown}".strip()
+
+
+def file_line(file: SoulFile) -> str:
+    """Return a file that was written."""
+    return f"{file.name}  {output.size(file.size_bytes)}  {file.path}"
+
+
+def verified_lines(texts: Texts, found: SoulVerified) -> list[str]:
+    """Return what a check of a file found: the verdict, what is wrong, what it is."""
+    count = len(found.faults)
+    verdict = texts("verify.faults", count=count) if count else texts("verify.sound")
+    faults = [f"  {output.for_terminal(fault)}" for fault in found.faults]
+    body = f"{found.body_name} ({found.body[:SHOWN_HEX]}…)" if found.body else ""
+    fits = "" if found.fits is None else texts("verify.fits" if found.fits else "verify.fits_not")
+    rows = [
+        (texts("verify.soul"), found.name),
+        (texts("verify.level"), str(found.level) if found.name else ""),
+        (texts("verify.taught"), str(found.taught) if found.name else ""),
+        (texts("verify.body"), f"{body} {fits}".strip()),
+        (texts("verify.created"), output.moment(found.created)),
+        (texts("verify.saved"), output.moment(found.saved)),
+    ]
+    known = [(name, output.for_terminal(value)) for name, value in rows if value]
+    about = output.columns(known) if known else []
+    return [f"{found.path}: {verdict}", *faults, *about]
+
+
+def diff_lines(texts: Texts, found: SoulDifference) -> list[str]:
+    """Return norms by layer, then the answers side by side."""
+    names = [one or texts("diff.bare") for one in (found.a, found.b)]
+    lines = [*_norm_lines(texts, found, names), ""] if found.layers else []
+    count = shutil.get_terminal_size().columns
+    if found.probes:
+        lines += output.side_by_side(names[0], names[1], count)
+    for one in found.probes:
+        a, b = output.for_terminal(one.a), output.for_terminal(one.b)
+        lines += ["", f"? {output.for_terminal(one.ask)}", *output.side_by_side(a, b, count)]
+    return lines
+
+
+def _norm_lines(texts: Texts, found: SoulDifference, names: Sequence[str]) -> list[str]:
+    """Return a line for each layer: of all its matrices together, then the change in each."""
+    rows = [(str(one.layer), *_numbers(one.a, one.b, one.change)) for one in found.layers]
+    a, b, change = (
+        [math.hypot(*matrix) for matrix in zip(*layers, strict=True)]
+        for layers in (
+            [one.a for one in found.layers],
+            [one.b for one in found.layers],
+            [one.change for one in found.layers],
+        )
+    )
+    rows.append((texts("diff.all"), *_numbers(a, b, change)))
+    return output.columns(rows, [texts("diff.layer"), *names, texts("diff.change"), *MATRICES])
+
+
+def _numbers(a: Sequence[float], b: Sequence[float], change: Sequence[float]) -> list[str]:
+    together = [math.hypot(*norms) for norms in (a, b, change)]
+    return [f"{norm:.3f}" for norm in (*together, *change)]

@@ -1,0 +1,106 @@
+"""What a sync client asks about souls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from soul_client import calls
+from soul_client.calls import Call
+from soul_client.stream import OnUpdate
+from soul_client.wire import (
+    SoulDifference,
+    SoulFile,
+    SoulGenerations,
+    SoulList,
+    SoulStatus,
+    SoulVerified,
+    TextScored,
+)
+
+R = TypeVar("R")
+
+
+class Souls:
+    """The part of ``Client`` that is about souls; ``_finish`` is the client's.
+
+    Paths are absolute: the daemon has a working directory of its own.
+    """
+
+    def _finish(self, call: Call[R], on_update: OnUpdate | None = None) -> R:
+        raise NotImplementedError
+
+    def souls(self) -> SoulList:
+        """List the souls of the workspace, by name."""
+        return self._finish(calls.souls())
+
+    def soul_use(self, name: str, *, on_update: OnUpdate | None = None) -> SoulStatus:
+        """Use another soul from now on; the one that is left is saved first."""
+        return self._finish(calls.soul_use(name), on_update)
+
+    def soul_new(self, name: str, *, on_update: OnUpdate | None = None) -> SoulStatus:
+        """Begin an empty soul and use it."""
+        return self._finish(calls.soul_new(name), on_update)
+
+    def soul_save(self, name: str = "", *, on_update: OnUpdate | None = None) -> SoulStatus:
+        """Write the soul in use now; with ``name``, a copy under that name too."""
+        return self._finish(calls.soul_save(name), on_update)
+
+    def soul_load(self, source: str, *, on_update: OnUpdate | None = None) -> SoulStatus:
+        """Use a soul by its name, or import a ``.soul`` file and use that."""
+        return self._finish(calls.soul_load(source), on_update)
+
+    def soul_history(self, name: str = "") -> SoulGenerations:
+        """List the generations of a soul, newest first; "" is the one in use."""
+        return self._finish(calls.soul_history(name))
+
+    def soul_undo(
+        self, steps: int = 1, *, to: int | None = None, on_update: OnUpdate | None = None
+    ) -> SoulStatus:
+        """Go back ``steps`` generations, or to the one numbered ``to``; what is left is kept."""
+        return self._finish(calls.soul_undo(steps, to=to), on_update)
+
+    def soul_reset(self, *, on_update: OnUpdate | None = None) -> SoulStatus:
+        """Make the soul in use forget all it learned; ``soul_undo`` brings it back."""
+        return self._finish(calls.soul_reset(), on_update)
+
+    def soul_export(
+        self,
+        path: str,
+        name: str = "",
+        *,
+        replace: bool = False,
+        on_update: OnUpdate | None = None,
+    ) -> SoulFile:
+        """Copy a soul to a file; "" is the one in use."""
+        return self._finish(calls.soul_export(path, name, replace=replace), on_update)
+
+    def soul_import(
+        self, path: str, name: str = "", *, on_update: OnUpdate | None = None
+    ) -> SoulFile:
+        """Take a ``.soul`` file in, without using it; ``name`` "" is the one it has."""
+        return self._finish(calls.soul_import(path, name), on_update)
+
+    def soul_verify(self, path: str, *, on_update: OnUpdate | None = None) -> SoulVerified:
+        """Check every bit of a ``.soul`` file; what is wrong with it is in ``faults``."""
+        return self._finish(calls.soul_verify(path), on_update)
+
+    def soul_diff(
+        self,
+        a: str,
+        b: str,
+        probes: Sequence[str] = (),
+        *,
+        on_update: OnUpdate | None = None,
+    ) -> SoulDifference:
+        """Compare two souls, and what they answer to ``probes``.
+
+        ``name@N`` is a generation, "" the bare body.
+        """
+        return self._finish(calls.soul_diff(a, b, probes), on_update)
+
+    def text_score(
+        self, texts: Sequence[str], *, bare: bool = False, on_update: OnUpdate | None = None
+    ) -> TextScored:
+        """Say how likely each text is to the body, with its soul or ``bare``."""
+        return self._finish(calls.text_score(texts, bare=bare), on_update)
