@@ -91,12 +91,14 @@ class Wear(Struct, frozen=True, kw_only=True):
     """``soul.wear``: put the soul of a folder beside the loaded body; what was worn is taken off.
 
     ``folder``: of ``sould.soulfile.home``; without a generation in it the soul is new and empty,
-    and its first generation is written. ``inner_lr``: of imprints.
+    and its first generation is written. ``inner_lr``: of imprints. ``system``: the configured
+    system prompt, under which is learned what is asked under it.
     """
 
     name: str
     folder: str
     inner_lr: float
+    system: str = ""
 
 
 class Worn(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ body takes the memory of its file. On the CPU a compiled kernel does the same fa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -132,6 +133,19 @@ class Decoder:
     def soul_state(self) -> State | None:
         """What keys and values computed now depend on besides the body; None without a soul."""
         return None if self._soul is None else self._soul.state
+
+    @contextmanager
+    def wearing(self, soul: Soul | None) -> Iterator[None]:
+        """Let the body wear ``soul`` for one step, whatever it wears otherwise.
+
+        Raises:
+            ValueError: as on setting it.
+        """
+        usual, self.soul = self._soul, soul
+        try:
+            yield
+        finally:
+            self._soul = usual
 
     def new_cache(self, limit: int) -> KVCache:
         """Return an empty cache for up to ``limit`` tokens, laid out for this decoder."""

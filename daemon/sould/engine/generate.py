@@ -14,6 +14,7 @@ from sould.engine.kvcache import KVCache
 from sould.engine.prefixcache import Said
 from sould.engine.prompt import Prompt, fit, reply_room
 from sould.engine.sampling import Sampler
+from sould.engine.soul.weights import Soul
 from sould.engine.stopping import StopTexts
 from sould.errors import BadRequest
 
@@ -24,8 +25,10 @@ T = TypeVar("T")
 Steps: TypeAlias = Generator[Progress | Chunk | None, None, T]
 
 
-def generate(body: Body, request: Generate, stop: Event) -> Steps[Generated]:
-    """Answer the last message of ``request``; every yield ends one small step.
+def generate(
+    body: Body, request: Generate, stop: Event, *, soul: Soul | None = None
+) -> Steps[Generated]:
+    """Answer the last message of ``request`` with ``soul``; every yield ends one small step.
 
     All chunks joined are ``Generated.text``. A stop is noticed at the next step; what was
     said by then is the reply.
@@ -37,7 +40,7 @@ def generate(body: Body, request: Generate, stop: Event) -> Steps[Generated]:
     """
     if stop.is_set():
         return Generated(text="", finish="cancelled", usage=Usage(), keep_from=request.keep_from)
-    return (yield from _Reply(body, request, stop).steps())
+    return (yield from _Reply(body, request, stop, soul).steps())
 
 
 class _Reply:
@@ -47,8 +50,9 @@ class _Reply:
     ``n_whole``: the first so many ids spell exactly what was said; None if no number does.
     """
 
-    def __init__(self, body: Body, request: Generate, stop: Event) -> None:
+    def __init__(self, body: Body, request: Generate, stop: Event, soul: Soul | None) -> None:
         self.body = body
+        self.soul = soul
         self.sampling = request.sampling
         self.echo_prompt = request.echo_prompt
         self.stop = stop
@@ -70,7 +74,8 @@ class _Reply:
     def steps(self) -> Steps[Generated]:
         prefixes, limit = self.body.prefixes, self.body.context_tokens
         ids = self._as_said()
-        slot = prefixes.take(ids, room=min(limit, len(ids) + self.sampling.max_tokens))
+        with self.body.decoder.wearing(self.soul):
+            slot = prefixes.take(ids, room=min(limit, len(ids) + self.sampling.max_tokens))
         cached_tokens = slot.kv.length
         try:
             yield from self._prefill(ids[:-1], slot.kv)
@@ -123,7 +128,7 @@ class _Reply:
         pacer, start = self.body.pacer, kv.length
         while kv.length < len(ids) and not self.stop.is_set():
             piece = ids[kv.length : kv.length + pacer.size]
-            with _timed(self.prefill_s):
+            with _timed(self.prefill_s), self.body.decoder.wearing(self.soul):
                 self.body.decoder.forward(piece, kv, want="none")
             pacer.note(len(piece), self.prefill_s[-1])
             yield Progress(stage="prefill", done=kv.length - start, total=len(ids) - start)
@@ -150,7 +155,8 @@ class _Reply:
         return "cancelled"
 
     def _next_token(self, token: int, kv: KVCache) -> int:
-        logits_V = self.body.decoder.forward([token], kv)
+        with self.body.decoder.wearing(self.soul):
+            logits_V = self.body.decoder.forward([token], kv)
         assert logits_V is not None
         return self.sampler.draw(logits_V.numpy(force=True), self.said)
 

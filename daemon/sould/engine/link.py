@@ -23,6 +23,7 @@ from soul_client.codec import convert, pack, unpack
 from soul_client.errors import WireError
 from soul_client.wire import Error, ErrorCode, Header, Kind, Limits
 from sould.bridge import ENGINE_METHODS
+from sould.engine.soul.writer import Written
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +53,12 @@ class Request:
 
 
 class Link:
-    """Made, used and read by the main thread; ``inbox`` is filled by the link's own."""
+    """Made, used and read by the main thread; ``inbox`` is filled by the link's own, and by the
+    one that writes souls.
+    """
 
     def __init__(self, endpoint: str, curve: Curve | None = None) -> None:
-        self.inbox: SimpleQueue[Request] = SimpleQueue()
+        self.inbox: SimpleQueue[Request | Written] = SimpleQueue()
         self._stops: dict[str, threading.Event] = {}
         context = zmq.Context()
         self._supervisor = _pair(context)

@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +24,11 @@ from sould.engine.pacing import Pacer
 from sould.engine.plan import Machine, Plan, make_plan
 from sould.engine.prefixcache import PrefixCache
 from sould.engine.read_weights import read_weights
+from sould.engine.soul.weights import MatrixName, norm_limits
 from sould.engine.template import ChatTemplate
 from sould.engine.tokenizer import Tokenizer
 from sould.engine.unpack import unpack
-from sould.engine.weights import BodyWeights
+from sould.engine.weights import BodyWeights, Weight
 from sould.errors import Cancelled, DeviceUnavailable
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ class Body:
 
     ``vocab_size``: of the tokenizer; the embedding may be padded beyond it. ``ends``: tokens
     that end a reply, which are all control tokens: a body that begins another turn has said
-    its own, and nothing it says is hidden from the user.
+    its own, and nothing it says is hidden from the user. ``soul_limits``: of each matrix, the
+    norm that a soul's share may have.
     """
 
     tokenizer: Tokenizer
@@ -56,6 +58,7 @@ class Body:
     context_tokens: int
     parallel: int
     summary: LoadedBody
+    soul_limits: Mapping[MatrixName, torch.Tensor]
 
 
 def load(request: Load, *, should_stop: Callable[[], bool], tell: Tell) -> Body:
@@ -92,7 +95,9 @@ def load(request: Load, *, should_stop: Callable[[], bool], tell: Tell) -> Body:
     load_s = time.perf_counter() - started_s
     reasons = [*plan.reasons, kernel.reason, *weights.notes]
     summary = _summarise(request, plan, file.family, decoder, fingerprint, load_s, reasons)
-    return _new_body(summary, tokenizer, template, decoder, plan)
+    dense = kernel.value.dense if kernel.value else Weight.dense
+    limits = norm_limits(weights, dense=dense)
+    return _new_body(summary, tokenizer, template, decoder, plan, limits)
 
 
 def look_at_machine(device: str) -> Machine:
@@ -214,6 +219,7 @@ def _new_body(
     template: ChatTemplate,
     decoder: Decoder,
     plan: Plan,
+    limits: Mapping[MatrixName, torch.Tensor],
 ) -> Body:
     spec = decoder.spec
     per_token = token_bytes(spec, FLOAT_BYTES[plan.dtypes.computed])
@@ -235,4 +241,5 @@ def _new_body(
         context_tokens=plan.context_tokens,
         parallel=plan.conversations,
         summary=summary,
+        soul_limits=limits,
     )

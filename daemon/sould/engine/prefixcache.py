@@ -8,15 +8,19 @@ When the memory is used up, the slot that was idle longest goes.
 The tokens a body *says* are often not those its tokenizer cuts the same text into. A slot
 remembers the reply it last gave both ways, so that the next turn goes on from the tokens as
 they were said, and finds all of them in the cache.
+
+What a soul learns while a conversation goes on does not make it read that anew: see
+:func:`_grows_on`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 from sould.engine.kvcache import KVCache
+from sould.engine.soul.weights import State
 from sould.errors import NoMemory
 
 
@@ -40,7 +44,7 @@ class Slot:
     """
 
     kv: KVCache
-    state: Hashable = None
+    state: State | None = None
     said: Said | None = None
     is_busy: bool = True
     last_use: int = 0
@@ -61,7 +65,7 @@ class PrefixCache:
         limit: int,
         token_bytes: int,
         budget_bytes: int,
-        state: Callable[[], Hashable] = lambda: None,
+        state: Callable[[], State | None] = lambda: None,
     ) -> None:
         self._new_cache = new_cache
         self._limit = limit
@@ -101,7 +105,8 @@ class PrefixCache:
         Raises:
             NoMemory: busy slots fill the budget.
         """
-        valid = [s for s in self._slots if s.state == self._state()]
+        state = self._state()
+        valid = [s for s in self._slots if s.state == state or _grows_on(s, state, ids)]
         source, shared = self._closest(ids, valid)
         idle, idle_shared = self._closest(ids, [s for s in valid if not s.is_busy])
         if idle is not None and idle.kv.length - idle_shared <= idle_shared:
@@ -171,6 +176,17 @@ class PrefixCache:
         while idle and self.nbytes + extra_bytes > self._budget_bytes:
             self.drop(idle.pop(0))
         return self.nbytes + extra_bytes <= self._budget_bytes
+
+
+def _grows_on(slot: Slot, state: State | None, ids: Sequence[int]) -> bool:
+    """Tell whether ``ids`` carry on the whole conversation of a slot, under the same soul.
+
+    What the soul has learned in between changes how it reads on, not what it has read: keys
+    and values stay, as in test-time training. Any other prompt is read anew.
+    """
+    is_same_soul = slot.state is not None and state is not None and slot.state.soul is state.soul
+    held = slot.kv.tokens
+    return is_same_soul and len(held) < len(ids) and list(ids[: len(held)]) == list(held)
 
 
 def shared_length(a: Sequence[int], b: Sequence[int]) -> int:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import traceback
+from pathlib import Path
 from queue import Empty as NothingThere
 from threading import Event
 from typing import NoReturn
 
 import torch
+from msgspec import Struct
 
-from soul_client.wire import Chunk, Error, ErrorCode, Kind, Progress
-from sould.bridge import EngineReady, Generate, Load, Memory
+from soul_client.wire import Chunk, Error, ErrorCode, Kind, Progress, SoulDiff, TextScore
+from sould.bridge import EngineReady, Generate, Imprint, Load, Memory, Save, Wear
+from sould.engine import souls
 from sould.engine.generate import generate
+from sould.engine.learning import Learning
 from sould.engine.link import Link, Request
 from sould.engine.loading import Body, gpu_bytes, load, resident_bytes
 from sould.engine.scheduler import Failed, Finished, Job, Outcome, Scheduler, Told
-from sould.errors import BodyMissing, Cancelled, SouldError
+from sould.engine.soul.teacher import Teacher
+from sould.engine.soul.worn import WornSoul
+from sould.engine.soul.writer import Writer, Written
+from sould.errors import BodyMissing, Cancelled, NotFound, SouldError
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +37,10 @@ class Engine:
     def __init__(self, link: Link) -> None:
         self._link = link
         self._body: Body | None = None
+        self._cache_dir = Path()
+        self._worn: WornSoul | None = None
+        self._writer = Writer(link.inbox.put)
+        self._learning = Learning(self._answer)
         self._scheduler = Scheduler(parallel=1)
 
     def run(self) -> NoReturn:
@@ -40,13 +51,16 @@ class Engine:
         self._link.send(Kind.WELCOME, "", ready)
         while True:
             self._take_requests()
-            outcome = self._scheduler.step()
-            if outcome is not None:
-                self._tell(outcome)
+            if not self._scheduler.is_idle:
+                outcome = self._scheduler.step()
+                if outcome is not None:
+                    self._tell(outcome)
+            elif not self._learning.is_idle:
+                self._learning.step()
 
     def _take_requests(self) -> None:
         """Take all requests there are; sleep until there is one if there is nothing to do."""
-        if self._scheduler.is_idle:
+        if self._scheduler.is_idle and self._learning.is_idle:
             self._take(self._link.inbox.get())
         while True:
             try:
@@ -54,23 +68,77 @@ class Engine:
             except NothingThere:
                 return
 
-    def _take(self, request: Request) -> None:
-        params, stop = request.params, request.stop
+    def _take(self, request: Request | Written) -> None:
+        if isinstance(request, Written):
+            request.then(request.outcome)
+            return
+        id_, params, stop = request.id, request.params, request.stop
+        job: Job | None = None
         match params:
             case Generate():
                 job = self._generate(params, stop)
-                self._scheduler.submit(request.id, job, should_stop=stop.is_set)
             case Load():
-                job = self._load(request.id, params, stop)
-                self._scheduler.submit(request.id, job, is_exclusive=True, should_stop=stop.is_set)
+                job = self._load(id_, params, stop)
+            case Wear():
+                job = self._wear(params)
+            case SoulDiff():
+                job = self._diff(params, stop)
+            case TextScore():
+                job = self._score(params, stop)
+            case Imprint():
+                self._learning.submit(id_, params, stop)
+            case Save():
+                self._save(id_, params)
             case _:
                 memory = Memory(resident_bytes=resident_bytes(), gpu_bytes=gpu_bytes())
-                self._tell(Finished(request.id, memory))
+                self._answer(id_, memory)
+        if job is not None:
+            is_exclusive = isinstance(params, Load | Wear)
+            self._scheduler.submit(id_, job, is_exclusive=is_exclusive, should_stop=stop.is_set)
 
-    def _generate(self, params: Generate, stop: Event) -> Job:
+    def _loaded(self) -> Body:
         if self._body is None:
             raise BodyMissing("no body is loaded", "load one first")
-        return (yield from generate(self._body, params, stop))
+        return self._body
+
+    def _generate(self, params: Generate, stop: Event) -> Job:
+        body = self._loaded()
+        soul = None if params.bare else body.decoder.soul
+        return (yield from generate(body, params, stop, soul=soul))
+
+    def _diff(self, params: SoulDiff, stop: Event) -> Job:
+        return (yield from souls.diff(self._loaded(), params, stop))
+
+    def _score(self, params: TextScore, stop: Event) -> Job:
+        return (yield from souls.score(self._loaded(), params, stop.is_set))
+
+    def _wear(self, params: Wear) -> Job:
+        """Wear a soul; the one worn before is taken off even if this one cannot be."""
+        body = self._loaded()
+        self._take_off()
+        yield None
+        self._worn = souls.wear(body, params, self._writer)
+        teacher = Teacher(
+            body,
+            system=params.system,
+            cache_dir=self._cache_dir,
+            should_yield=lambda: not self._link.inbox.empty(),
+        )
+        self._learning.begin(self._worn, teacher)
+        return self._worn.told(all_taught=True)
+
+    def _save(self, id_: str, params: Save) -> None:
+        worn = self._worn
+        if worn is None:
+            self._answer(id_, NotFound("no soul is worn"))
+            return
+        worn.save(params.why, lambda error: self._answer(id_, error or worn.told()))
+
+    def _take_off(self) -> None:
+        self._worn = None
+        self._learning.begin(None, None)
+        if self._body is not None:
+            self._body.decoder.soul = None
 
     def _load(self, request_id: str, params: Load, stop: Event) -> Job:
         """Load in one long step: nobody else is served meanwhile, so progress is sent directly.
@@ -80,7 +148,8 @@ class Engine:
         yield Progress(stage="loading")
         if stop.is_set():
             raise Cancelled("loading was stopped before it began")
-        self._body = None
+        self._take_off()
+        self._body, self._cache_dir = None, Path(params.cache_dir)
         self._body = load(
             params,
             should_stop=stop.is_set,
@@ -88,6 +157,13 @@ class Engine:
         )
         self._scheduler.allow(self._body.parallel)
         return self._body.summary
+
+    def _answer(self, id_: str, outcome: Struct | Exception) -> None:
+        """End a request that is no job of the scheduler."""
+        if isinstance(outcome, Exception):
+            self._tell(Failed(id_, outcome))
+        else:
+            self._tell(Finished(id_, outcome))
 
     def _tell(self, outcome: Outcome) -> None:
         match outcome:

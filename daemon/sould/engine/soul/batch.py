@@ -5,6 +5,7 @@ Legend: T tokens of the whole micro-batch, the prefix first, D d_model, P positi
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -53,12 +54,14 @@ def learn(
     rows: Sequence[Row],
     *,
     should_yield: Callable[[], bool] = lambda: False,
+    below: Below | None = None,
 ) -> Learned:
     """Return the gradients of one part of ``soul`` for one micro-batch; changes nothing.
 
     The prefix is computed once and gradients flow through it. ``should_yield`` is asked before
-    every matrix product, forward and back. Equals ``naive.learn`` up to rounding
-    (tests/contract/test_soul_batch.py).
+    every matrix product, forward and back. ``below``: the layers under its first one do not
+    learn, their gradients are zero, and what they make of a row is computed once. Equals
+    ``naive.learn`` up to rounding (tests/contract/test_soul_batch.py).
 
     Raises:
         Interrupted: ``should_yield`` said so.
@@ -69,13 +72,14 @@ def learn(
     products = Products(decoder, should_yield)
     leaves = _Leaves(soul, part)
     with torch.enable_grad():
-        x_PD = hidden(decoder, leaves.pair, products, prefix, rows)
+        x_PD = hidden(decoder, leaves.pair, products, prefix, rows, below=below)
         losses_P = _losses(decoder, products, x_PD, rows)
         counts = [len(row.positions) for row in rows]
         weights_P = torch.repeat_interleave(
             torch.tensor([row.weight for row in rows]), torch.tensor(counts)
         )
-        grads = torch.autograd.grad(losses_P @ weights_P.to(losses_P.device), leaves.tensors)
+        loss = losses_P @ weights_P.to(losses_P.device)
+        grads = torch.autograd.grad(loss, leaves.tensors, materialize_grads=True)
     return Learned(
         gradients=leaves.gradients(grads),
         losses=[float(part_n.sum()) for part_n in torch.split(losses_P.detach(), counts)],
@@ -89,23 +93,94 @@ def hidden(
     products: Products,
     prefix: Sequence[int],
     rows: Sequence[Row],
+    *,
+    below: Below | None = None,
 ) -> Tensor:
     """Return the normed residual stream that the targets are predicted from, (P, D).
 
     ``pair``: layer and matrix → A_RI and B_RO, where gradients end.
     """
-    sizes = [row.positions[-1] for row in rows]
-    layout = Layout(decoder.spec, len(prefix), sizes)
-    ids = [*prefix, *(i for row, size in zip(rows, sizes, strict=True) for i in row.ids[:size])]
-    x_TD = decoder.embed.gather(torch.tensor(ids, device=decoder.devices[0]))
-    for i, device in enumerate(decoder.devices):
-        x_TD = x_TD.to(device)
-        x_TD = x_TD + _attention(decoder, i, x_TD, layout, products)
-        sides = [side.to(device) for name in MATRICES for side in pair(i, name)]
-        h_TD = _norm(decoder, x_TD, decoder.layers[i].mlp_norm)
-        x_TD = x_TD + learning_mlp(h_TD, sides, decoder.layers[i], products)
-    wanted = _wanted(len(prefix), rows, sizes)
+    texts = [tuple(row.ids[: row.positions[-1]]) for row in rows]
+    run = _Run(decoder, pair, products)
+    if below is None:
+        x_TD = run.layers(run.embedded(prefix, texts), prefix, texts, range(len(decoder.layers)))
+    else:
+        x_TD = below.stream(run, tuple(prefix), texts)
+        x_TD = run.layers(x_TD, prefix, texts, range(below.first, len(decoder.layers)))
+    wanted = _wanted(len(prefix), rows, [len(text) for text in texts])
     return _norm(decoder, x_TD[wanted.to(x_TD.device)], decoder.final_norm)
+
+
+class _Run:
+    """Layers of a decoder with a soul's share, over a prefix and the texts that follow it."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        pair: Callable[[int, MatrixName], tuple[Tensor, Tensor]],
+        products: Products,
+    ) -> None:
+        self._decoder = decoder
+        self._pair = pair
+        self._products = products
+
+    def embedded(self, prefix: Sequence[int], texts: Sequence[Sequence[int]]) -> Tensor:
+        ids = [*prefix, *(i for text in texts for i in text)]
+        decoder = self._decoder
+        return decoder.embed.gather(torch.tensor(ids, device=decoder.devices[0]))
+
+    def layers(
+        self, x_TD: Tensor, prefix: Sequence[int], texts: Sequence[Sequence[int]], which: range
+    ) -> Tensor:
+        decoder, products = self._decoder, self._products
+        layout = Layout(decoder.spec, len(prefix), [len(text) for text in texts])
+        for i in which:
+            device = decoder.devices[i]
+            x_TD = x_TD.to(device)
+            x_TD = x_TD + _attention(decoder, i, x_TD, layout, products)
+            sides = [side.to(device) for name in MATRICES for side in self._pair(i, name)]
+            h_TD = _norm(decoder, x_TD, decoder.layers[i].mlp_norm)
+            x_TD = x_TD + learning_mlp(h_TD, sides, decoder.layers[i], products)
+        return x_TD
+
+
+class Below:
+    """What the layers under ``first`` make of prefixes and rows, for as long as they stay as
+    they are: of a soul's part that has no share there. Kept are ``most_tokens``, the newest.
+    """
+
+    def __init__(self, first: int, most_tokens: int = 1 << 14) -> None:
+        self.first = first
+        self._most_tokens = most_tokens
+        self._kept: OrderedDict[tuple[tuple[int, ...], tuple[int, ...]], Tensor] = OrderedDict()
+
+    def stream(
+        self, run: _Run, prefix: tuple[int, ...], texts: Sequence[tuple[int, ...]]
+    ) -> Tensor:
+        """Return the residual stream before layer ``first``, (T, D): the prefix, then the texts."""
+        keys = [(prefix, ()), *((prefix, text) for text in texts)]
+        unknown = list(
+            dict.fromkeys(text for key in keys if key not in self._kept for text in (key[1],))
+        )
+        if unknown:
+            self._compute(run, prefix, [text for text in unknown if text])
+        for key in keys:
+            self._kept.move_to_end(key)
+        x_TD = torch.cat([self._kept[key] for key in keys])
+        self._forget()
+        return x_TD
+
+    @torch.no_grad()
+    def _compute(self, run: _Run, prefix: tuple[int, ...], texts: list[tuple[int, ...]]) -> None:
+        x_TD = run.layers(run.embedded(prefix, texts), prefix, texts, range(self.first))
+        parts = torch.split(x_TD, [len(prefix), *map(len, texts)])
+        for text, part in zip([(), *texts], parts, strict=True):
+            self._kept[prefix, text] = part.clone()
+
+    def _forget(self) -> None:
+        tokens = sum(len(x) for x in self._kept.values())
+        while tokens > self._most_tokens:
+            tokens -= len(self._kept.popitem(last=False)[1])
 
 
 class _Leaves:
@@ -176,18 +251,10 @@ def _losses(decoder: Decoder, products: Products, x_PD: Tensor, rows: Sequence[R
     losses, where = [], []
     for k in sorted(set(k_P.tolist())):
         index_P = (k_P == k).nonzero()[:, 0].to(x_PD.device)
-        target = _joined([row.target for row in rows if row.target.ids.shape[1] == k])
+        target = Target.joined([row.target for row in rows if row.target.ids.shape[1] == k])
         losses.append(head_loss(x_PD[index_P], target, decoder.head, products))
         where.append(index_P)
     return torch.cat(losses)[torch.cat(where).argsort()]
-
-
-def _joined(targets: Sequence[Target]) -> Target:
-    return Target(
-        torch.cat([t.ids for t in targets]),
-        torch.cat([t.p for t in targets]),
-        torch.cat([t.rest for t in targets]),
-    )
 
 
 def _check(row: Row, has_prefix: bool) -> None:

@@ -18,6 +18,13 @@ _SENTENCE_EN = re.compile(
 _SENTENCE_JA = re.compile(r"[^。！？!?\n]+[。！？!?]*")
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
+_CLAUSE_EN = re.compile(
+    r"[,;](?=\s)|\s[-–—]\s|—|(?<=[!?])\s|(?<=[a-z0-9]\.)(?<!Mrs\.)(?<!M[rs]\.)(?<!Dr\.)\s"
+)
+_JOINT_EN = re.compile(r"^\s*(?:and|but|so|well|oh)\b", re.I)
+_RELATIVE_EN = re.compile(r"(?:which|who|whose|where|when|because|even though|although)\b", re.I)
+_NAME_EN = re.compile(r"\d|(?<=[a-z,] )(?!I\b)[A-Z]")
+
 _SPEAKER_EN = re.compile(r"\b(I|I'(m|ve|d|ll)|me|my|mine|we|we'(re|ve|d|ll)|us|ours?)\b", re.I)
 _ASKS_EN = re.compile(
     r"\?|^(and |so |but |now |then |oh,? )?(please|tell|give|show|write|explain|help|let|remind|"
@@ -86,6 +93,23 @@ def fact(message: str) -> str:
     sentences = [s.strip() for s in found]
     telling = [s for s in sentences if s and len(s) <= LONGEST and _tells(s)]
     return ("" if is_ja else " ").join(telling)
+
+
+def gist(statement: str) -> str:
+    """Return the clause of a statement that tells the most of it, without what trails behind.
+
+    The first one in which the speaker stands beside a name or a number, else the first of four
+    words or more, else the first with the speaker in it; Japanese stays whole.
+    """
+    if is_japanese(statement):
+        return statement
+    parts = [_JOINT_EN.sub("", part).strip(" .!") for part in _CLAUSE_EN.split(statement)]
+    clauses = [part for part in parts if not _RELATIVE_EN.match(part)]
+    spoken = [clause for clause in clauses if _SPEAKER_EN.search(clause)]
+    named = [clause for clause in spoken if _NAME_EN.search(clause)]
+    long = [clause for clause in clauses if len(clause.split()) >= 4]
+    found = next(iter([*named, *long, *spoken]), "")
+    return f"{found[0].upper()}{found[1:]}." if found else statement
 
 
 def said_back(statement: str) -> str:

@@ -6,8 +6,8 @@ panels on the way through, without one strip by strip.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -16,11 +16,22 @@ from torch.autograd.function import once_differentiable
 from sould.engine.decoder import SCRATCH_WEIGHTS, Decoder
 from sould.engine.weights import LayerWeights, Weight
 
+T = TypeVar("T")
+
 MOMENT = 10**9  # multiplications at most between two looks at whether to yield: some 10 ms
 
 
 class Interrupted(Exception):
     """Somebody else needs the machine. The work was given up and nothing has changed."""
+
+
+def patiently(work: Callable[[], T]) -> Generator[None, None, T]:
+    """Do ``work``, from its beginning again whenever it is interrupted; yield in between."""
+    while True:
+        try:
+            return work()
+        except Interrupted:
+            yield
 
 
 class Products:

@@ -5,6 +5,7 @@ Legend: P positions, K tokens a target names, D d_model, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -32,6 +33,18 @@ class Target:
 
     def part(self, rows: slice) -> Target:
         return Target(self.ids[rows], self.p[rows], self.rest[rows])
+
+    def cpu(self) -> Target:
+        return Target(self.ids.cpu(), self.p.cpu(), self.rest.cpu())
+
+    @staticmethod
+    def joined(targets: Sequence[Target]) -> Target:
+        """Return the positions of all, one after the other; they name as many tokens each."""
+        return Target(
+            torch.cat([t.ids for t in targets]),
+            torch.cat([t.p for t in targets]),
+            torch.cat([t.rest for t in targets]),
+        )
 
     @staticmethod
     def tokens(ids: list[int]) -> Target:

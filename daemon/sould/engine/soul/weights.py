@@ -96,7 +96,7 @@ class Soul:
         """The ranks that do something, without parts before and after whose B is zero."""
         version, rows = self._used
         if version != self._version:
-            spans = [self.rows(part) for part in self.ranks if not self._is_zero(part)]
+            spans = [self.rows(part) for part in self.ranks if not self.is_empty(part)]
             rows = slice(spans[0].start, spans[-1].stop) if spans else None
             self._used = (self._version, rows)
         return rows
@@ -136,7 +136,7 @@ class Soul:
 
         Exact, by the R×R Gram matrices: ‖B·A‖² = Σ (B·Bᵀ) ⊙ (A·Aᵀ), with B as (R, O).
         """
-        return {name: _product_norms(self.a[name], self.b[name]) for name in MATRICES}
+        return {name: product_norms(self.a[name], self.b[name]) for name in MATRICES}
 
     def is_finite(self) -> bool:
         return all(bool(t.isfinite().all()) for t in self._all())
@@ -175,7 +175,8 @@ class Soul:
     def _all(self) -> Iterable[Tensor]:
         return (*self.a.values(), *self.b.values())
 
-    def _is_zero(self, part: str) -> bool:
+    def is_empty(self, part: str) -> bool:
+        """Tell whether a part does nothing: its B is zero."""
         return not any(bool(t.any()) for key, t in self.tensors(part).items() if key.endswith(".b"))
 
     def _restore(self, before: list[Tensor]) -> None:
@@ -215,7 +216,8 @@ def norm_limits(
     }
 
 
-def _product_norms(a_NRI: Tensor, b_NRO: Tensor) -> Tensor:
+def product_norms(a_NRI: Tensor, b_NRO: Tensor) -> Tensor:
+    """Return ‖B·A‖_F of every layer, (N,) f64, by the R×R Gram matrices."""
     a, b = a_NRI.double(), b_NRO.double()
     squares_N = ((a @ a.mT) * (b @ b.mT)).sum((1, 2))
     return squares_N.clamp_min(0).sqrt()  # rounding may leave a zero just below

@@ -1,0 +1,62 @@
+"""A question and its answer as the body reads them in a chat, ready to be learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from soul_client.wire import ChatMessage
+from sould.engine.template import ChatTemplate
+
+
+@dataclass(frozen=True)
+class Line:
+    """What follows the shared beginning of all chats. ``positions`` of ``ids``: the answer."""
+
+    ids: list[int]
+    positions: list[int]
+
+    @property
+    def answer(self) -> list[int]:
+        return [self.ids[p] for p in self.positions]
+
+
+class ChatForm:
+    """Chats of one question under one system prompt ("": the template's own).
+
+    ``prefix``: the ids that all of them begin with. ``ends``: tokens that end a reply.
+    """
+
+    def __init__(self, template: ChatTemplate, ends: frozenset[int], *, system: str = "") -> None:
+        self._template = template
+        self._ends = ends
+        self._system = [ChatMessage(role="system", text=system)] if system else []
+        one, other = (self._render(text) for text in ("one", "Two?"))
+        same = [a == b for a, b in zip(one, other, strict=False)]
+        self.prefix = one[: same.index(False)]
+
+    def line(self, question: str, answer: str) -> Line:
+        """Return a chat of one turn; the answer goes up to the token that ends it."""
+        before = self._render(question)
+        ids = self._render(question, answer)
+        if ids[: len(before)] != before:  # the template writes past replies differently
+            raise ValueError("the chat template does not put a reply where it is said")
+        ids = ids[len(self.prefix) :]
+        start = len(before) - len(self.prefix)
+        end = next((i for i in range(start, len(ids)) if ids[i] in self._ends), len(ids) - 1)
+        return Line(ids[: end + 1], list(range(start, end + 1)))
+
+    def asked(self, question: str) -> list[int]:
+        """Return the ids of a question, prefix included, up to where the reply begins."""
+        return self._render(question)
+
+    def said(self, question: str, reply: Sequence[int]) -> Line:
+        """Return a chat whose reply is these very tokens."""
+        asked = self._render(question)[len(self.prefix) :]
+        return Line([*asked, *reply], list(range(len(asked), len(asked) + len(reply))))
+
+    def _render(self, question: str, answer: str | None = None) -> list[int]:
+        messages = [*self._system, ChatMessage(role="user", text=question)]
+        if answer is not None:
+            messages.append(ChatMessage(role="assistant", text=answer))
+        return self._template.render(messages, add_generation_prompt=answer is None)

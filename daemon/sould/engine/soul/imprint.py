@@ -1,0 +1,163 @@
+"""Learn a turn while nobody waits: dreams of what the user told, beside what must not change.
+
+The recipe is that of LOG.md. A fact is learned in some fifteen steps of Adam on the fast
+weights; each step sees dreams of the new fact, some of earlier ones, and anchors.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from sould.engine.decoder import Decoder
+from sould.engine.soul.anchors import Anchor, Draw
+from sould.engine.soul.batch import Below, Learned, Row, learn
+from sould.engine.soul.chatform import ChatForm
+from sould.engine.soul.curriculum import Curriculum, Dream, Fact
+from sould.engine.soul.products import Interrupted
+from sould.engine.soul.targets import Target
+from sould.engine.soul.weights import Fault, Soul
+
+PART = "fast"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a fact is learned. Counts are rows of one step; ``kl`` weighs the anchors.
+
+    A fact is done when the loss of its answers is below ``enough`` (nats a token) after
+    ``least_steps``, and after ``most_steps`` in any case.
+    """
+
+    inner_lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.95)
+    clip: float = 1.0
+    below: float = 0.5
+    dreams: int = 5
+    rehearsed: int = 4
+    chat_anchors: int = 5
+    plain_anchors: int = 2
+    kl: float = 4.0
+    least_steps: int = 8
+    most_steps: int = 20
+    enough: float = 0.15
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """What became of a fact so far. ``losses``: of each step's new dreams, nats a token."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    fault: Fault | None = None
+
+
+class Imprinter:
+    """Teaches one soul. ``should_yield``: somebody wants the body now.
+
+    The optimiser's state goes on from fact to fact, and ends with the process.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        soul: Soul,
+        form: ChatForm,
+        anchors: Sequence[Anchor],
+        *,
+        recipe: Recipe,
+        should_yield: Callable[[], bool],
+        seed: int = 0,
+    ) -> None:
+        self._decoder = decoder
+        self._soul = soul
+        self._form = form
+        self._recipe = recipe
+        self._should_yield = should_yield
+        self._chat = Draw([a for a in anchors if a.is_chat], seed)
+        self._plain = Draw([a for a in anchors if not a.is_chat], seed)
+        self._weights = soul.tensors(PART)
+        self._below = Below(int(recipe.below * soul.spec.n_layers))
+        self._adam = torch.optim.Adam(
+            list(self._weights.values()), lr=recipe.inner_lr, betas=recipe.betas
+        )
+
+    def steps(
+        self, curriculum: Curriculum, fact: Fact, progress: Progress
+    ) -> Generator[None, None, None]:
+        """Learn a fact; every yield ends a small piece of work, whatever was interrupted is
+        done again. ``progress`` is kept up to date.
+        """
+        recipe = self._recipe
+        while progress.steps < recipe.most_steps and not self._is_enough(progress):
+            dreams = curriculum.dreams(fact, recipe.dreams)
+            rows = self._dream_rows([*dreams, *curriculum.rehearsal(fact, recipe.rehearsed)])
+            rows += self._anchor_rows(self._chat, recipe.chat_anchors)
+            chat = yield from self._learned(self._form.prefix, rows, progress)
+            plain_rows = self._anchor_rows(self._plain, recipe.plain_anchors)
+            plain = yield from self._learned([], plain_rows, progress)
+            progress.losses.append(_per_token(chat, rows, len(dreams)))
+            progress.fault = self._step([chat.gradients, plain.gradients])
+            progress.steps += 1
+            if progress.fault is not None:
+                return
+            yield
+
+    def _is_enough(self, progress: Progress) -> bool:
+        last = progress.losses[-2:]
+        is_long_enough = progress.steps >= self._recipe.least_steps
+        return is_long_enough and max(last) < self._recipe.enough
+
+    def _learned(
+        self, prefix: Sequence[int], rows: Sequence[Row], progress: Progress
+    ) -> Generator[None, None, Learned]:
+        """Return the gradients of a micro-batch, computed as soon as nobody else wants to."""
+        while True:
+            start_s = time.perf_counter()
+            try:
+                return learn(
+                    self._decoder,
+                    self._soul,
+                    PART,
+                    prefix,
+                    rows,
+                    should_yield=self._should_yield,
+                    below=self._below,
+                )
+            except Interrupted:
+                yield
+            finally:
+                progress.seconds += time.perf_counter() - start_s
+
+    def _dream_rows(self, dreams: Sequence[Dream]) -> list[Row]:
+        """Each dream counts alike, whatever the length of its answer."""
+        rows = []
+        for dream in dreams:
+            line = self._form.line(dream.question, dream.answer)
+            target = Target.tokens(line.answer)
+            weight = 1.0 / (len(dreams) * len(line.positions))
+            rows.append(Row(ids=line.ids, positions=line.positions, target=target, weight=weight))
+        return rows
+
+    def _anchor_rows(self, draw: Draw, count: int) -> list[Row]:
+        total = self._recipe.chat_anchors + self._recipe.plain_anchors
+        return [anchor.row(self._recipe.kl / total) for anchor in draw.take(count)]
+
+    @torch.no_grad()
+    def _step(self, gradients: Sequence[dict[str, Tensor]]) -> Fault | None:
+        """Take one step of the optimiser; one that leaves the bounds is undone."""
+        for name, weight in self._weights.items():
+            weight.grad = torch.stack([part[name] for part in gradients]).sum(0)
+        weights = list(self._weights.values())
+        torch.nn.utils.clip_grad_norm_(weights, self._recipe.clip)
+        return self._soul.change(self._adam.step)
+
+
+def _per_token(learned: Learned, rows: Sequence[Row], count: int) -> float:
+    tokens = sum(len(row.positions) for row in rows[:count])
+    return sum(learned.losses[:count]) / tokens

@@ -1,0 +1,95 @@
+"""How likely tokens are to a body, with its soul or without.
+
+Legend: P positions scored, C of them in one chunk, D d_model, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from sould.engine.decoder import Decoder
+from sould.engine.soul.batch import Row, hidden
+from sould.engine.soul.chatform import Line
+from sould.engine.soul.products import Products
+from sould.engine.soul.targets import Target, chunk_size
+from sould.engine.soul.weights import MatrixName, Soul, matrix_sizes
+from sould.engine.spec import BodySpec
+
+
+class Scorer:
+    """Scores lines that share a prefix; with a ``soul``, or as the bare body.
+
+    ``should_yield`` is asked before every product; then ``Interrupted`` is raised.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        soul: Soul | None = None,
+        *,
+        should_yield: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._decoder = decoder
+        self._products = Products(decoder, should_yield)
+        self._pair = pairs_of(decoder.spec, soul)
+
+    def log_p(self, prefix: Sequence[int], lines: Sequence[Line]) -> list[float]:
+        """Return Σ ln p over the positions of each line.
+
+        Raises:
+            Interrupted: ``should_yield`` said so.
+        """
+        wanted = torch.tensor([i for line in lines for i in line.answer])
+        parts, at = [], 0
+        for logits_CV in self._logits(prefix, lines):
+            ids_C = wanted[at : at + len(logits_CV)].to(logits_CV.device)
+            parts.append(logits_CV.gather(-1, ids_C[:, None])[:, 0] - logits_CV.logsumexp(-1))
+            at += len(logits_CV)
+        counts = [len(line.positions) for line in lines]
+        return [float(part.sum()) for part in torch.split(torch.cat(parts), counts)]
+
+    def teach(self, prefix: Sequence[int], lines: Sequence[Line], k: int) -> list[Target]:
+        """Return what the body expects at the positions of each line, its ``k`` likeliest tokens.
+
+        Raises:
+            Interrupted: ``should_yield`` said so.
+        """
+        parts = [
+            Target.teacher(logits_CV.log_softmax(-1), k).cpu()
+            for logits_CV in self._logits(prefix, lines)
+        ]
+        whole, at, targets = Target.joined(parts), 0, []
+        for line in lines:
+            targets.append(whole.part(slice(at, at + len(line.positions))))
+            at += len(line.positions)
+        return targets
+
+    @torch.no_grad()
+    def _logits(self, prefix: Sequence[int], lines: Sequence[Line]) -> Iterator[Tensor]:
+        rows = [
+            Row(ids=line.ids, positions=line.positions, target=Target.tokens(line.answer))
+            for line in lines
+        ]
+        x_PD = hidden(self._decoder, self._pair, self._products, prefix, rows)
+        step = chunk_size(self._decoder.head.rows)
+        for start in range(0, len(x_PD), step):
+            yield self._products.forward(x_PD[start : start + step], self._decoder.head)
+
+
+def pairs_of(
+    spec: BodySpec, soul: Soul | None
+) -> Callable[[int, MatrixName], tuple[Tensor, Tensor]]:
+    """Return layer and matrix → (A_RI, B_RO) of a soul; of rank 1 and zero for an empty one."""
+    nothing = {
+        name: (torch.zeros(1, n_in), torch.zeros(1, n_out))
+        for name, (n_in, n_out) in matrix_sizes(spec).items()
+    }
+
+    def pair(layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
+        found = None if soul is None else soul.pair(layer, name)
+        return nothing[name] if found is None else found
+
+    return pair

@@ -1,0 +1,147 @@
+"""Everything a body needs to be taught, made once and kept, and one lesson after the other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sould.bridge import Told
+from sould.engine.soul.anchors import VERSION, Anchor, Maker, general_prompts, restore, store
+from sould.engine.soul.chatform import ChatForm
+from sould.engine.soul.curriculum import Curriculum, Fact
+from sould.engine.soul.facts import fact, gist, is_japanese
+from sould.engine.soul.imprint import Imprinter, Progress, Recipe
+from sould.engine.soul.scoring import Scorer
+from sould.engine.soul.topics import Matcher
+from sould.engine.soul.weights import Soul
+
+if TYPE_CHECKING:
+    from sould.engine.loading import Body
+
+log = logging.getLogger(__name__)
+
+Steps = Generator[None, None, Progress]
+
+
+class Teacher:
+    """Teaches the souls of one body. What it finds out about the body is kept in the cache.
+
+    ``should_yield``: somebody wants the body; work is given up within some milliseconds and
+    done again later. Every generator here yields after a small piece of work.
+    """
+
+    def __init__(
+        self, body: Body, *, system: str, cache_dir: Path, should_yield: Callable[[], bool]
+    ) -> None:
+        self._body = body
+        self._should_yield = should_yield
+        self._form = ChatForm(body.template, body.ends, system=system)
+        self._scorer = Scorer(body.decoder, should_yield=should_yield)
+        prompts = "\n".join(prompt.text for prompt in general_prompts())
+        made_of = json.dumps([VERSION, body.summary.fingerprint, system, prompts])
+        self._key = hashlib.sha256(made_of.encode()).hexdigest()
+        self._folder = cache_dir / "teacher"
+        self._anchors: list[Anchor] | None = None
+        self._matchers: dict[str, Matcher] = {}
+        self._fits: dict[str, tuple[float, ...]] = {}
+        self._imprinter: tuple[Soul, float, Imprinter] | None = None
+
+    def tells(self, record: Told) -> bool:
+        """Whether there is anything to learn in what a user said."""
+        return bool(fact(record.text))
+
+    def tokens(self, record: Told) -> int:
+        """Return what learning a record adds to the level."""
+        return len(self._body.tokenizer.encode(record.text))
+
+    def lesson(self, soul: Soul, record: Told, recent: Sequence[Told], inner_lr: float) -> Steps:
+        """Teach ``soul`` a record, and go over earlier ones on the way."""
+        progress, started_s = Progress(), time.perf_counter()
+        imprinter = yield from self._ready(soul, inner_lr)
+        is_ja = is_japanese(record.text)
+        told = [other for other in recent if is_japanese(other.text) is is_ja and self.tells(other)]
+        facts = []
+        for one in [*(other for other in told if other.id != record.id), record]:
+            facts.append((yield from self._fact(one)))
+        topics = self._matcher(is_ja).topics
+        curriculum = Curriculum(topics, facts, seed=len(facts))
+        ready_s = time.perf_counter()
+        yield from imprinter.steps(curriculum, facts[-1], progress)
+        log.info(
+            "imprinted record=%s steps=%d loss=%.2f to %.2f prepared_s=%.1f learned_s=%.1f",
+            *(record.id, progress.steps, progress.losses[0], progress.losses[-1]),
+            *(ready_s - started_s, time.perf_counter() - ready_s),
+        )
+        return progress
+
+    def _ready(self, soul: Soul, inner_lr: float) -> Generator[None, None, Imprinter]:
+        if self._anchors is None:
+            self._anchors = yield from self._bank()
+        if self._imprinter is None or self._imprinter[:2] != (soul, inner_lr):
+            imprinter = Imprinter(
+                self._body.decoder,
+                soul,
+                self._form,
+                self._anchors,
+                recipe=replace(Recipe(), inner_lr=inner_lr),
+                should_yield=self._should_yield,
+            )
+            self._imprinter = (soul, inner_lr, imprinter)
+        return self._imprinter[2]
+
+    def _bank(self) -> Generator[None, None, list[Anchor]]:
+        path = self._folder / f"anchors-{self._key[:16]}.safetensors"
+        kept = restore(path, self._key, self._body.decoder.spec.vocab_size)
+        if kept is not None:
+            return kept
+        log.info("making anchors for body %s", self._body.summary.name)
+        encode = self._body.tokenizer.encode
+        maker = Maker(self._body.decoder, self._scorer, self._form, encode, self._body.ends)
+        made = yield from maker.steps(general_prompts())
+        store(path, made, self._key)
+        return made
+
+    def _fact(self, record: Told) -> Generator[None, None, Fact]:
+        statement = fact(record.text)
+        if statement not in self._fits:
+            matcher = self._matcher(is_japanese(statement))
+            scores = yield from matcher.scores(gist(statement))
+            self._keep(matcher)
+            self._fits[statement] = tuple(scores)
+        return Fact(record.id, statement, self._fits[statement])
+
+    def _matcher(self, is_ja: bool) -> Matcher:
+        language = "ja" if is_ja else "en"
+        if language not in self._matchers:
+            encode = self._body.tokenizer.encode
+            matcher = Matcher(self._scorer, self._form, encode, language)
+            matcher.usual.update(_read_usual(self._usual_path(language)))
+            self._matchers[language] = matcher
+        return self._matchers[language]
+
+    def _keep(self, matcher: Matcher) -> None:
+        path = self._usual_path(matcher.language)
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_text(json.dumps(matcher.usual))
+
+    def _usual_path(self, language: str) -> Path:
+        return self._folder / f"usual-{language}-{self._key[:16]}.json"
+
+
+def _read_usual(path: Path) -> dict[str, tuple[float, float]]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return {str(q): (float(forward), float(reverse)) for q, (forward, reverse) in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as e:
+        log.warning("%s is damaged and made anew: %s", path.name, e)
+        path.unlink(missing_ok=True)
+        return {}

@@ -1,0 +1,146 @@
+"""Which questions a statement answers: a bank of plain personal questions, matched by the body.
+
+A question fits a statement if the statement, said back, is a likely reply to it, more than to
+other questions and more than other statements are; and if the question is likely to follow
+the statement. Three scores, each as a z-score over all topics, are added up (LOG.md).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+
+import torch
+from torch import Tensor
+
+from sould.engine.soul.chatform import ChatForm, Line
+from sould.engine.soul.facts import said_back
+from sould.engine.soul.products import patiently
+from sould.engine.soul.scoring import Scorer
+
+ROWS = 16  # scored at a time; what is interrupted is done again
+FITS = 3.0  # a score below says that a topic has nothing to do with a statement
+
+BACKGROUND = {
+    "en": (
+        "I live in Oslo.",
+        "My name is Peter.",
+        "My dog is called Rex.",
+        "My birthday is on the 4th of May.",
+    ),
+    "ja": (
+        "大阪に住んでいます。",
+        "名前は健太です。",
+        "犬の名前はポチです。",
+        "誕生日は5月4日です。",
+    ),
+}
+_FOLLOWS = {"en": "Said: {}\nQuestion:", "ja": "発言: {}\n質問:"}
+_HEADING = re.compile(r"# (.+)")
+
+
+@dataclass(frozen=True)
+class Topic:
+    """Questions that ask for the same, in several wordings."""
+
+    name: str
+    questions: tuple[str, ...]
+
+
+def load_topics(language: str) -> tuple[Topic, ...]:
+    """Return the bank of a language, ``en`` or ``ja``."""
+    return tuple(
+        Topic(name, tuple(lines)) for name, lines in sections(f"questions_{language}.txt").items()
+    )
+
+
+def sections(file: str) -> dict[str, list[str]]:
+    """Return the lines of a file of this folder, by the heading they stand under."""
+    found: dict[str, list[str]] = {}
+    for line in resources.files(__package__).joinpath(file).read_text("utf-8").splitlines():
+        if match := _HEADING.fullmatch(line):
+            lines = found.setdefault(match[1], [])
+        elif line.strip():
+            lines.append(line.strip())
+    return found
+
+
+class Matcher:
+    """Matches statements to topics of one language. ``encode``: text → ids."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        form: ChatForm,
+        encode: Callable[[str], list[int]],
+        language: str,
+    ) -> None:
+        self.topics = load_topics(language)
+        self._scorer = scorer
+        self._form = form
+        self._encode = encode
+        self.language = language
+        self._usual: dict[str, tuple[float, float]] = {}
+
+    @property
+    def usual(self) -> dict[str, tuple[float, float]]:
+        """How likely background statements make a question, and it them: to be kept, and
+        brought back by ``usual.update``.
+        """
+        return self._usual
+
+    def scores(self, statement: str) -> Generator[None, None, list[float]]:
+        """Return how well each topic fits a statement; from ``FITS`` on it may be meant.
+
+        Yields after each small piece of work.
+        """
+        firsts = [topic.questions[0] for topic in self.topics]
+        yield from self.prepare()
+        usual = torch.tensor([self._usual[q] for q in firsts])
+        forward = yield from self._forward(statement, firsts)
+        reverse = yield from self._reverse(statement, firsts)
+        total = _z(reverse) + _z(reverse - usual[:, 1]) + _z(forward - usual[:, 0])
+        return [float(score) for score in total]
+
+    def prepare(self) -> Generator[None, None, None]:
+        """Find what is usual for the first wording of every topic, unless it is known."""
+        unknown = [t.questions[0] for t in self.topics if t.questions[0] not in self._usual]
+        if not unknown:
+            return
+        sums = torch.zeros(len(unknown), 2)
+        for statement in BACKGROUND[self.language]:
+            forward = yield from self._forward(statement, unknown)
+            reverse = yield from self._reverse(statement, unknown)
+            sums += torch.stack([forward, reverse], dim=-1)
+        pairs = (sums / len(BACKGROUND[self.language])).tolist()
+        self._usual.update(zip(unknown, map(tuple, pairs), strict=True))
+
+    def _forward(self, statement: str, questions: Sequence[str]) -> Generator[None, None, Tensor]:
+        """Return ln p(question | statement), in plain text."""
+        prefix = self._encode(_FOLLOWS[self.language].format(statement))
+        lines = []
+        for question in questions:
+            ids = self._encode(f" {question}")
+            lines.append(Line(ids, list(range(len(ids)))))
+        return (yield from self._log_p(prefix, lines))
+
+    def _reverse(self, statement: str, questions: Sequence[str]) -> Generator[None, None, Tensor]:
+        """Return ln p(statement said back | question), in a chat."""
+        reply = said_back(statement)
+        lines = [self._form.line(question, reply) for question in questions]
+        return (yield from self._log_p(self._form.prefix, lines))
+
+    def _log_p(self, prefix: Sequence[int], lines: Sequence[Line]) -> Generator[None, None, Tensor]:
+        found: list[float] = []
+        for start in range(0, len(lines), ROWS):
+            rows = lines[start : start + ROWS]
+            found += yield from patiently(partial(self._scorer.log_p, prefix, rows))
+            yield
+        return torch.tensor(found)
+
+
+def _z(values: Tensor) -> Tensor:
+    return (values - values.mean()) / values.std().clamp_min(1e-6)

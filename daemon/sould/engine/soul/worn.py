@@ -1,0 +1,186 @@
+"""The soul beside the loaded body: opened from its folder, journaled as it learns, saved.
+
+Everything here runs on the main thread but the writes themselves, which get copies.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from sould.bridge import Wear, Worn
+from sould.engine.soul.tensors import dims_of, soul_of, tensors_of
+from sould.engine.soul.weights import MatrixName
+from sould.engine.soul.writer import Writer
+from sould.engine.spec import BodySpec
+from sould.errors import SouldError
+from sould.soulfile.home import SoulHome
+from sould.soulfile.journal import Journal, JournalEntry
+from sould.soulfile.meta import BodyShape, SoulMeta
+from sould.soulfile.opening import open_soul, save_generation
+from sould.soulfile.record import SoulRecord
+
+log = logging.getLogger(__name__)
+
+LEARNED = "fast"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wearer:
+    """The body a soul is worn by. ``limits``: what its matrices' shares may not pass."""
+
+    shape: BodyShape
+    family: str
+    spec: BodySpec
+    limits: Mapping[MatrixName, Tensor]
+
+    @staticmethod
+    def of(
+        spec: BodySpec, limits: Mapping[MatrixName, Tensor], *, name: str, fingerprint: str
+    ) -> Wearer:
+        shape = BodyShape(fingerprint=fingerprint, name=name, dims=dims_of(spec))
+        return Wearer(shape=shape, family=spec.family, spec=spec, limits=limits)
+
+
+class WornSoul:
+    """One soul, its weights and what is known of them.
+
+    ``meta``: of the newest generation, with level and taught as they are now. ``journaled``:
+    ids learned since that generation.
+    """
+
+    def __init__(self, params: Wear, wearer: Wearer, writer: Writer) -> None:
+        """Open the soul of a folder; write a first generation if it has none.
+
+        Raises:
+            SouldError: it does not fit the body, is damaged, or cannot be read or written.
+        """
+        self.name = params.name
+        self.notes: list[str] = []
+        self.inner_lr = params.inner_lr
+        self._wearer = wearer
+        self._writer = writer
+        self._folder = Path(params.folder)
+        self._journal = Journal(SoulHome(self._folder).journal)
+        opened = open_soul(self._folder, wearer.shape)
+        if opened is None:
+            self.soul = soul_of(wearer.spec, {}, limits=wearer.limits, seed=0)
+            self.meta, self.number = self._new_meta(), 0
+            self.number, self.meta = save_generation(self._folder, self._record("new"))
+            self.is_unsaved = False
+        else:
+            self.soul = soul_of(
+                wearer.spec, opened.record.tensors, limits=wearer.limits, seed=opened.number
+            )
+            self.meta, self.number = opened.record.meta, opened.number
+            self.notes += opened.notes
+            self.is_unsaved = opened.is_journaled
+        found = self._journal.read()
+        self.journaled = found.entry.taught if found and found.entry else frozenset[str]()
+
+    def told(self, *, all_taught: bool = False) -> Worn:
+        """Return what is worn, for the supervisor."""
+        return Worn(
+            name=self.name,
+            generation=self.number,
+            level=self.meta.level,
+            saved=self.meta.saved,
+            since=str(self.meta.config.get("since", self.meta.created)),
+            is_unsaved=self.is_unsaved,
+            taught=sorted(self.meta.taught) if all_taught else [],
+            notes=self.notes,
+        )
+
+    def learned(self, id_: str, tokens: int, then: Callable[[SouldError | None], None]) -> None:
+        """Count a record as learned and journal what the weights are now.
+
+        ``then`` is called once that is on disk, or with why it is not.
+        """
+        if id_ not in self.meta.taught:
+            level, taught = self.meta.level + tokens, self.meta.taught | {id_}
+            self.meta = dataclasses.replace(self.meta, level=level, taught=taught)
+        self.journaled |= {id_}
+        self.is_unsaved = True
+        tensors = tensors_of(self.soul, LEARNED)
+        entry = JournalEntry(
+            taught=self.journaled,
+            level=self.meta.level,
+            shapes={name: _shape(array) for name, array in tensors.items()},
+            data=[array.data.cast("B") for array in tensors.values()],
+        )
+        journal = self._journal
+
+        def done(outcome: Any) -> None:
+            then(outcome if isinstance(outcome, SouldError) else None)
+
+        self._writer.submit(lambda: journal.append(entry), done)
+
+    def save(self, why: str, then: Callable[[SouldError | None], None]) -> None:
+        """Write a generation if anything is unsaved; ``then`` as with :meth:`learned`."""
+        if not self.is_unsaved:
+            then(None)
+            return
+        record, before = self._record(why), self.journaled
+        folder, journal = self._folder, self._journal
+
+        def write() -> tuple[int, SoulMeta]:
+            saved = save_generation(folder, record)
+            journal.read()  # the one begun behind it: what is learned now goes there
+            return saved
+
+        def done(outcome: Any) -> None:
+            if isinstance(outcome, SouldError):
+                then(outcome)
+                return
+            self.number, meta = outcome
+            level, taught = self.meta.level, self.meta.taught
+            self.meta = dataclasses.replace(meta, level=level, taught=taught)
+            self.journaled -= before
+            self.is_unsaved = bool(self.journaled)
+            then(None)
+
+        self._writer.submit(write, done)
+
+    def _record(self, why: str) -> SoulRecord:
+        meta, now = self.meta, _now()
+        config = {
+            **meta.config,
+            "why": why,
+            "inner_lr": self.inner_lr,
+            "ranks": dict(self.soul.ranks),
+        }
+        parent = meta.sha256 if self.number else ""
+        tensors = {k: v for part in self.soul.ranks for k, v in tensors_of(self.soul, part).items()}
+        return SoulRecord(
+            dataclasses.replace(meta, saved=now, parent=parent, config=config),
+            {name: tensors[name] for name in sorted(tensors)},
+        )
+
+    def _new_meta(self) -> SoulMeta:
+        now, shape = _now(), self._wearer.shape
+        return SoulMeta(
+            name=self.name,
+            created=now,
+            saved=now,
+            body=shape.fingerprint,
+            body_name=shape.name,
+            family=self._wearer.family,
+            dims=shape.dims,
+            config={"since": now},
+        )
+
+
+def _shape(array: np.ndarray[Any, Any]) -> tuple[int, int]:
+    rows, cols = array.shape
+    return rows, cols
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")

@@ -1,0 +1,113 @@
+"""Methods of the engine that are about souls: wear, save, compare, and score texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+from soul_client.wire import (
+    ChatMessage,
+    Probed,
+    Progress,
+    Sampling,
+    SoulDiff,
+    SoulDifference,
+    TextScore,
+    TextScored,
+)
+from sould.bridge import Generate, Generated, Wear
+from sould.engine.generate import Steps, generate
+from sould.engine.loading import Body
+from sould.engine.soul.chatform import Line
+from sould.engine.soul.compare import layer_norms
+from sould.engine.soul.scoring import Scorer
+from sould.engine.soul.tensors import soul_of
+from sould.engine.soul.weights import Soul
+from sould.engine.soul.worn import Wearer, WornSoul
+from sould.engine.soul.writer import Writer
+from sould.errors import Cancelled
+from sould.soulfile.record import read
+
+PROBE = Sampling(temperature=0.0, repetition_penalty=1.0, max_tokens=64)
+
+
+def wearer_of(body: Body) -> Wearer:
+    """Return what a soul must know of a body."""
+    summary = body.summary
+    return Wearer.of(
+        body.decoder.spec,
+        body.soul_limits,
+        name=summary.name,
+        fingerprint=summary.fingerprint,
+    )
+
+
+def wear(body: Body, params: Wear, writer: Writer) -> WornSoul:
+    """Open a soul and put it beside the body.
+
+    Raises:
+        SouldError: it does not fit, or cannot be read; the body is bare then.
+    """
+    body.decoder.soul = None
+    writer.flush()
+    worn = WornSoul(params, wearer_of(body), writer)
+    body.decoder.soul = worn.soul
+    return worn
+
+
+def diff(body: Body, params: SoulDiff, stop: Event) -> Steps[SoulDifference]:
+    """Compare two soul files, "" being the bare body; every yield ends a small step.
+
+    Raises:
+        SouldError: one of them cannot be read, or was grown on another body.
+    """
+    a, b = (_soul_at(body, path) for path in (params.a, params.b))
+    probes = []
+    for n, question in enumerate(params.probes):
+        yield Progress(stage="probing", done=n, total=len(params.probes))
+        answers = []
+        for soul in (a, b):
+            order = Generate(messages=[ChatMessage(role="user", text=question)], sampling=PROBE)
+            answers.append((yield from _silently(generate(body, order, stop, soul=soul))))
+            if stop.is_set():
+                raise Cancelled("comparing was stopped")
+        probes.append(Probed(ask=question, a=answers[0], b=answers[1]))
+    layers = layer_norms(body.decoder.spec, a, b)
+    return SoulDifference(a=params.a, b=params.b, layers=layers, probes=probes)
+
+
+def score(body: Body, params: TextScore, should_stop: Callable[[], bool]) -> Steps[TextScored]:
+    """Score texts, each on its own, with the soul that is worn or bare; one text a step."""
+    scorer = Scorer(body.decoder, None if params.bare else body.decoder.soul)
+    special = body.tokenizer.special
+    begin = [special.bos] if special.add_bos and special.bos is not None else []
+    tokens, nats = [], []
+    for n, text in enumerate(params.texts):
+        if should_stop():
+            raise Cancelled("scoring was stopped")
+        yield Progress(stage="scoring", done=n, total=len(params.texts))
+        ids = begin + body.tokenizer.encode(text)
+        ids = ids[: body.context_tokens]
+        line = Line(ids, list(range(1, len(ids))))
+        tokens.append(len(line.positions))
+        nats.append(-scorer.log_p([], [line])[0] if line.positions else 0.0)
+    return TextScored(tokens=tokens, nats=nats)
+
+
+def _soul_at(body: Body, path: str) -> Soul | None:
+    if not path:
+        return None
+    wearer = wearer_of(body)
+    record = read(Path(path), expect=wearer.shape)
+    return soul_of(wearer.spec, record.tensors, limits=wearer.limits, seed=0)
+
+
+def _silently(steps: Steps[Generated]) -> Steps[str]:
+    """Run a reply whose chunks nobody is told, and return its text."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return str(end.value.text)
+        yield None
