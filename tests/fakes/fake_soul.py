@@ -1,7 +1,8 @@
 """The soul of the fake engine: real files without weights, and orders in what the user says.
 
 Of a record's text, ``;`` between orders: ``imprint S`` takes so long to learn, ``unteachable``
-fails, ``poison`` ends the process by SIGKILL, ``small talk`` tells nothing.
+fails, ``poison`` ends the process by SIGKILL, ``slow student`` never ends nor stops,
+``small talk`` tells nothing.
 """
 
 from __future__ import annotations
@@ -154,6 +155,8 @@ class FakeSoul:
         _note(self._asked, {"text": record.text, "recent": [r.text for r in order.recent]})
         orders = [part.strip() for part in record.text.split(";")]
         left_s = sum(float(part.split()[1]) for part in orders if part.startswith("imprint "))
+        while "slow student" in orders:
+            time.sleep(60)
         while left_s > 0 or self._engine.replies:
             if id_ in self._engine.cancelled:
                 error = Error(code=ErrorCode.CANCELLED, message="stopped")
@@ -171,9 +174,9 @@ class FakeSoul:
         fault = ""
         try:
             self._write_journal()
+            _note(self._done, {"text": record.text})
         except SouldError as e:
             fault = e.message
-        _note(self._done, {"text": record.text})
         done = Imprinted(
             id=record.id,
             tokens=tokens,
