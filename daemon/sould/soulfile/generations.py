@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sould.errors import SoulInvalid, SoulMissing, StorageError
+from sould.errors import SoulExists, SoulInvalid, SoulMissing, StorageError
 from sould.soulfile.header import check_seal, read_header
 from sould.soulfile.meta import SoulMeta
 
@@ -81,6 +82,11 @@ def missing(folder: Path) -> SoulMissing:
     return SoulMissing(f"there is no soul '{folder.name}'", "'soul list' shows which there are")
 
 
+def taken(name: str) -> SoulExists:
+    """Return the error for a name that another soul has."""
+    return SoulExists(f"there is a soul '{name}' already", "choose another name")
+
+
 def passed_over(number: int, problem: str) -> str:
     """Say of a damaged generation that an older one is taken."""
     return f"generation {number} cannot be used and is passed over: {problem}"
@@ -92,6 +98,15 @@ def none_sound(name: str, notes: list[str]) -> SoulInvalid:
         f"soul '{name}' has no generation that can be used; {notes[0]}",
         "put a sound copy of the file there, or begin again with 'soul new'",
     )
+
+
+@contextmanager
+def storing(path: Path, verb: str = "written") -> Iterator[None]:
+    """Say of an error of the system which file or folder it concerns."""
+    try:
+        yield
+    except OSError as e:
+        raise StorageError(f"{path} cannot be {verb}: {e.strerror or e}") from e
 
 
 def _number(name: str) -> int:

@@ -22,8 +22,8 @@ from typing import BinaryIO
 from sould.durable import replace_file
 from sould.errors import SoulInvalid, StorageError
 from sould.soulfile.container import LENGTH_BYTES, decode_header, length_of, write_header
-from sould.soulfile.jsontext import Unsound
-from sould.soulfile.layout import table
+from sould.soulfile.jsontext import Unsound, shown
+from sould.soulfile.layout import is_fast, table
 from sould.soulfile.limits import MAX_ENTRY_BYTES, MAX_HEADER_BYTES, MAX_JOURNAL_BYTES
 from sould.soulfile.meta import level_of
 from sould.soulfile.taught import pack, unpack
@@ -255,10 +255,10 @@ def _decoded(payload: bytearray) -> JournalEntry:
     shapes: dict[str, tuple[int, int]] = {}
     for name, entry in header.tensors.items():
         match entry.dtype, entry.shape:
-            case "F32", (rows, columns):
+            case "F32", (rows, columns) if is_fast(name):
                 shapes[name] = (rows, columns)
             case _:
-                raise Unsound("has a tensor that is no F32 matrix")
+                raise Unsound(f"tensor {shown(name)}: is no F32 matrix of the fast part")
     return JournalEntry(
         taught=unpack(header.metadata["taught"]),
         level=level_of(header.metadata["level"]),
