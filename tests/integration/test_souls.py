@@ -188,6 +188,8 @@ def test_a_soul_of_another_body_is_not_worn_and_nothing_waits_for_it(
         bare = soul_of(peer)
         assert not bare.worn and "grown on body smollm2-135m-instruct" in bare.problem
         assert "reincarnate" in bare.problem and "WARNING" in daemon.log()
+        (listed,) = peer.ask("soul.list")["souls"]
+        assert listed["problem"] == "was grown on body smollm2-135m-instruct"
         assert peer.say("said to the bare body")["recorded"]
         assert soul_of(peer).pending == 0
         begun = status(peer.ask("soul.new", {"name": "second"}))

@@ -152,7 +152,8 @@ class Engine:
         Raises:
             EngineDied: the process ended in between.
         """
-        if self._link is None:
+        is_loaded = self.body is not None or (method == "soul.wear" and self._loading is not None)
+        if self._link is None or not is_loaded:  # or it is a new process, without a body yet
             raise EngineDied("the engine ended just before the request", "ask again")
         return self._link.begin(method, params, on_progress, on_chunk)
 

@@ -82,7 +82,9 @@ class Learner:
         self._soul = soul
         self._added = {}
         nothing = Waiting(waiting=[], recent=[])
-        self._take(await self._read(soul, since, taught) if since else nothing)
+        found = await self._read(soul, since, taught) if since else nothing
+        if self._task is None and soul == self._soul:  # it was not put on meanwhile
+            self._take(found)
 
     async def known(self) -> None:
         """Wait until it is known what waits."""

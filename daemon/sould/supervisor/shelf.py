@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
-from soul_client.wire import Generation, SoulEntry, SoulGenerations
+from soul_client.wire import Generation, LoadedBody, SoulEntry, SoulGenerations
 from sould.config import Config
 from sould.errors import BadRequest, ConfigError, SoulInvalid, SoulMissing, StorageError
 from sould.soulfile.home import GenerationFile, SoulFolder, SoulHome
@@ -77,13 +78,19 @@ def read_state(folder: SoulFolder, name: str) -> SoulState:
     )
 
 
-def entries(folder: SoulFolder, active: str) -> list[SoulEntry]:
-    """List the souls, by name."""
-    return [_entry(folder.home(name), active) for name in folder.names()]
+def entries(folder: SoulFolder, active: str, body: LoadedBody | None) -> list[SoulEntry]:
+    """List the souls, by name; ``body``: the loaded one, which some may not fit."""
+    found = [_entry(folder.home(name), active) for name in folder.names()]
+    return [
+        msgspec.structs.replace(entry, problem=f"was grown on body {entry.body_name}")
+        if body and entry.body not in ("", body.fingerprint)
+        else entry
+        for entry in found
+    ]
 
 
 def history(home: SoulHome) -> SoulGenerations:
-    """List the generations of a soul, newest first; the seal of each is checked.
+    """List the generations of a soul, newest first; seals are checked down to the first sound one.
 
     Raises:
         SouldError: it cannot be read.
@@ -128,34 +135,31 @@ def require_absolute(path: str) -> Path:
 
 def _entry(home: SoulHome, active: str) -> SoulEntry:
     found = home.generations()
-    size_bytes = sum(g.size_bytes for g in found)
-    entry = SoulEntry(name=home.name, active=home.name == active)
-    if (sound := next((g for g in found if g.meta), None)) and (meta := sound.meta):
-        return SoulEntry(
-            name=entry.name,
-            active=entry.active,
-            level=meta.level,
-            body=meta.body,
-            body_name=meta.body_name,
-            created=meta.created,
-            saved=meta.saved,
-            generations=len(found),
-            size_bytes=size_bytes,
-        )
-    problem = found[0].problem if found else ""
-    return SoulEntry(
-        name=entry.name,
-        active=entry.active,
+    entry = SoulEntry(
+        name=home.name,
+        active=home.name == active,
         generations=len(found),
-        size_bytes=size_bytes,
-        problem=problem,
+        size_bytes=sum(g.size_bytes for g in found),
+    )
+    meta = next((g.meta for g in found if g.meta), None)
+    if meta is None:
+        return msgspec.structs.replace(entry, problem=found[0].problem if found else "")
+    return msgspec.structs.replace(
+        entry,
+        level=meta.level,
+        body=meta.body,
+        body_name=meta.body_name,
+        created=meta.created,
+        saved=meta.saved,
     )
 
 
 def _generation(found: GenerationFile, current: int) -> Generation:
-    is_current = found.number == current
+    problem = found.problem
+    if found.number > current and not problem:
+        problem = "is damaged: its seal does not hold"
     if (meta := found.meta) is None:
-        return Generation(number=found.number, size_bytes=found.size_bytes, problem=found.problem)
+        return Generation(number=found.number, size_bytes=found.size_bytes, problem=problem)
     return Generation(
         number=found.number,
         saved=meta.saved,
@@ -164,8 +168,8 @@ def _generation(found: GenerationFile, current: int) -> Generation:
         seal=meta.sha256,
         parent=meta.parent,
         size_bytes=found.size_bytes,
-        current=is_current,
-        problem=found.problem,
+        current=found.number == current,
+        problem=problem,
     )
 
 

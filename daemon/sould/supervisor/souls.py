@@ -73,7 +73,9 @@ class Souls:
     async def list(self, request: Request, params: Empty) -> SoulList:
         """List ``workspace/souls/``."""
         request.ack()
-        reading = asyncio.to_thread(shelf.entries, self._folder, self._wardrobe.name)
+        reading = asyncio.to_thread(
+            shelf.entries, self._folder, self._wardrobe.name, self._engine.body
+        )
         return SoulList(souls=await request.race(reading))
 
     async def history(self, request: Request, params: SoulHistoryOf) -> SoulGenerations:

@@ -147,9 +147,9 @@ class Wardrobe:
                 return
             self._level, self._generation, self._saved = state.level, state.generation, state.saved
             self.is_unsaved = state.is_unsaved
-            if self._config.memory:
-                await self._learner.look(self.name, state.since, state.taught)
         self.changed()
+        if self._config.memory:
+            await self._learner.look(self.name, state.since, state.taught)
 
     async def save(self, why: str) -> None:
         """Write a generation, if anything is unsaved; without a body from the journal.
@@ -191,11 +191,12 @@ class Wardrobe:
             log.debug("the engine is ended with a soul unsaved: %s", e)
 
     def gone(self, how: str) -> None:
-        """Take note of the end of the engine."""
+        """Take note of the end of the engine: what counts now is what lies on disk."""
         self.is_worn = False
         self._disarm()
         self._learner.gone(how)
         self.changed()
+        self._background.start(self.look())
 
     def learned(self, done: Imprinted) -> None:
         """Take note of what was learned."""
