@@ -3,6 +3,7 @@ checks behind the seal are reached."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sould.soulfile.journal import JournalEntry
 from sould.soulfile.layout import tensor_shapes
 from sould.soulfile.meta import BodyShape, Dims, SoulMeta
 from sould.soulfile.record import SoulRecord
@@ -55,6 +57,30 @@ def make_tensors(
 
 def make_soul(seed: int = 0, **changes: Any) -> SoulRecord:
     return SoulRecord(make_meta(**changes), make_tensors(seed=seed))
+
+
+def make_entry(
+    seed: int = 3, level: int = 2000, taught: str = "later", dims: Dims = TINY, rank: int = 1
+) -> JournalEntry:
+    tensors = make_tensors(dims, {"fast": rank}, seed)
+    return JournalEntry(
+        taught=frozenset({taught}),
+        level=level,
+        shapes=tensor_shapes(dims, {"fast": rank}),
+        data=[tensors[name].tobytes() for name in tensors],
+    )
+
+
+def learned(soul: SoulRecord, entry: JournalEntry) -> SoulRecord:
+    """Return a generation with an entry of its journal."""
+    slow = {name: array for name, array in soul.tensors.items() if ".slow." in name}
+    fast = {
+        name: np.frombuffer(data, "<f4").reshape(shape)
+        for (name, shape), data in zip(entry.shapes.items(), entry.data, strict=True)
+    }
+    taught = soul.meta.taught | entry.taught
+    meta = dataclasses.replace(soul.meta, level=entry.level, taught=taught)
+    return SoulRecord(meta, slow | fast)
 
 
 def same(one: SoulRecord, other: SoulRecord) -> bool:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
+from safetensors import safe_open
 
 from sould.soulfile import limits
+from sould.soulfile.home import SoulFolder
+from sould.soulfile.journal import Journal
 from sould.soulfile.layout import MATRICES, PARTS, tensor_shapes
 from sould.soulfile.meta import FORMAT, VERSION, Dims, encode
+from sould.soulfile.opening import save_generation
 from sould.soulfile.recognise import Kind
 from sould.soulfile.record import SoulRecord, write
-from tests.fakes.souls import make_meta, split
+from tests.fakes.soul_folder import NOW
+from tests.fakes.souls import make_entry, make_meta, make_soul, split
 
 DOC = (
     Path(__file__)
@@ -56,6 +62,41 @@ def test_the_names_of_the_tensors() -> None:
 def test_every_kind_of_foreign_soul() -> None:
     documented = [row[0].strip("`") for row in table("Souls of other programs")]
     assert documented == [kind for kind in Kind if kind not in (Kind.SOUL, Kind.OTHER)]
+
+
+def test_the_folder(tmp_path: Path) -> None:
+    souls = SoulFolder(tmp_path)
+    home = souls.new("mika")
+    save_generation(home.folder, make_soul())
+    souls.set_active("mika")
+    found = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    assert [row[0].strip("`") for row in table("Folder")[:3]] == found
+    undone = home.undo(to=1, now=NOW)
+    assert undone.meta is not None
+    ours = undone.meta.config.keys() - make_meta().config.keys()
+    assert {row[0].strip("`") for row in table("Folder")[5:]} == ours
+
+
+def test_the_journal_byte_by_byte(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    journal.begin("5e" * 32)
+    journal.append(make_entry())
+    raw = (tmp_path / "journal").read_bytes()
+    rows = {row[0]: row[1:] for row in table("Journal")}
+    sizes = [int(rows[part][0]) for part in ("line", "length", "checksum", "check")]
+    line, length, checksum, check, payload = (
+        raw[sum(sizes[:n]) : sum(sizes[: n + 1])] if n < 4 else raw[sum(sizes) :] for n in range(5)
+    )
+    assert line.decode() == re.findall("`(.*?)`", rows["line"][1])[0] + "5e" * 32 + "\n"
+    assert int.from_bytes(length, "little") == len(payload)
+    assert int.from_bytes(checksum, "little") == zlib.crc32(payload)
+    assert int.from_bytes(check, "little") == zlib.crc32(length + checksum)
+    (tmp_path / "payload.safetensors").write_bytes(payload)
+    with safe_open(tmp_path / "payload.safetensors", "np") as file:  # type: ignore[no-untyped-call]
+        assert set(file.keys()) == set(make_entry().shapes)
+        assert file.metadata().keys() == {"level", "taught"}
+        for key in file.metadata():
+            assert f"`{key}`" in DOC.partition("\n## Journal\n")[2]
 
 
 def test_the_example_is_what_is_written(tmp_path: Path) -> None:

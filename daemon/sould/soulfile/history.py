@@ -190,10 +190,10 @@ class SoulHome:
                 sync_dir(self.folder)
             raise
 
-    def prune(self, keep: int) -> list[int]:
+    def prune(self, keep: int, *, sound: int | None = None) -> list[int]:
         """Remove all but the newest ``keep`` generations; return the numbers of the removed.
 
-        The newest with a sound header is kept in any case.
+        The newest with a sound header is kept in any case; ``sound``: one that is known to be.
 
         Raises:
             SoulMissing, StorageError: as :meth:`generations`, or one cannot be removed.
@@ -202,7 +202,8 @@ class SoulHome:
         files = list_files(self.folder)
         if len(files) <= keep:
             return []
-        sound = next((found.number for found in self._headers() if found.meta), 0)
+        if sound is None:
+            sound = next((found.number for found in self._headers() if found.meta), 0)
         oldest_kept = min(files[keep - 1][0], sound)
         removed = [(number, path) for number, path in files if number < oldest_kept]
         for _, path in removed:

@@ -94,7 +94,7 @@ def save_generation(
     home.begin_journal(path, meta)
     if keep is not None:
         try:
-            home.prune(keep)
+            home.prune(keep, sound=number)
         except StorageError as e:  # it is saved all the same
             log.warning("old generations of soul '%s' are not removed: %s", home.name, e)
     return number, meta

@@ -112,14 +112,13 @@ def _unpack_days(days: dict[str, Any]) -> Iterator[str]:
             raise Unsound(f"has records of {day} that are not base64") from e
         if len(raw) % _PACKED_BYTES:
             raise Unsound(f"has half a record on {day}")
-        last = -1
-        for at in range(0, len(raw), _PACKED_BYTES):
-            number = int.from_bytes(raw[at : at + _PACKED_BYTES], "big")
-            second = number >> 33
-            if number <= last or second >= _DAY_S:
-                raise Unsound(f"has records of {day} out of order, twice or beyond midnight")
-            last = number
-            clock = f"{second // 3600:02}{second // 60 % 60:02}{second % 60:02}"
+        starts = range(0, len(raw), _PACKED_BYTES)
+        numbers = [int.from_bytes(raw[at : at + _PACKED_BYTES], "big") for at in starts]
+        if any(a >= b for a, b in pairwise(numbers)) or numbers[-1:] >= [_DAY_S << 33]:
+            raise Unsound(f"has records of {day} out of order, twice or beyond midnight")
+        for number in numbers:
+            minutes, second = divmod(number >> 33, 60)
+            clock = f"{minutes // 60:02}{minutes % 60:02}{second:02}"
             yield f"{day}T{clock}-{number >> 1 & 0xFFFFFFFF:08x}{_ROLES[number & 1]}"
 
 
