@@ -43,6 +43,7 @@ async def nothing(*_: object) -> None:
 async def test_a_process_that_took_the_place_of_another_has_no_body_yet() -> None:
     """A turn that found a body may come here after that process died and this one was begun."""
     spawned: list[Ready] = []
+    changed = asyncio.Event()
 
     def spawn(
         on_frames: Callable[[list[bytes]], None], on_exit: Callable[[int], None]
@@ -55,14 +56,15 @@ async def test_a_process_that_took_the_place_of_another_has_no_body_yet() -> Non
         load_request=lambda name: pytest.fail("nothing is loaded here"),
         idle_unload_s=0,
         cancel_grace_s=1,
-        on_change=lambda: None,
+        on_change=changed.set,
         on_loaded=nothing,
         before_end=nothing,
         on_gone=lambda how: None,
     )
     engine.warm()
     while engine.state != "ready":
-        await asyncio.sleep(0)
+        changed.clear()
+        await changed.wait()
     for method in ("generate", "imprint", "soul.save", "soul.wear"):
         with pytest.raises(EngineDied):
             engine.begin(method, Empty())
