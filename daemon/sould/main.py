@@ -34,6 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from sould.bodystore import pull
 
             return pull.main(argv[1:])
+        case ["verify"]:
+            from sould import verify
+
+            return verify.main(argv[1:])
     return _run(_parse(argv))
 
 
@@ -99,6 +103,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "show-config": "print what is in force, as JSON",
         "inspect": "say what a body is, as JSON lines",
         "pull": "fetch a body into models/",
+        "verify": "say whether a .soul file is sound, as JSON lines",
     }.items():
         commands.add_parser(name, help=what)
     return parser.parse_args(argv)

@@ -128,7 +128,7 @@ class Peer:
     def recv(self, timeout_s: float = 10.0, ctl: bool = False) -> tuple[Header, Any]:
         """Return the next frame."""
         socket = self.ctl if ctl else self.rpc
-        assert socket.poll(int(timeout_s * 1000)), "no frame came"
+        assert socket.poll(max(0, int(timeout_s * 1000))), "no frame came"
         return codec.unpack(socket.recv_multipart(), BIG)
 
     def collect(self, *ids: str, timeout_s: float = 10.0) -> dict[str, list[tuple[Header, Any]]]:

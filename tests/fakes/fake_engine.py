@@ -6,7 +6,8 @@ progress for so long first, ``huge N`` says N characters at once, ``unicode`` sa
 ``hang`` never answers nor stops, ``deaf`` speaks on but ignores cancel, ``exit N`` ends with
 that code after what was said, ``kill`` by SIGKILL, ``error CODE`` answers with an error,
 ``garbage`` sends a broken frame, ``messages`` says what messages and keep_from it got,
-``sampling`` says what sampling it got, ``keep N`` answers with that keep_from.
+``sampling`` says what sampling it got, ``keep N`` answers with that keep_from, ``bare`` says
+whether it is asked to leave its soul out. What it does with souls is in ``fake_soul``.
 
     python -m tests.fakes.fake_engine [--load-s S] [--die-loading FILE] … ENDPOINT LEVEL
 """
@@ -14,6 +15,7 @@ that code after what was said, ``kill`` by SIGKILL, ``error CODE`` answers with 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import signal
@@ -26,6 +28,7 @@ from typing import Any
 
 import msgspec
 import zmq
+from fake_soul import FakeSoul  # beside this file, which is run as a program
 from msgspec import Struct
 
 from soul_client import codec
@@ -54,6 +57,8 @@ class FakeEngine:
         self.args = args
         self.cancelled: set[str] = set()
         self.jobs: dict[str, Iterator[None]] = {}
+        self.replies: set[str] = set()
+        self.soul = FakeSoul(self, args.imprints, args.taught)
         self.socket = zmq.Context().socket(zmq.PAIR)
         self.socket.set_hwm(0)
         if args.endpoint.startswith("tcp://"):
@@ -75,6 +80,7 @@ class FakeEngine:
             for id_, job in list(self.jobs.items()):
                 if next(job, "ended") == "ended":
                     del self.jobs[id_]
+                    self.replies.discard(id_)
                     self.cancelled.discard(id_)
 
     def receive(self, frames: list[bytes]) -> None:
@@ -87,9 +93,12 @@ class FakeEngine:
         if isinstance(params, Load):
             self.jobs[header.id] = self.load(header.id, params)
         elif isinstance(params, Generate):
+            self.replies.add(header.id)
             self.jobs[header.id] = Reply(self, header.id, params).steps()
         elif isinstance(params, Empty):
             self.send(Kind.DONE, header.id, Memory(resident_bytes=1))
+        else:
+            self.jobs[header.id] = self.soul.steps(header.id, params)
 
     def send(self, kind: Kind, id_: str, body: Struct) -> None:
         """Send one frame."""
@@ -115,7 +124,7 @@ class FakeEngine:
         body = LoadedBody(
             name=load.name,
             family="fake",
-            fingerprint="00",
+            fingerprint=hashlib.sha256(load.name.encode()).hexdigest(),
             device="cpu",
             dtype="float32",
             kernel="torch",
@@ -125,6 +134,7 @@ class FakeEngine:
             load_s=self.args.load_s,
             reasons=["kernel torch: the fake has no compiler"],
         )
+        self.soul.take_off(body)
         self.send(Kind.DONE, id_, body)
 
 
@@ -241,6 +251,10 @@ class Reply:
         self.say(json.dumps(msgspec.to_builtins(self.params.sampling)))
         yield
 
+    def do_bare(self) -> Iterator[None]:
+        self.say(json.dumps(self.params.bare))
+        yield
+
     def do_keep(self, index: str) -> Iterator[None]:
         self.keep_from = int(index)
         yield
@@ -274,6 +288,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--die-starting", action="store_true")
     parser.add_argument("--die-loading", help="file with how many more loads are to fail")
     parser.add_argument("--refuse-load", action="store_true")
+    parser.add_argument("--imprints", help="file that gets each imprint asked for, as JSON lines")
+    parser.add_argument("--taught", help="file that gets each imprint done, as JSON lines")
     parser.add_argument("--ignore-stdin", action="store_true")
     return parser.parse_args()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +37,15 @@ def other(daemon: DaemonProcess) -> Iterator[Peer]:
     peer = Peer(daemon.await_ready())
     yield peer
     peer.close()
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    """The file in which the fake engine notes each imprint it is asked for."""
+    return tmp_path / "asked.jsonl"
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> Path:
+    """The file in which the fake engine notes each imprint it has done."""
+    return tmp_path / "done.jsonl"

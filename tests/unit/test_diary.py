@@ -91,6 +91,7 @@ def test_records_are_private_lines_of_the_local_date(diary: Diary, clock: Clock)
         "text": "q1 猫",
         "session": "s",
         "learn": True,
+        "soul": "",
     }
     assert stat.S_IMODE(oldest.stat().st_mode) == 0o600
     assert stat.S_IMODE(diary.folder.stat().st_mode) == 0o700

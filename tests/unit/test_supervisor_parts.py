@@ -76,12 +76,16 @@ def test_stop_signal_targets() -> None:
 
 
 def test_daemon_state_sums_up() -> None:
-    def state(stopping: bool, engine: str, *methods: str) -> str:
-        return daemon_state(is_stopping=stopping, engine_state=engine, methods=methods)
+    def state(stopping: bool, engine: str, *methods: str, imprinting: bool = False) -> str:
+        return daemon_state(
+            is_stopping=stopping, engine_state=engine, is_imprinting=imprinting, methods=methods
+        )
 
     assert state(True, "loading", "chat.send") == "stopping"
     assert state(False, "loading", "chat.send") == "loading"
-    assert state(False, "ready", "body.pull", "chat.send") == "answering"
+    assert state(False, "ready", "body.pull", "chat.send", imprinting=True) == "answering"
+    assert state(False, "ready", "body.pull", imprinting=True) == "imprinting"
+    assert state(False, "ready", "text.score") == "answering"
     assert state(False, "ready", "body.pull") == "pulling"
     assert state(False, "absent", "session.list") == "idle"
 

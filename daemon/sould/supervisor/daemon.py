@@ -12,6 +12,7 @@ import msgspec
 
 from soul_client.wire import PROTOCOL, Connection, LoadedBody, Status
 from sould.config import Config
+from sould.soulfile.home import SoulFolder
 from sould.supervisor.binding import Binding
 from sould.supervisor.bodies import Bodies
 from sould.supervisor.control import Control
@@ -20,6 +21,7 @@ from sould.supervisor.engine import Engine
 from sould.supervisor.engine_link import Spawn
 from sould.supervisor.events import Events, is_subscription
 from sould.supervisor.gateway import Gateway
+from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
 from sould.supervisor.request import Request
@@ -27,8 +29,10 @@ from sould.supervisor.rpc import Handler
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.sessions import Sessions
 from sould.supervisor.sockets import Channel
+from sould.supervisor.souls import Souls
 from sould.supervisor.status import daemon_state, resident_bytes, running_requests
 from sould.supervisor.turns import Turns
+from sould.supervisor.wardrobe import Wardrobe
 from sould.version import version
 
 STOP_GRACE_S = 2.0
@@ -45,6 +49,8 @@ class Daemon:
         spawn: Spawn,
         cancel_grace_s: float,
         diary: Diary,
+        souls: SoulFolder,
+        soul_name: str,
         clock: Callable[[], datetime],
     ) -> None:
         self.id = secrets.token_hex(8)
@@ -52,6 +58,7 @@ class Daemon:
         self._config = config
         self._binding = binding
         self._diary = diary
+        self._souls = souls
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
@@ -66,6 +73,26 @@ class Daemon:
             load_request=lambda name: self._bodies.load_request(name),
             idle_unload_s=config.body.idle_unload_s,
             cancel_grace_s=cancel_grace_s,
+            on_change=self._changed,
+            on_loaded=lambda: self._wardrobe.put_on(),
+            before_end=lambda why: self._wardrobe.put_away(why),
+            on_gone=lambda how: self._wardrobe.gone(how),
+        )
+        self._learner = Learner(
+            engine=self.engine,
+            diary=diary,
+            on_learned=lambda done: self._wardrobe.learned(done),
+            on_left_out=lambda why: self._wardrobe.left_out(why),
+            on_change=lambda: self._wardrobe.changed(),
+        )
+        self._wardrobe = Wardrobe(
+            config=config,
+            folder=souls,
+            name=soul_name,
+            engine=self.engine,
+            learner=self._learner,
+            events=self.events,
+            clock=clock,
             on_change=self._changed,
         )
         self._scheduler = Scheduler(
@@ -82,6 +109,11 @@ class Daemon:
             on_other_body=self._sessions.forget,
         )
         self._gateway = self._open_gateway()
+
+    def warm(self) -> None:
+        """Begin what the first turn would have to wait for."""
+        self.engine.warm()
+        self._wardrobe.open()
 
     def connection(self) -> Connection:
         """Return what clients need to know to reach us."""
@@ -110,6 +142,7 @@ class Daemon:
             state=daemon_state(
                 is_stopping=self._is_stopping,
                 engine_state=self.engine.state,
+                is_imprinting=self.engine.is_imprinting,
                 methods=[request.method for request in requests],
             ),
             config=str(self._config.path),
@@ -122,18 +155,28 @@ class Daemon:
             memory_bytes=resident_bytes(os.getpid()),
             event_seq=self.events.seq,
             memory=self._config.memory,
+            soul=self._wardrobe.status(),
         )
 
     def stop(self, target: str) -> list[str]:
-        """Stop a request by its id ("" or "all": every one); return the ids told to stop."""
+        """Stop a request by its id ("" or "all": every one, and learning until the next turn);
+        return the ids told to stop.
+        """
+        if target in ("", "all"):
+            self._learner.pause()
         return self._gateway.requests.stop(target)
 
     async def close(self) -> None:
-        """Refuse what is new, stop and record what runs, send the last frames, end the engine."""
+        """Refuse what is new, stop and record what runs, send the last frames, save the soul,
+        end the engine.
+        """
         self._is_stopping = True
+        self._learner.pause()
         self._changed()
         await self._gateway.close(STOP_GRACE_S, on_late=self.engine.kill)
         await self.engine.close()
+        self._learner.end()
+        self._wardrobe.close()
 
     def _open_gateway(self) -> Gateway:
         control = Control(
@@ -163,6 +206,17 @@ class Daemon:
             events=self.events,
             clock=self._clock,
             body_name=lambda: self._bodies.wanted,
+            soul_name=lambda: self._wardrobe.worn_name,
+            on_recorded=self._learner.add,
+        )
+        souls = Souls(
+            scheduler=self._scheduler,
+            engine=self.engine,
+            learner=self._learner,
+            wardrobe=self._wardrobe,
+            folder=self._souls,
+            clock=self._clock,
+            body_name=lambda: self._bodies.wanted,
         )
         lookups = Lookups(self._config, self._sessions)
         return {
@@ -175,6 +229,19 @@ class Daemon:
             "body.unload": self._bodies.unload,
             "body.catalog": self._bodies.catalog,
             "body.pull": self._bodies.pull,
+            "soul.list": souls.list,
+            "soul.use": souls.use,
+            "soul.new": souls.new,
+            "soul.save": souls.save,
+            "soul.load": souls.load,
+            "soul.history": souls.history,
+            "soul.undo": souls.undo,
+            "soul.reset": souls.reset,
+            "soul.export": souls.export,
+            "soul.import": souls.import_file,
+            "soul.verify": souls.verify,
+            "soul.diff": souls.diff,
+            "text.score": souls.score,
             "config.show": lookups.show_config,
         }
 

@@ -26,7 +26,10 @@ _DATE_GLOB = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].jsonl"
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """One line: somebody said something. ``learn``: whether a soul may be taught with it."""
+    """One line: somebody said something. ``learn``: whether a soul may be taught with it.
+
+    ``ts``: of what a user said, when its turn began. ``soul``: the one that was worn then.
+    """
 
     id: str
     ts: str
@@ -34,6 +37,7 @@ class Record(Struct, frozen=True, kw_only=True):
     text: str
     session: str
     learn: bool = True
+    soul: str = ""
 
 
 class _Line(Struct):
@@ -46,6 +50,7 @@ class _Line(Struct):
     timestamp: str = ""
     session: str = ""
     learn: bool = True
+    soul: str = ""
 
 
 _decoder = msgspec.json.Decoder(_Line)
@@ -126,6 +131,14 @@ class Diary:
                 raise
 
 
+def instant(ts: str) -> float:
+    """Return the seconds since 1970 of a time as records have it, 0 if it is none. Pure."""
+    try:
+        return datetime.fromisoformat(ts).timestamp()
+    except ValueError:
+        return 0.0
+
+
 def _write_all(file: FileIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
@@ -145,6 +158,7 @@ def _parse(path: Path, number: int, line: bytes) -> Record | None:
         text=raw.text,
         session=raw.session or f"diary-{path.stem}",
         learn=raw.learn,
+        soul=raw.soul,
     )
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
+
+from msgspec import Struct
 
 from soul_client.wire import EngineStatus, LoadedBody, Progress
-from sould.bridge import Generate, Load
+from sould.bridge import Load
 from sould.errors import EngineDied
 from sould.supervisor.background import Background, note_failure
 from sould.supervisor.engine_link import Call, EngineLink, OnChunk, OnProgress, Spawn
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 120.0
 END_GRACE_S = 2.0
+UNASKED = ("imprint", "soul.save", "soul.wear")
+"""What the engine does without being asked by a client: it is no less ready for one."""
 
 State = Literal["absent", "starting", "loading", "ready", "answering", "dead"]
 
@@ -31,6 +35,9 @@ class Engine:
     """At most one engine process at a time.
 
     ``load_request`` finds a body by name (in a thread) and says how it is to be loaded.
+    ``on_loaded`` runs when a body is loaded and before it is used, ``before_end`` before a
+    process with a body is ended in good order (it gets the reason), ``on_gone`` when one has
+    ended (how, "" if it was asked to).
     """
 
     def __init__(
@@ -41,6 +48,9 @@ class Engine:
         idle_unload_s: float,
         cancel_grace_s: float,
         on_change: Callable[[], None],
+        on_loaded: Callable[[], Awaitable[None]],
+        before_end: Callable[[str], Awaitable[None]],
+        on_gone: Callable[[str], None],
     ) -> None:
         self.body: LoadedBody | None = None
         self.body_name = ""  # as asked for; "" while none is loaded
@@ -51,6 +61,9 @@ class Engine:
         self._idle_unload_s = idle_unload_s
         self._cancel_grace_s = cancel_grace_s
         self._on_change = on_change
+        self._on_loaded = on_loaded
+        self._before_end = before_end
+        self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
         self._background = Background()
         self._link: EngineLink | None = None
@@ -75,7 +88,13 @@ class Engine:
             return "dead" if self._is_dead else "absent"
         if not self._link.ready.done():
             return "starting"
-        return "answering" if self._link.calls else "ready"
+        is_asked = any(call.method not in UNASKED for call in self._link.calls)
+        return "answering" if is_asked else "ready"
+
+    @property
+    def is_imprinting(self) -> bool:
+        """Whether a turn is being learned."""
+        return self._link is not None and any(c.method == "imprint" for c in self._link.calls)
 
     def status(self, memory_bytes: int) -> EngineStatus:
         """Return the state for ``daemon.status``."""
@@ -121,15 +140,38 @@ class Engine:
             self._holds -= 1
             self._changed()
 
-    def generate(self, params: Generate, on_progress: OnProgress, on_chunk: OnChunk) -> Call:
-        """Begin a reply; the body was ensured before, and the engine is held.
+    def begin(
+        self,
+        method: str,
+        params: Struct,
+        on_progress: OnProgress = lambda _: None,
+        on_chunk: OnChunk = lambda _: None,
+    ) -> Call:
+        """Hand the engine a request; the body was ensured before, and the engine is held.
 
         Raises:
             EngineDied: the process ended in between.
         """
-        if self._link is None:
+        is_loaded = self.body is not None or (method == "soul.wear" and self._loading is not None)
+        if self._link is None or not is_loaded:  # or it is a new process, without a body yet
             raise EngineDied("the engine ended just before the request", "ask again")
-        return self._link.begin("generate", params, on_progress, on_chunk)
+        return self._link.begin(method, params, on_progress, on_chunk)
+
+    async def ask(
+        self, method: str, params: Struct, on_progress: OnProgress = lambda _: None
+    ) -> Any:
+        """Return what the engine answers; cancelling tells it to stop.
+
+        Raises:
+            EngineDied: the process ended before, or while it worked.
+            Relayed: the engine's error.
+        """
+        call = self.begin(method, params, on_progress)
+        try:
+            return await asyncio.shield(call.future)
+        except asyncio.CancelledError:
+            self.cancel(call)
+            raise
 
     def cancel(self, call: Call) -> None:
         """Tell the engine to stop a call."""
@@ -147,19 +189,18 @@ class Engine:
             self._link.is_ending = True
             self._link.kill()
 
-    async def unload(self) -> None:
+    async def unload(self, why: str = "unload") -> None:
         """End the process, if there is one; its memory is free when this returns."""
-        self.body, self.body_name = None, ""
-        self._disarm()
-        if self._link is not None:
-            await self._link.end(END_GRACE_S)
+        if self.body is not None:
+            await self._before_end(why)
+        await self._end()
 
     async def close(self) -> None:
         """End the process for good."""
         self._background.cancel()
         if self._loading is not None:
             self._loading.cancel()
-        await self.unload()
+        await self.unload("exit")
 
     async def _load(self, name: str) -> LoadedBody:
         self._on_change()
@@ -170,10 +211,13 @@ class Engine:
         call = link.begin("load", request, self._tell, lambda _: None)
         try:
             body = await asyncio.shield(call.future)
+            assert isinstance(body, LoadedBody)
+            await self._on_loaded()
         except asyncio.CancelledError:
             await self.unload()
             raise
-        assert isinstance(body, LoadedBody)
+        if self._link is not link:
+            raise EngineDied("the engine ended as soon as the body was loaded", "ask again")
         self._failures = 0
         self.body, self.body_name = body, name
         log.info(
@@ -182,6 +226,12 @@ class Engine:
             "; ".join(body.reasons),
         )
         return body
+
+    async def _end(self) -> None:
+        self.body, self.body_name = None, ""
+        self._disarm()
+        if self._link is not None:
+            await self._link.end(END_GRACE_S)
 
     def _loading_ended(self, task: asyncio.Task[LoadedBody]) -> None:
         note_failure(task)
@@ -223,6 +273,7 @@ class Engine:
         has_served = self.body is not None
         self._link = self.body = None
         self.body_name = ""
+        self._on_gone(how)
         if how:
             log.error("engine died: %s", how)
             self._is_dead = True
@@ -241,18 +292,30 @@ class Engine:
     def _changed(self) -> None:
         """Count idle time from now on if there is nothing to do, and pass the change on."""
         self._disarm()
-        if self._idle_unload_s and self.state == "ready" and not self._holds:
-            self._idle = self._loop.call_later(self._idle_unload_s, self._end_idle)
+        if self._idle_unload_s and self._is_idle:
+            self._idle = self._loop.call_later(
+                self._idle_unload_s, lambda: self._background.start(self._end_idle())
+            )
         self._on_change()
+
+    @property
+    def _is_idle(self) -> bool:
+        if self._holds or self._loading is not None or self._link is None:
+            return False
+        return self._link.ready.done() and not self._link.calls and not self._link.is_ending
 
     def _disarm(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
 
-    def _end_idle(self) -> None:
-        log.info("engine idle for %g s: ended, its memory is free", self._idle_unload_s)
-        self._background.start(self.unload())
+    async def _end_idle(self) -> None:
+        """End the process, unless work comes while what is unsaved is written."""
+        if self.body is not None:
+            await self._before_end("unload")
+        if self._is_idle:
+            log.info("engine idle for %g s: ended, its memory is free", self._idle_unload_s)
+            await self._end()
 
 
 def backoff_s(failures: int) -> float:

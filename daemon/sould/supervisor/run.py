@@ -17,7 +17,8 @@ from msgspec import Struct
 from soul_client.locate import LOG_FILE
 from sould.config import Config
 from sould.errors import StorageError
-from sould.supervisor import logs
+from sould.soulfile.home import SoulFolder
+from sould.supervisor import logs, shelf
 from sould.supervisor.binding import DEFAULT_ENGINE, Binding, EngineSpawner
 from sould.supervisor.daemon import Daemon
 from sould.supervisor.diary import Diary
@@ -57,8 +58,9 @@ def run(config: Config, engine: EngineOptions) -> None:
         at_end.callback(runtime.clean)
         diary = Diary(config.workspace / "memories", local_now)
         diary.open()
+        souls = shelf.open_folder(config)
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            runner.run(_live(config, runtime, diary, engine))
+            runner.run(_live(config, runtime, diary, souls, engine))
     log.info("ended")
 
 
@@ -81,7 +83,13 @@ def _take_ownership(config: Config, at_end: contextlib.ExitStack) -> RuntimeDir:
     return runtime
 
 
-async def _live(config: Config, runtime: RuntimeDir, diary: Diary, engine: EngineOptions) -> None:
+async def _live(
+    config: Config,
+    runtime: RuntimeDir,
+    diary: Diary,
+    souls: tuple[SoulFolder, str],
+    engine: EngineOptions,
+) -> None:
     spawner = EngineSpawner(engine.command, config.log.level, runtime)
     binding = Binding(config, runtime)
     daemon = Daemon(
@@ -90,6 +98,8 @@ async def _live(config: Config, runtime: RuntimeDir, diary: Diary, engine: Engin
         spawn=spawner.spawn,
         cancel_grace_s=engine.cancel_grace_s,
         diary=diary,
+        souls=souls[0],
+        soul_name=souls[1],
         clock=local_now,
     )
     stop_signal = StopSignal(config.workspace, daemon.stop)
@@ -100,7 +110,7 @@ async def _live(config: Config, runtime: RuntimeDir, diary: Diary, engine: Engin
     runtime.announce(daemon.connection())
     log.info("ready pid=%d rpc=%s config=%s", os.getpid(), binding.endpoints["rpc"], config.path)
     try:
-        daemon.engine.warm()
+        daemon.warm()
         await asyncio.to_thread(_import_what_can_wait, stop_signal)
         await daemon.stop_requested.wait()
     finally:

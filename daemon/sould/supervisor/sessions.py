@@ -18,7 +18,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from soul_client.wire import ChatMessage, SessionInfo
-from sould.supervisor.diary import Diary, Record
+from sould.supervisor.diary import Diary, Record, instant
 
 MAX_IN_MEMORY = 64
 TITLE_CHARS = 60
@@ -102,7 +102,7 @@ class Sessions:
             SessionInfo(session=id, turns=s.turns, last_ts=s.last_ts, title=s.title)
             for id, s in merged.items()
         ]
-        return sorted(infos, key=lambda info: _instant(info.last_ts), reverse=True)
+        return sorted(infos, key=lambda info: instant(info.last_ts), reverse=True)
 
     def _read(self, id: str, max_chars: int) -> list[ChatMessage]:
         messages: list[ChatMessage] = []
@@ -184,10 +184,3 @@ def new_session_id(now: datetime, salt: str) -> str:
 
 def _message(record: Record) -> ChatMessage:
     return ChatMessage(role=record.role, text=record.text)
-
-
-def _instant(ts: str) -> float:
-    try:
-        return datetime.fromisoformat(ts).timestamp()
-    except ValueError:
-        return 0.0

@@ -8,7 +8,10 @@ from typing import Literal
 from soul_client.wire import RunningRequest
 from sould.supervisor.request import Request
 
-DaemonState = Literal["idle", "loading", "answering", "pulling", "stopping"]
+DaemonState = Literal["idle", "loading", "answering", "imprinting", "pulling", "stopping"]
+
+ANSWERS = ("chat.send", "soul.diff", "text.score")
+"""Methods that have the body read and say something."""
 
 
 def resident_bytes(pid: int) -> int:
@@ -21,14 +24,18 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-def daemon_state(*, is_stopping: bool, engine_state: str, methods: Sequence[str]) -> DaemonState:
+def daemon_state(
+    *, is_stopping: bool, engine_state: str, is_imprinting: bool, methods: Sequence[str]
+) -> DaemonState:
     """Sum up what the daemon is doing. Pure."""
     if is_stopping:
         return "stopping"
     if engine_state == "loading":
         return "loading"
-    if "chat.send" in methods:
+    if any(method in ANSWERS for method in methods):
         return "answering"
+    if is_imprinting:
+        return "imprinting"
     return "pulling" if "body.pull" in methods else "idle"
 
 

@@ -39,9 +39,16 @@ CHARS_PER_TOKEN = 8
 that much into a token, so the oldest turns would not fit anyway.
 """
 
+_PAUSING = (StopReason.CANCELLED, StopReason.SHUTDOWN)
+"""A turn stopped for these is no sign that learning may go on."""
+
 
 class Turns:
-    """Takes turns with the users."""
+    """Takes turns with the users.
+
+    ``soul_name`` is the soul worn now, or "". ``on_recorded`` gets what the user said once it
+    is in the diary, and whether learning that was stopped may go on.
+    """
 
     def __init__(
         self,
@@ -55,6 +62,8 @@ class Turns:
         events: Events,
         clock: Callable[[], datetime],
         body_name: Callable[[], str],
+        soul_name: Callable[[], str],
+        on_recorded: Callable[[Record, bool], None],
     ) -> None:
         self._config = config
         self._scheduler = scheduler
@@ -65,6 +74,8 @@ class Turns:
         self._events = events
         self._clock = clock
         self._body_name = body_name
+        self._soul_name = soul_name
+        self._on_recorded = on_recorded
 
     async def send(self, request: Request, params: ChatSend) -> ChatDone:
         """Answer one message.
@@ -78,11 +89,10 @@ class Turns:
         if params.deadline_s is not None:
             request.stop_after(params.deadline_s)
         session = params.session or new_session_id(self._clock(), secrets.token_hex(8))
-        said_at = self._clock()
         try:
             async with self._scheduler.slot(request, session=session, lane=session):
                 with self._engine.held():
-                    return await self._take_turn(request, params, session, said_at)
+                    return await self._take_turn(request, params, session)
         except Stopped as e:
             return self._unsaid(session, e)
 
@@ -93,19 +103,20 @@ class Turns:
         if not params.text.strip():
             raise BadRequest("the message is empty")
 
-    async def _take_turn(
-        self, request: Request, params: ChatSend, session: str, said_at: datetime
-    ) -> ChatDone:
+    async def _take_turn(self, request: Request, params: ChatSend, session: str) -> ChatDone:
         body = await request.race(self._engine.ensure(self._body_name(), request.progress))
+        # Not before: a soul that is new learns only what is said after it was put on.
+        said_at, soul = self._clock(), self._soul_name()
         max_chars = body.context_tokens * CHARS_PER_TOKEN
         past = await request.race(self._past(request, params, session, max_chars))
         generated = await self._generate(request, self._order(params, past))
         if not generated.text and request.stop_reason is not None:
             raise Stopped(request.stop_reason)
         if is_recorded := self._is_recorded(params):
-            await self._record(session, said_at, params.text, generated.text)
+            user = await self._record(session, said_at, soul, params.text, generated.text)
             self._sessions.add_turn(session, params.text, generated.text, generated.keep_from)
             self._off_record.end(session)
+            self._on_recorded(user, request.stop_reason not in _PAUSING)
         else:
             past.add_turn(params.text, generated.text, generated.keep_from)
             self._off_record.keep(request.client, session, past)
@@ -135,10 +146,11 @@ class Turns:
             sampling=override(self._config.chat.sampling(), params.sampling),
             keep_from=past.keep_from,
             echo_prompt=params.echo_prompt,
+            bare=params.bare,
         )
 
     def _is_recorded(self, params: ChatSend) -> bool:
-        return self._config.memory and not params.off_record
+        return self._config.memory and not params.off_record and not params.bare
 
     async def _past(
         self, request: Request, params: ChatSend, session: str, max_chars: int
@@ -161,7 +173,7 @@ class Turns:
             request.chunk(text)
 
         request.progress(Progress(stage="prefill"))
-        call = self._engine.generate(order, request.progress, say)
+        call = self._engine.begin("generate", order, request.progress, say)
         try:
             result = await request.race(asyncio.shield(call.future))
         except Stopped:
@@ -174,14 +186,25 @@ class Turns:
         assert isinstance(result, Generated)
         return result
 
-    async def _record(self, session: str, said_at: datetime, text: str, reply: str) -> None:
-        """Write the turn into the diary; durable when this returns."""
+    async def _record(
+        self, session: str, said_at: datetime, soul: str, text: str, reply: str
+    ) -> Record:
+        """Write the turn into the diary; durable when this returns what the user said."""
         id_ = f"{said_at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-        user = Record(id=f"{id_}u", ts=_ts(said_at), role="user", text=text, session=session)
-        assistant = Record(
-            id=f"{id_}a", ts=_ts(self._clock()), role="assistant", text=reply, session=session
+        user = Record(
+            id=f"{id_}u", ts=_ts(said_at), role="user", text=text, session=session, soul=soul
         )
-        await asyncio.to_thread(lambda: self._diary.append(without_secrets(user, assistant)))
+        assistant = Record(
+            id=f"{id_}a",
+            ts=_ts(self._clock()),
+            role="assistant",
+            text=reply,
+            session=session,
+            soul=soul,
+        )
+        records = without_secrets(user, assistant)
+        await asyncio.to_thread(self._diary.append, records)
+        return records[0]
 
     def _unsaid(self, session: str, stopped: Stopped) -> ChatDone:
         """Return the result of a turn that was stopped before anything was said.

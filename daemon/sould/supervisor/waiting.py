@@ -1,0 +1,69 @@
+"""Which turns wait to be learned: read from the diary, so that none acknowledged is forgotten."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set
+from datetime import date, datetime, timedelta
+
+from msgspec import Struct
+
+from sould.bridge import Told
+from sould.supervisor.diary import Diary, Record, instant
+
+MAX_RECENT = 64
+"""What was taught before is rehearsed beside the new; so many records of it at most."""
+
+_DAY_OF_ID = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[T/]")
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """``waiting``: to be learned; ``recent``: taught before. Both oldest first."""
+
+    waiting: list[Told]
+    recent: list[Told]
+
+
+def find_waiting(diary: Diary, soul: str, since: str, taught: Set[str]) -> Waiting:
+    """Read what a soul has yet to learn, and what it was taught last. Blocking.
+
+    Files of days before ``since`` are read only as far as ``recent`` asks for it.
+    """
+    waiting: list[Told] = []
+    recent: list[Told] = []
+    wanted = min(MAX_RECENT, len(taught))
+    first_day, first_taught_day = day_before(since), oldest_day(taught)
+    for path in diary.files():
+        is_over = len(recent) >= wanted or path.stem < first_taught_day
+        if is_over and path.stem < first_day:
+            break
+        told = [record for record in diary.read(path) if record.role == "user" and record.learn]
+        waiting[:0] = [_told(r) for r in told if is_waiting(r, soul, since, taught)]
+        recent[:0] = [_told(r) for r in told if r.id in taught]
+    return Waiting(waiting=waiting, recent=recent[-MAX_RECENT:])
+
+
+def is_waiting(record: Record, soul: str, since: str, taught: Set[str]) -> bool:
+    """Tell whether a soul has yet to learn a record. Pure."""
+    if record.role != "user" or not record.learn or record.soul != soul or record.id in taught:
+        return False
+    return instant(record.ts) >= int(instant(since) * 1000) / 1000  # records know milliseconds
+
+
+def day_before(since: str) -> str:
+    """Return the day before a moment, "" if it is none: who travels sees the date go back. Pure."""
+    try:
+        return (datetime.fromisoformat(since).date() - timedelta(days=1)).isoformat()
+    except (ValueError, OverflowError):
+        return ""
+
+
+def oldest_day(ids: Set[str]) -> str:
+    """Return the earliest day in the ids of records, "" if one has none. Pure."""
+    matches = [_DAY_OF_ID.match(id_) for id_ in ids]
+    days = ["-".join(match.groups()) if match else "" for match in matches]
+    return min(days, default=date.max.isoformat())
+
+
+def _told(record: Record) -> Told:
+    return Told(id=record.id, text=record.text)
