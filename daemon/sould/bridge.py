@@ -92,13 +92,14 @@ class Wear(Struct, frozen=True, kw_only=True):
 
     ``folder``: of ``sould.soulfile.home``; without a generation in it the soul is new and empty,
     and its first generation is written. ``inner_lr``: of imprints. ``system``: the configured
-    system prompt, under which is learned what is asked under it.
+    system prompt, under which is learned what is asked under it. ``keep``: generations.
     """
 
     name: str
     folder: str
     inner_lr: float
     system: str = ""
+    keep: int = 20
 
 
 class Worn(Struct, frozen=True, kw_only=True):

@@ -235,6 +235,8 @@ class Wardrobe:
             name=name,
             folder=str(self._folder.home(name).folder),
             inner_lr=self._config.soul.inner_lr,
+            system=self._config.chat.system_prompt,
+            keep=self._config.soul.keep,
         )
         async with self._reading:
             worn = await self._ask("soul.wear", order)

@@ -65,6 +65,7 @@ class WornSoul:
         self.name = params.name
         self.notes: list[str] = []
         self.inner_lr = params.inner_lr
+        self._keep = params.keep
         self._wearer = wearer
         self._writer = writer
         self._folder = Path(params.folder)
@@ -128,10 +129,10 @@ class WornSoul:
             then(None)
             return
         record, before = self._record(why), self.journaled
-        folder, journal = self._folder, self._journal
+        folder, journal, keep = self._folder, self._journal, self._keep
 
         def write() -> tuple[int, SoulMeta]:
-            saved = save_generation(folder, record)
+            saved = save_generation(folder, record, keep=keep)
             journal.read()  # the one begun behind it: what is learned now goes there
             return saved
 
