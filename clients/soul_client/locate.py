@@ -124,9 +124,9 @@ def read_connection_file(path: Path) -> Connection:
 
     try:
         data = path.read_bytes()
-    except FileNotFoundError as e:
+        require_private(path)
+    except FileNotFoundError as e:  # it goes with the daemon, in between two looks too
         raise NotRunning(f"no daemon is running ({path} does not exist)") from e
-    require_private(path)
     try:
         connection = msgspec.json.decode(data, type=Connection)
     except msgspec.MsgspecError as e:

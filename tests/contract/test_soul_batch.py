@@ -17,7 +17,7 @@ from sould.engine.kernel import NativeKernel, load_kernel
 from sould.engine.kernel.selftest import ALL_FORMATS, SPEC, random_body, random_soul, random_weight
 from sould.engine.read_weights import read_weights
 from sould.engine.soul import naive, targets
-from sould.engine.soul.batch import Learned, Row, learn
+from sould.engine.soul.batch import Below, Learned, Row, learn
 from sould.engine.soul.products import Interrupted
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import MATRICES, RANKS, Soul
@@ -279,3 +279,25 @@ def test_the_default_body_gives_way_in_time(default_body: Path, tmp_path: Path) 
         waits_s.append(time.perf_counter() - at_s)
     assert sorted(waits_s)[len(waits_s) // 2] < YIELD_S
     assert all(soul.a[name].grad is None for name in MATRICES)
+
+
+def test_layers_below_stay_out_and_are_computed_once(kernel: NativeKernel) -> None:
+    """With a soul that has no share below, the upper gradients are those of all layers."""
+    weights = random_body(SPEC, ALL_FORMATS, seed=0)
+    soul = Soul(SPEC, ranks=RANKS, seed=1)
+    first = SPEC.n_layers - 1
+
+    def fill() -> None:
+        for name in MATRICES:
+            soul.b[name][first:].normal_(0, 0.1, generator=torch.Generator().manual_seed(3))
+
+    assert soul.change(fill) is None
+    decoder = Decoder(SPEC, weights, kernel=kernel)
+    prefix, rows, below = tokens(SPEC, 9, seed=7), some_rows(SPEC), Below(first)
+    want = learn(decoder, soul, "fast", prefix, rows)
+    for _ in range(2):  # the second time from what was kept
+        got = learn(decoder, soul, "fast", prefix, rows, below=below)
+        assert got.losses == want.losses
+        for key, gradient_NRX in got.gradients.items():
+            torch.testing.assert_close(gradient_NRX[first:], want.gradients[key][first:])
+            assert not gradient_NRX[:first].any()

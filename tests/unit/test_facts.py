@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sould.engine.soul.facts import fact, said_back, second_person
+from sould.engine.soul.facts import fact, gist, said_back, second_person
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,29 @@ def test_any_text_is_taken_and_nothing_is_invented(message: str) -> None:
     for word in told.split():
         assert word in remaining
     said_back(told)
+
+
+@pytest.mark.parametrize(
+    ("statement", "clause"),
+    [
+        ("I live in Bath, right behind the station.", "I live in Bath."),
+        ("Hey there, everybody calls me Bo, so you may too.", "Everybody calls me Bo."),
+        ("I'm studying chemistry, which is hard.", "I'm studying chemistry."),
+        ("I've moved! I live in Bath now.", "I live in Bath now."),
+        ("My boss is Mrs. Lee, and she likes me.", "My boss is Mrs. Lee."),
+        (
+            "Tuesday evenings are for choir, and I never miss one.",
+            "Tuesday evenings are for choir.",
+        ),
+        ("I counted them, and I own 12 pots.", "I own 12 pots."),
+        ("Mine.", "Mine."),
+        ("私は尾道に住んでいます。", "私は尾道に住んでいます。"),
+    ],
+)
+def test_the_gist_is_the_clause_that_tells_most(statement: str, clause: str) -> None:
+    assert gist(statement) == clause
+
+
+@given(st.text(max_size=200))
+def test_a_statement_always_has_a_gist(statement: str) -> None:
+    assert bool(gist(statement)) == bool(statement)

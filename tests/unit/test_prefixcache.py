@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from sould.engine.kvcache import KVCache
 from sould.engine.prefixcache import PrefixCache, Said, Slot, shared_length
+from sould.engine.soul.weights import State
 from sould.engine.spec import BodySpec
 from sould.errors import NoMemory
 
@@ -29,12 +32,13 @@ TOKEN_BYTES = 2 * 2 * 4 * 4
 LIMIT = 64
 
 
-def cache_for(slots: float) -> PrefixCache:
+def cache_for(slots: float, state: Callable[[], State | None] = lambda: None) -> PrefixCache:
     return PrefixCache(
         lambda limit: KVCache(SPEC, limit=limit),
         limit=LIMIT,
         token_bytes=TOKEN_BYTES,
         budget_bytes=int(slots * LIMIT * TOKEN_BYTES),
+        state=state,
     )
 
 
@@ -204,3 +208,19 @@ def test_any_order_of_turns_keeps_to_the_budget(
         if ends_at_once:
             cache.give_back(busy.pop())
         assert cache.nbytes <= slots * LIMIT * TOKEN_BYTES
+
+
+def test_a_conversation_goes_on_from_what_was_read_before_its_soul_learned() -> None:
+    soul = object()
+    state: State | None = None
+    cache = cache_for(3, lambda: state)
+    state = State(soul, 1)
+    said = [1, 2, 3, 4]
+    assert say(cache, said) == 0
+    state = State(soul, 2)
+    assert say(cache, [1, 2, 3, 5]) == 0, "another conversation is read anew"
+    assert say(cache, [*said, 6, 7]) == 4, "this one is not"
+    state = State(object(), 2)
+    assert say(cache, [*said, 6, 7, 0]) == 0, "another soul has not read it"
+    state = None
+    assert say(cache, [*said, 6, 7, 0, 1]) == 0, "nor has the bare body"

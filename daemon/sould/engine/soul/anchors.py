@@ -28,7 +28,7 @@ from sould.engine.soul.topics import sections
 
 log = logging.getLogger(__name__)
 
-REPLY_TOKENS = 16
+REPLY_TOKENS = 10
 PLAIN_TOKENS = 40
 NAMED = 24  # tokens of the body's distribution that are kept
 BATCH = 12

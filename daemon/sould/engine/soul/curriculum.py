@@ -71,6 +71,11 @@ class Curriculum:
         chosen = self._random.sample(others, min(count, len(others)))
         return [dream for other in chosen for dream in self.dreams(other, 1)]
 
+    def review(self, count: int) -> list[Dream]:
+        """Return dreams of as many facts as there are, all alike."""
+        chosen = self._random.sample(self.facts, min(count, len(self.facts)))
+        return [dream for fact in chosen for dream in self.dreams(fact, 1)]
+
     def _answer(self, fact: Fact) -> str:
         is_whole = self._random.random() < WHOLE_SHARE
         return said_back(fact.statement if is_whole else gist(fact.statement))

@@ -30,20 +30,23 @@ class Recipe:
     """How a fact is learned. Counts are rows of one step; ``kl`` weighs the anchors.
 
     A fact is done when the loss of its answers is below ``enough`` (nats a token) after
-    ``least_steps``, and after ``most_steps`` in any case.
+    ``least_steps``, and after ``most_steps`` in any case. Then come ``reviews``: steps in
+    which all facts take part alike, so that the newest does not answer for the others.
+    ``below``: the share of the layers, from the bottom, that do not take part.
     """
 
-    inner_lr: float = 1e-3
+    inner_lr: float = 2e-3
     betas: tuple[float, float] = (0.9, 0.95)
     clip: float = 1.0
     below: float = 0.5
-    dreams: int = 5
-    rehearsed: int = 4
-    chat_anchors: int = 5
-    plain_anchors: int = 2
-    kl: float = 4.0
-    least_steps: int = 8
-    most_steps: int = 20
+    dreams: int = 3
+    rehearsed: int = 5
+    chat_anchors: int = 6
+    plain_anchors: int = 1
+    kl: float = 10.0
+    least_steps: int = 6
+    most_steps: int = 12
+    reviews: int = 3
     enough: float = 0.15
 
 
@@ -96,17 +99,26 @@ class Imprinter:
         recipe = self._recipe
         while progress.steps < recipe.most_steps and not self._is_enough(progress):
             dreams = curriculum.dreams(fact, recipe.dreams)
-            rows = self._dream_rows([*dreams, *curriculum.rehearsal(fact, recipe.rehearsed)])
-            rows += self._anchor_rows(self._chat, recipe.chat_anchors)
-            chat = yield from self._learned(self._form.prefix, rows, progress)
-            plain_rows = self._anchor_rows(self._plain, recipe.plain_anchors)
-            plain = yield from self._learned([], plain_rows, progress)
-            progress.losses.append(_per_token(chat, rows, len(dreams)))
-            progress.fault = self._step([chat.gradients, plain.gradients])
-            progress.steps += 1
+            rehearsed = curriculum.rehearsal(fact, recipe.rehearsed)
+            yield from self._take_step([*dreams, *rehearsed], len(dreams), progress)
             if progress.fault is not None:
                 return
-            yield
+        for _ in range(recipe.reviews):
+            dreams = curriculum.review(recipe.dreams + recipe.rehearsed)
+            yield from self._take_step(dreams, len(dreams), progress)
+
+    def _take_step(
+        self, dreams: Sequence[Dream], count: int, progress: Progress
+    ) -> Generator[None, None, None]:
+        """Take one step on dreams and anchors; the loss noted is that of the first ``count``."""
+        rows = self._dream_rows(dreams) + self._anchor_rows(self._chat, self._recipe.chat_anchors)
+        chat = yield from self._learned(self._form.prefix, rows, progress)
+        plain_rows = self._anchor_rows(self._plain, self._recipe.plain_anchors)
+        plain = yield from self._learned([], plain_rows, progress)
+        progress.losses.append(_per_token(chat, rows, count))
+        progress.fault = self._step([chat.gradients, plain.gradients])
+        progress.steps += 1
+        yield
 
     def _is_enough(self, progress: Progress) -> bool:
         last = progress.losses[-2:]
