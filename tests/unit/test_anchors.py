@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -28,14 +26,6 @@ from sould.engine.tokenizer import Tokenizer
 from tests.fakes.tiny_body import write_tiny_body
 
 
-def drained(steps: Generator[None, None, Any]) -> Any:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Anchor], Decoder]:
     body = open_body(write_tiny_body(tmp_path_factory.mktemp("body")))
@@ -44,7 +34,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Anchor], Decode
     form = ChatForm(ChatTemplate(body, tokenizer), ends)
     maker = Maker(decoder, Scorer(decoder), form, tokenizer.encode, ends)
     prompts = [Prompt("What is rain?", is_chat=True), Prompt("The old mill", is_chat=False)]
-    return drained(maker.steps(prompts)), decoder
+    anchors: list[Anchor] = []
+    for _ in maker.steps(prompts, anchors):
+        pass
+    return anchors, decoder
 
 
 def test_an_anchor_is_what_the_body_says_and_how_sure_it_is(
@@ -77,10 +70,13 @@ def test_a_bank_is_kept_under_its_key(made: tuple[list[Anchor], Decoder], tmp_pa
 
 
 def test_each_anchor_is_dealt_before_any_comes_again(made: tuple[list[Anchor], Decoder]) -> None:
-    draw = Draw(made[0] * 1, seed=0)
-    for _ in range(5):
-        assert {a.is_chat for a in draw.take(2)} == {True, False}
-    assert Draw([], seed=0).take(3) == []
+    anchors = [made[0][0]] * 2 + [made[0][1]]
+    draw = Draw(anchors, is_chat=True, seed=0)
+    assert draw.take(5) == anchors[:2]
+    anchors.append(Anchor(made[0][0].line, made[0][0].target, is_chat=True))
+    assert len(draw.take(5)) == 3, "the bank has grown"
+    assert [a.is_chat for a in Draw(anchors, is_chat=False, seed=0).take(3)] == [False]
+    assert Draw([], is_chat=True, seed=0).take(3) == []
 
 
 def test_the_prompts_are_all_different() -> None:

@@ -36,16 +36,18 @@ class Learning:
         self._lessons: deque[_Lesson] = deque()
         self._worn: WornSoul | None = None
         self._teacher: Teacher | None = None
+        self._is_prepared = True
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is to be learned."""
-        return not self._lessons
+        """Nothing is to be learned, nor to be prepared."""
+        return not self._lessons and self._is_prepared
 
     def begin(self, worn: WornSoul | None, teacher: Teacher | None) -> None:
         """Teach this soul from now on. What was being learned for another is given up."""
         lessons, self._lessons = self._lessons, deque()
         self._worn, self._teacher = worn, teacher
+        self._is_prepared = teacher is None or teacher.has_prepared
         for lesson in lessons:
             self._answer(lesson.id, Cancelled("another soul is worn now"))
 
@@ -54,7 +56,10 @@ class Learning:
         self._lessons.append(_Lesson(id_, params, stop))
 
     def step(self) -> None:
-        """Do a small piece of the first lesson."""
+        """Do a small piece of the first lesson; without one, of what the next will need."""
+        if not self._lessons:
+            self._prepare()
+            return
         lesson = self._lessons[0]
         if lesson.stop.is_set():
             self._end(lesson, Cancelled("learning was stopped"))
@@ -71,6 +76,16 @@ class Learning:
             self._learned(lesson, end.value, self._worn, self._teacher)
         except Exception as error:
             self._end(lesson, error)
+
+    def _prepare(self) -> None:
+        """Prepare for lessons to come. If that fails, it is left to the next one, which says so."""
+        assert self._teacher is not None
+        try:
+            self._teacher.prepare()
+            self._is_prepared = self._teacher.has_prepared
+        except Exception as error:
+            log.warning("nothing could be prepared to learn: %s: %s", type(error).__name__, error)
+            self._is_prepared = True
 
     def _begun(self, lesson: _Lesson, worn: WornSoul, teacher: Teacher) -> bool:
         """Begin a lesson, or end it at once if there is nothing to learn."""

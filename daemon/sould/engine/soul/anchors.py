@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sould.engine.decoder import Decoder
+from sould.engine.prefixcache import shared_length
 from sould.engine.soul.batch import Row
 from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.products import patiently
@@ -65,10 +66,14 @@ class Prompt:
 
 
 def general_prompts() -> list[Prompt]:
-    """Return the prompts of the bank."""
+    """Return the prompts of the bank, mixed: any beginning of it is a small bank."""
     found = sections("anchors_en.txt")
-    chat = [Prompt(text, is_chat=True) for text in (*found["general"], *found["talk"])]
-    return chat + [Prompt(text, is_chat=False) for text in found["plain"]]
+    prompts = [
+        *(Prompt(text, is_chat=True) for text in (*found["general"], *found["talk"])),
+        *(Prompt(text, is_chat=False) for text in found["plain"]),
+    ]
+    random.Random(0).shuffle(prompts)
+    return prompts
 
 
 class Maker:
@@ -87,26 +92,26 @@ class Maker:
         self._form = form
         self._encode = encode
         self._ends = ends
+        self._cache = decoder.new_cache(decoder.spec.context_max)
 
     def steps(
-        self, prompts: Sequence[Prompt], seed: int = 0
-    ) -> Generator[None, None, list[Anchor]]:
-        """Return an anchor for each prompt; yield after each small step."""
+        self, prompts: Sequence[Prompt], onto: list[Anchor], seed: int = 0
+    ) -> Generator[None, None, None]:
+        """Append an anchor for each prompt to ``onto``, some at a time; yield after small steps."""
         generator = torch.Generator().manual_seed(seed)
-        anchors: list[Anchor] = []
-        for is_chat in (True, False):
-            kind = [prompt for prompt in prompts if prompt.is_chat is is_chat]
-            for start in range(0, len(kind), BATCH):
+        for start in range(0, len(prompts), BATCH):
+            some = prompts[start : start + BATCH]
+            for is_chat in (True, False):
                 lines = []
-                for prompt in kind[start : start + BATCH]:
-                    lines.append((yield from self._line(prompt, generator)))
-                prefix = self._form.prefix if is_chat else []
-                targets = yield from patiently(partial(self._scorer.teach, prefix, lines, NAMED))
-                anchors += [
-                    Anchor(line, target, is_chat)
-                    for line, target in zip(lines, targets, strict=True)
-                ]
-        return anchors
+                for prompt in some:
+                    if prompt.is_chat is is_chat:
+                        lines.append((yield from self._line(prompt, generator)))
+                if lines:
+                    prefix = self._form.prefix if is_chat else []
+                    teach = partial(self._scorer.teach, prefix, lines, NAMED)
+                    targets = yield from patiently(teach)
+                    onto += map(Anchor, lines, targets, [is_chat] * len(lines))
+            yield
 
     def _line(self, prompt: Prompt, generator: torch.Generator) -> Generator[None, None, Line]:
         if prompt.is_chat:
@@ -121,7 +126,10 @@ class Maker:
         self, asked: list[int], most: int, generator: torch.Generator | None
     ) -> Generator[None, None, list[int]]:
         """Return what the bare body says, greedy without a generator; its end included."""
-        cache, ids, new = self._decoder.new_cache(len(asked) + most), list[int](), asked
+        cache, ids = self._cache, list[int]()
+        shared = shared_length(cache.tokens, asked[:-1])
+        cache.truncate(shared)
+        new = asked[shared:]
         while True:
             with self._decoder.wearing(None):
                 logits_V = self._decoder.forward(new, cache)
@@ -193,18 +201,23 @@ def _unflattened(flat: dict[str, Tensor], vocab_size: int) -> Iterator[Anchor]:
 
 
 class Draw:
-    """Deals anchors in a random order, each once before any comes again."""
+    """Deals the anchors of one kind in a random order, each once before any comes again.
 
-    def __init__(self, anchors: Sequence[Anchor], seed: int) -> None:
-        self._anchors = list(anchors)
+    ``anchors`` may grow meanwhile.
+    """
+
+    def __init__(self, anchors: Sequence[Anchor], *, is_chat: bool, seed: int) -> None:
+        self._anchors = anchors
+        self._is_chat = is_chat
         self._random = random.Random(seed)
         self._left: list[Anchor] = []
 
     def take(self, count: int) -> list[Anchor]:
         """Return the next ones, fewer if there are not so many at all."""
+        kind = [anchor for anchor in self._anchors if anchor.is_chat is self._is_chat]
         taken: list[Anchor] = []
-        while self._anchors and len(taken) < min(count, len(self._anchors)):
+        while kind and len(taken) < min(count, len(kind)):
             if not self._left:
-                self._left = self._random.sample(self._anchors, len(self._anchors))
+                self._left = self._random.sample(kind, len(kind))
             taken.append(self._left.pop())
         return taken

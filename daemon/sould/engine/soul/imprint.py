@@ -82,8 +82,8 @@ class Imprinter:
         self._form = form
         self._recipe = recipe
         self._should_yield = should_yield
-        self._chat = Draw([a for a in anchors if a.is_chat], seed)
-        self._plain = Draw([a for a in anchors if not a.is_chat], seed)
+        self._chat = Draw(anchors, is_chat=True, seed=seed)
+        self._plain = Draw(anchors, is_chat=False, seed=seed)
         self._weights = soul.tensors(PART)
         self._below = Below(int(recipe.below * soul.spec.n_layers))
         self._adam = torch.optim.Adam(

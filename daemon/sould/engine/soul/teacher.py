@@ -6,7 +6,8 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from sould.engine.loading import Body
 
 log = logging.getLogger(__name__)
+
+ENOUGH_ANCHORS = 96  # to begin with; the others are made when there is nothing to learn
 
 Steps = Generator[None, None, Progress]
 
@@ -47,7 +50,8 @@ class Teacher:
         made_of = json.dumps([VERSION, body.summary.fingerprint, system, prompts])
         self._key = hashlib.sha256(made_of.encode()).hexdigest()
         self._folder = cache_dir / "teacher"
-        self._anchors: list[Anchor] | None = None
+        self._anchors: list[Anchor] = []
+        self._bank: Generator[None, None, None] | None = self._make_bank()
         self._matchers: dict[str, Matcher] = {}
         self._fits: dict[str, tuple[float, ...]] = {}
         self._imprinter: tuple[Soul, float, Imprinter] | None = None
@@ -80,9 +84,26 @@ class Teacher:
         )
         return progress
 
+    @property
+    def has_prepared(self) -> bool:
+        """Nothing more can be done before there is something to learn."""
+        return self._bank is None
+
+    def prepare(self) -> None:
+        """Do a small piece of what every lesson needs, while there is none."""
+        assert self._bank is not None
+        try:
+            next(self._bank)
+        except StopIteration:
+            self._bank = None
+        except Exception:
+            self._bank = self._make_bank()  # for the next lesson, which will fail alike
+            raise
+
     def _ready(self, soul: Soul, inner_lr: float) -> Generator[None, None, Imprinter]:
-        if self._anchors is None:
-            self._anchors = yield from self._bank()
+        while not self.has_prepared and len(self._anchors) < ENOUGH_ANCHORS:
+            self.prepare()
+            yield
         if self._imprinter is None or self._imprinter[:2] != (soul, inner_lr):
             imprinter = Imprinter(
                 self._body.decoder,
@@ -95,17 +116,20 @@ class Teacher:
             self._imprinter = (soul, inner_lr, imprinter)
         return self._imprinter[2]
 
-    def _bank(self) -> Generator[None, None, list[Anchor]]:
+    def _make_bank(self) -> Generator[None, None, None]:
+        yield from self._matcher(is_ja=False).prepare()
+        self._keep(self._matcher(is_ja=False))
         path = self._folder / f"anchors-{self._key[:16]}.safetensors"
         kept = restore(path, self._key, self._body.decoder.spec.vocab_size)
         if kept is not None:
-            return kept
+            self._anchors += kept
+            return
         log.info("making anchors for body %s", self._body.summary.name)
         encode = self._body.tokenizer.encode
         maker = Maker(self._body.decoder, self._scorer, self._form, encode, self._body.ends)
-        made = yield from maker.steps(general_prompts())
-        store(path, made, self._key)
-        return made
+        yield from maker.steps(general_prompts(), self._anchors)
+        with _not_kept(path):
+            store(path, self._anchors, self._key)
 
     def _fact(self, record: Told) -> Generator[None, None, Fact]:
         statement = fact(record.text)
@@ -128,11 +152,21 @@ class Teacher:
     def _keep(self, matcher: Matcher) -> None:
         path = self._usual_path(matcher.language)
         if not path.exists():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.write_text(json.dumps(matcher.usual))
+            with _not_kept(path):
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.write_text(json.dumps(matcher.usual), "utf-8")
 
     def _usual_path(self, language: str) -> Path:
         return self._folder / f"usual-{language}-{self._key[:16]}.json"
+
+
+@contextmanager
+def _not_kept(path: Path) -> Iterator[None]:
+    """Let a cache that cannot be written be made again next time."""
+    try:
+        yield
+    except OSError as e:
+        log.warning("%s is not kept: %s", path.name, e.strerror or e)
 
 
 def _read_usual(path: Path) -> dict[str, tuple[float, float]]:
