@@ -55,13 +55,15 @@ def learn(
     *,
     should_yield: Callable[[], bool] = lambda: False,
     below: Below | None = None,
+    amplify: float = 1.0,
 ) -> Learned:
     """Return the gradients of one part of ``soul`` for one micro-batch; changes nothing.
 
     The prefix is computed once and gradients flow through it. ``should_yield`` is asked before
     every matrix product, forward and back. ``below``: the layers under its first one do not
-    learn, their gradients are zero, and what they make of a row is computed once. Equals
-    ``naive.learn`` up to rounding (tests/contract/test_soul_batch.py).
+    learn, their gradients are zero, and what they make of a row is computed once.
+    ``amplify``: B of the part counts so many times here, and only here.
+    Equals ``naive.learn`` up to rounding (tests/contract/test_soul_batch.py).
 
     Raises:
         Interrupted: ``should_yield`` said so.
@@ -70,7 +72,7 @@ def learn(
     for row in rows:
         _check(row, bool(prefix))
     products = Products(decoder, should_yield)
-    leaves = _Leaves(soul, part)
+    leaves = _Leaves(soul, part, amplify)
     with torch.enable_grad():
         x_PD = hidden(decoder, leaves.pair, products, prefix, rows, below=below)
         losses_P = _losses(decoder, products, x_PD, rows)
@@ -186,11 +188,13 @@ class Below:
 class _Leaves:
     """The ranks of a soul that take part in learning ``part``, as leaves of the graph."""
 
-    def __init__(self, soul: Soul, part: str) -> None:
+    def __init__(self, soul: Soul, part: str, amplify: float) -> None:
         mine, used = soul.rows(part), soul.used or soul.rows(part)
         start = min(mine.start, used.start)
         rows = slice(start, max(mine.stop, used.stop))
         self._mine = slice(mine.start - start, mine.stop - start)
+        self._times_R1 = torch.ones(rows.stop - start, 1)
+        self._times_R1[self._mine] = amplify
         self._pairs = {
             (i, name): tuple(
                 side[i, rows].detach().requires_grad_() for side in (soul.a[name], soul.b[name])
@@ -202,7 +206,7 @@ class _Leaves:
 
     def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
         a_RI, b_RO = self._pairs[layer, name]
-        return a_RI, b_RO
+        return a_RI, b_RO * self._times_R1
 
     def gradients(self, grads: Sequence[Tensor]) -> dict[str, Tensor]:
         """Return what belongs to the part, stacked by layer; ``grads``: one for each leaf."""

@@ -32,20 +32,23 @@ class Recipe:
     A fact is done when the loss of its answers is below ``enough`` (nats a token) after
     ``least_steps``, and after ``most_steps`` in any case. Then come ``reviews``: steps in
     which all facts take part alike, so that the newest does not answer for the others.
-    ``below``: the share of the layers, from the bottom, that do not take part.
+    ``below``: the share of the layers, from the bottom, that do not take part. ``strength``:
+    what is learned is worn at this share of what it was learned at: answers stay, and most of
+    what else would change does not (LOG.md).
     """
 
     inner_lr: float = 2e-3
     betas: tuple[float, float] = (0.9, 0.95)
     clip: float = 1.0
     below: float = 0.5
+    strength: float = 0.6
     dreams: int = 3
     rehearsed: int = 5
-    chat_anchors: int = 6
-    plain_anchors: int = 1
-    kl: float = 10.0
+    chat_anchors: int = 8
+    plain_anchors: int = 2
+    kl: float = 15.0
     least_steps: int = 6
-    most_steps: int = 12
+    most_steps: int = 11
     reviews: int = 3
     enough: float = 0.15
 
@@ -86,9 +89,13 @@ class Imprinter:
         self._plain = Draw(anchors, is_chat=False, seed=seed)
         self._weights = soul.tensors(PART)
         self._below = Below(int(recipe.below * soul.spec.n_layers))
-        self._adam = torch.optim.Adam(
-            list(self._weights.values()), lr=recipe.inner_lr, betas=recipe.betas
-        )
+        slow = recipe.inner_lr * recipe.strength
+        rates = [slow if name.endswith(".b") else recipe.inner_lr for name in self._weights]
+        groups = [
+            {"params": [weight], "lr": lr}
+            for weight, lr in zip(self._weights.values(), rates, strict=True)
+        ]
+        self._adam = torch.optim.Adam(groups, betas=recipe.betas)
 
     def steps(
         self, curriculum: Curriculum, fact: Fact, progress: Progress
@@ -140,6 +147,7 @@ class Imprinter:
                     rows,
                     should_yield=self._should_yield,
                     below=self._below,
+                    amplify=1 / self._recipe.strength,
                 )
             except Interrupted:
                 yield

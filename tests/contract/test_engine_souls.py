@@ -1,0 +1,178 @@
+"""A real engine process and its soul: worn, taught, killed, worn again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from soul_client.wire import Empty, ErrorCode, SoulDiff, SoulDifference, TextScore, TextScored
+from sould.bridge import Imprint, Imprinted, Memory, Save, Told, Wear, Worn
+from sould.soulfile.home import SoulHome
+from tests.fakes.engine_client import EngineClient, talk
+from tests.fakes.tiny_body import write_tiny_body
+
+FACT = Told(id="20260102T030405-9a0bcafeu", text="I live in Bath, near the station.")
+SMALL_TALK = Told(id="20260102T030406-9a0bcafeu", text="What is rain?")
+TEXT = TextScore(texts=["You live in Bath."])
+
+
+@pytest.fixture(scope="module")
+def body(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_body(tmp_path_factory.mktemp("bodies") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one engine found out about the body, the next ones need not."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def engine(tmp_path: Path, body: Path, cache: Path) -> Iterator[EngineClient]:
+    with EngineClient(tmp_path) as client:
+        client.load(body, cache_dir=str(cache))
+        yield client
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> SoulHome:
+    home = SoulHome(tmp_path / "mika")
+    home.create()
+    return home
+
+
+def ask(engine: EngineClient, method: str, params: Any) -> Any:
+    answer = engine.call(method, params)
+    assert answer.error is None, answer.error
+    return answer.result
+
+
+def wear(engine: EngineClient, home: SoulHome) -> Worn:
+    worn = ask(engine, "soul.wear", Wear(name="mika", folder=str(home.folder), inner_lr=2e-3))
+    assert isinstance(worn, Worn)
+    return worn
+
+
+def nats(engine: EngineClient, *, bare: bool = False) -> float:
+    scored = ask(engine, "text.score", replace(TEXT, bare=bare))
+    assert isinstance(scored, TextScored)
+    assert scored.tokens == [len(TEXT.texts[0]) - 1]
+    return scored.nats[0]
+
+
+def imprint(engine: EngineClient, record: Told, *recent: Told) -> Imprinted:
+    done = ask(engine, "imprint", Imprint(record=record, recent=list(recent)))
+    assert isinstance(done, Imprinted)
+    return done
+
+
+def test_what_was_learned_is_the_same_after_a_kill(
+    tmp_path: Path, engine: EngineClient, body: Path, cache: Path, home: SoulHome
+) -> None:
+    worn = wear(engine, home)
+    assert (worn.generation, worn.level, worn.taught, worn.is_unsaved) == (1, 0, [], False)
+    before = nats(engine)
+    assert before == nats(engine, bare=True), "an empty soul changes nothing"
+    done = imprint(engine, FACT)
+    assert (done.tokens, done.is_durable, done.fault) == (len(FACT.text), True, "")
+    assert done.steps > 0
+    after = nats(engine)
+    assert after < before - 1
+    assert nats(engine, bare=True) == before
+    engine.process.kill()
+    engine.process.wait()
+    (tmp_path / "second").mkdir()
+    with EngineClient(tmp_path / "second") as second:
+        second.load(body, cache_dir=str(cache))
+        again = wear(second, home)
+        assert (again.taught, again.level, again.is_unsaved) == ([FACT.id], done.level, True)
+        assert nats(second) == after
+        saved = ask(second, "soul.save", Save(why="timer"))
+        assert (saved.generation, saved.is_unsaved) == (2, False)
+        assert wear(second, home).is_unsaved is False
+        assert nats(second) == after
+
+
+def test_what_tells_nothing_and_what_was_learned_before_is_answered_at_once(
+    engine: EngineClient, home: SoulHome
+) -> None:
+    wear(engine, home)
+    assert imprint(engine, SMALL_TALK).tokens == 0
+    assert imprint(engine, FACT).tokens == len(FACT.text)
+    again = imprint(engine, FACT)
+    assert (again.tokens, again.level, again.steps) == (0, len(FACT.text), 0)
+
+
+def test_a_lesson_gives_way_and_can_be_stopped(engine: EngineClient, home: SoulHome) -> None:
+    wear(engine, home)
+    lesson = engine.send("imprint", Imprint(record=FACT))
+    for _ in range(3):
+        question = engine.send("memory", Empty())
+        header, _ = engine.receive()
+        assert header.id == question, "answered in the middle of the lesson"
+    engine.cancel(lesson)
+    (answer,) = engine.wait(lesson)
+    assert answer.error is not None
+    assert answer.error.code is ErrorCode.CANCELLED
+    assert ask(engine, "soul.save", Save(why="exit")).taught == []
+
+
+def test_replies_are_the_soul_s_or_bare(engine: EngineClient, home: SoulHome) -> None:
+    wear(engine, home)
+    order = talk("Where do I live?")
+    before = engine.generate(order).text
+    imprint(engine, FACT)
+    assert engine.generate(replace(order, bare=True)).text == before
+    assert engine.generate(order).text != before
+
+
+def test_without_a_soul_nothing_is_learned_or_saved(engine: EngineClient) -> None:
+    for method, params in (("imprint", Imprint(record=FACT)), ("soul.save", Save(why="exit"))):
+        error = engine.call(method, params).error
+        assert error is not None
+        assert error.code is ErrorCode.NOT_FOUND
+
+
+def test_a_soul_of_another_body_is_refused_and_the_body_is_bare(
+    tmp_path: Path, engine: EngineClient, home: SoulHome, cache: Path
+) -> None:
+    wear(engine, home)
+    imprint(engine, FACT)
+    ask(engine, "soul.save", Save(why="timer"))
+    engine.load(write_tiny_body(tmp_path / "other", seed=5), cache_dir=str(cache))
+    params = Wear(name="mika", folder=str(home.folder), inner_lr=2e-3)
+    error = engine.call("soul.wear", params).error
+    assert error is not None
+    assert error.code is ErrorCode.SOUL_MISMATCH
+    assert "reincarnate" in error.hint
+    assert nats(engine) == nats(engine, bare=True)
+
+
+def test_two_souls_are_compared(engine: EngineClient, home: SoulHome) -> None:
+    wear(engine, home)
+    imprint(engine, FACT)
+    ask(engine, "soul.save", Save(why="timer"))
+    path = str(home.number(2).path)
+    found = ask(engine, "soul.diff", SoulDiff(a=path, b="", probes=["Where do I live?"]))
+    assert isinstance(found, SoulDifference)
+    assert [layer.b for layer in found.layers] == [[0.0] * 3] * len(found.layers)
+    for layer in found.layers:
+        assert layer.change == pytest.approx(layer.a, rel=1e-6, abs=1e-6)
+    assert max(found.layers[-1].a) > 0
+    (probe,) = found.probes
+    assert probe.a != probe.b
+    same = ask(engine, "soul.diff", SoulDiff(a=path, b=path))
+    assert max(n for layer in same.layers for n in layer.change) == pytest.approx(0, abs=1e-5)
+
+
+def test_a_request_for_a_missing_body_ends_in_an_error(tmp_path: Path) -> None:
+    with EngineClient(tmp_path) as engine:
+        for method, params in (("text.score", TEXT), ("soul.diff", SoulDiff(a="", b=""))):
+            error = engine.call(method, params).error
+            assert error is not None
+            assert error.code is ErrorCode.BODY_MISSING
+        assert isinstance(ask(engine, "memory", Empty()), Memory)
