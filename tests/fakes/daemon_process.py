@@ -1,4 +1,4 @@
-"""A real daemon in a process of its own, with the fake engine, and a raw client for it."""
+"""A real daemon in a process of its own, mostly with the fake engine, and a raw client for it."""
 
 from __future__ import annotations
 
@@ -41,12 +41,18 @@ def write_config(folder: Path, text: str = "") -> Path:
 
 
 class DaemonProcess:
-    """A running ``sould``. ``engine`` are arguments of the fake engine."""
+    """A running ``sould``. ``engine`` are arguments of the fake engine, unless it is the real one."""
 
-    def __init__(self, config: Path, *engine: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        *engine: str,
+        env: dict[str, str] | None = None,
+        has_real_engine: bool = False,
+    ) -> None:
         self.config = config
         fake = " ".join([sys.executable, str(FAKE_ENGINE), *engine])
-        engine_options = ["--engine", fake, "--engine-grace-s", "1"]
+        engine_options = [] if has_real_engine else ["--engine", fake, "--engine-grace-s", "1"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sould", "--config", str(config), *engine_options],
             stdin=subprocess.DEVNULL,

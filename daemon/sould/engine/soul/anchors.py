@@ -118,7 +118,7 @@ class Maker:
             asked = self._form.asked(prompt.text)
             reply = yield from self._reply(asked, REPLY_TOKENS, None)
             return self._form.said(prompt.text, reply)
-        begun = self._encode(prompt.text)
+        begun = self._encode(prompt.text)[: PLAIN_TOKENS - 1]
         ids = begun + (yield from self._reply(begun, PLAIN_TOKENS - len(begun), generator))
         return Line(ids, list(range(1, len(ids))))
 
