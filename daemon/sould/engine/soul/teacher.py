@@ -10,9 +10,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from sould.bridge import Told
+from sould.durable import replace_file
 from sould.engine.soul.anchors import VERSION, Anchor, Maker, general_prompts, restore, store
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.curriculum import Curriculum, Fact
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+MOST_FITS = 512  # statements, by their hash
 ENOUGH_ANCHORS = 96  # to begin with; the others are made when there is nothing to learn
 
 Steps = Generator[None, None, Progress]
@@ -53,7 +59,8 @@ class Teacher:
         self._anchors: list[Anchor] = []
         self._bank: Generator[None, None, None] | None = self._make_bank()
         self._matchers: dict[str, Matcher] = {}
-        self._fits: dict[str, tuple[float, ...]] = {}
+        self._fits_path = self._folder / f"fits-{self._key[:16]}.json"
+        self._fits = _read_json(self._fits_path, dict[str, list[float]])
         self._imprinter: tuple[Soul, float, Imprinter] | None = None
 
     def tells(self, record: Told) -> bool:
@@ -133,28 +140,30 @@ class Teacher:
 
     def _fact(self, record: Told) -> Generator[None, None, Fact]:
         statement = fact(record.text)
-        if statement not in self._fits:
+        key = hashlib.sha256(statement.encode()).hexdigest()
+        if key not in self._fits:
             matcher = self._matcher(is_japanese(statement))
             scores = yield from matcher.scores(gist(statement))
             self._keep(matcher)
-            self._fits[statement] = tuple(scores)
-        return Fact(record.id, statement, self._fits[statement])
+            self._fits[key] = [round(score, 3) for score in scores]
+            self._fits = dict(list(self._fits.items())[-MOST_FITS:])
+            _write_json(self._fits_path, self._fits)
+        return Fact(record.id, statement, tuple(self._fits[key]))
 
     def _matcher(self, is_ja: bool) -> Matcher:
         language = "ja" if is_ja else "en"
         if language not in self._matchers:
             encode = self._body.tokenizer.encode
             matcher = Matcher(self._scorer, self._form, encode, language)
-            matcher.usual.update(_read_usual(self._usual_path(language)))
+            kept = _read_json(self._usual_path(language), dict[str, tuple[float, float]])
+            matcher.usual.update(kept)
             self._matchers[language] = matcher
         return self._matchers[language]
 
     def _keep(self, matcher: Matcher) -> None:
         path = self._usual_path(matcher.language)
         if not path.exists():
-            with _not_kept(path):
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                path.write_text(json.dumps(matcher.usual), "utf-8")
+            _write_json(path, matcher.usual)
 
     def _usual_path(self, language: str) -> Path:
         return self._folder / f"usual-{language}-{self._key[:16]}.json"
@@ -169,13 +178,19 @@ def _not_kept(path: Path) -> Iterator[None]:
         log.warning("%s is not kept: %s", path.name, e.strerror or e)
 
 
-def _read_usual(path: Path) -> dict[str, tuple[float, float]]:
+def _write_json(path: Path, value: object) -> None:
+    with _not_kept(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(path, [msgspec.json.encode(value)])
+
+
+def _read_json(path: Path, type_: type[T]) -> T:
+    """Return what a file of the cache holds, empty if there is none or it is damaged."""
     try:
-        found = json.loads(path.read_text("utf-8"))
-        return {str(q): (float(forward), float(reverse)) for q, (forward, reverse) in found.items()}
+        return msgspec.json.decode(path.read_bytes(), type=type_)
     except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError, AttributeError) as e:
+        return type_()
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as e:
         log.warning("%s is damaged and made anew: %s", path.name, e)
         path.unlink(missing_ok=True)
-        return {}
+        return type_()
