@@ -7,6 +7,8 @@
 #   make exam     what the soul remembers:   make exam PERSONA=FILE.json NIGHT=2 EXAM_ARGS=--json
 #                 (without PERSONA and NIGHT: a tiny persona of the tests, its first night)
 #   make campaign-souls   5,000 spoilt soul files: each is refused, none does harm
+#   make campaign-kills   kill -9 while somebody chats and saves: nothing is lost (KILLS=200 SEED=)
+#   make campaign-frames  100,000 spoilt frames: each is answered, the daemon lives (FRAMES= SEED=)
 #   make body     fetch the body of config.yaml if it is not there
 #   make clean    remove what make made; bodies, diary and souls stay
 #
@@ -29,7 +31,7 @@ QUIETLY := $$(test -t 2 || echo --quiet) </dev/null >&2
 PERSONA ?= tests/data/persona-en.json
 NIGHT   ?= 1
 
-.PHONY: chat test lint bench campaign-souls exam setup setup-dev body test-body clean anew
+.PHONY: chat test lint bench campaign-souls campaign-kills campaign-frames exam setup setup-dev body test-body clean anew
 .NOTPARALLEL:
 
 chat: setup
@@ -55,6 +57,12 @@ exam: setup
 campaign-souls: setup-dev
 	@SOUL_MUTATIONS=$${SOUL_MUTATIONS:-5000} $(BIN)/python -m pytest -q -s --timeout 1800 \
 	  tests/unit/test_soulfile_mutations.py
+
+campaign-kills: setup-dev
+	@KILLS=$${KILLS:-200} $(BIN)/python -m pytest -q -s --timeout 7200 tests/fault/test_kills.py
+
+campaign-frames: setup-dev
+	@FRAMES=$${FRAMES:-100000} $(BIN)/python -m pytest -q -s --timeout 7200 tests/fault/test_frames.py
 
 body: setup
 	@BIT_TTT_CONFIG="$${BIT_TTT_CONFIG:-$(CURDIR)/config.yaml}" \

@@ -41,7 +41,7 @@ def write_config(folder: Path, text: str = "") -> Path:
 
 
 class DaemonProcess:
-    """A running ``sould``. ``engine`` are arguments of the fake engine, unless it is the real one."""
+    """A running ``sould``. ``engine`` are arguments of the fake engine, if it has that one."""
 
     def __init__(
         self,

@@ -155,9 +155,8 @@ class Campaign:
 
     def _say(self, words: str = "") -> str:
         self._said += 1
-        words = words or "My {} {{}} is called {}.".format(
-            self.random.choice(THINGS), self.random.choice(NAMES)
-        )
+        thing, name = self.random.choice(THINGS), self.random.choice(NAMES)
+        words = words or f"My {thing} {{}} is called {name}."
         text = words.format(self._said)
         id_ = self.peer.chat(text, sampling={"max_tokens": self.random.randint(1, 6)})
         self._sent[id_] = text
