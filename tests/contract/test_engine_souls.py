@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from soul_client.wire import Empty, ErrorCode, SoulDiff, SoulDifference, TextScore, TextScored
+from soul_client.wire import (
+    Empty,
+    ErrorCode,
+    Sampling,
+    SoulDiff,
+    SoulDifference,
+    TextScore,
+    TextScored,
+)
 from sould.bridge import Imprint, Imprinted, Memory, Save, Told, Wear, Worn
 from sould.soulfile.home import SoulHome
 from tests.fakes.engine_client import EngineClient, talk
@@ -123,7 +131,8 @@ def test_a_lesson_gives_way_and_can_be_stopped(engine: EngineClient, home: SoulH
 
 def test_replies_are_the_soul_s_or_bare(engine: EngineClient, home: SoulHome) -> None:
     wear(engine, home)
-    order = talk("Where do I live?")
+    drawn = Sampling(temperature=1.0, seed=1, max_tokens=60)
+    order = talk("Where do I live?", sampling=drawn)
     before = engine.generate(order).text
     imprint(engine, FACT)
     assert engine.generate(replace(order, bare=True)).text == before

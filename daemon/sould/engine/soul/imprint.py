@@ -41,7 +41,7 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.95)
     clip: float = 1.0
     below: float = 0.5
-    strength: float = 0.6
+    strength: float = 0.7
     dreams: int = 3
     rehearsed: int = 5
     chat_anchors: int = 8
