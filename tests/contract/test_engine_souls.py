@@ -19,6 +19,7 @@ from soul_client.wire import (
     TextScored,
 )
 from sould.bridge import Imprint, Imprinted, Memory, Save, Told, Wear, Worn
+from sould.engine.souls import PROBE
 from sould.soulfile.home import SoulHome
 from tests.fakes.engine_client import EngineClient, talk
 from tests.fakes.tiny_body import write_tiny_body
@@ -173,7 +174,9 @@ def test_two_souls_are_compared(engine: EngineClient, home: SoulHome) -> None:
         assert layer.change == pytest.approx(layer.a, rel=1e-6, abs=1e-6)
     assert max(found.layers[-1].a) > 0
     (probe,) = found.probes
-    assert probe.a != probe.b
+    order = talk(probe.ask, sampling=PROBE)
+    assert probe.a == engine.generate(order).text
+    assert probe.b == engine.generate(replace(order, bare=True)).text
     same = ask(engine, "soul.diff", SoulDiff(a=path, b=path))
     assert max(n for layer in same.layers for n in layer.change) == pytest.approx(0, abs=1e-5)
 
