@@ -1,36 +1,48 @@
-"""A full soul: what it costs decoding, how fast it learns, and how soon learning gives way."""
+"""A full soul: what it costs decoding, how fast it learns, how soon learning gives way; and how
+long the engine takes to save it and to put it on.
+"""
 
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
+from sould.bridge import Load, Wear
+from sould.engine import souls
 from sould.engine.bodyfile import open_body
 from sould.engine.decoder import Decoder
 from sould.engine.kernel import load_kernel
 from sould.engine.kernel.selftest import random_soul
+from sould.engine.loading import load
 from sould.engine.read_weights import read_weights
 from sould.engine.soul.batch import Row as LearnedRow
 from sould.engine.soul.batch import learn
 from sould.engine.soul.products import Interrupted
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import RANKS, Soul
-from tests.bench.table import Env, Row
+from sould.engine.soul.writer import Writer, Written
+from sould.errors import SouldError
+from sould.soulfile.history import SoulHome
+from tests.bench.table import ROOT, Env, Row
 from tests.bench.workplace import percentile
 
 PROMPT, DECODED, ROUNDS = 64, 64, 9
 DECODE_BAR = 0.85
 PREFIX, OWN, ANSWER, ROWS = 30, 30, 15, 22  # a system prompt, then question and answer
 STOPS, YIELD_BAR_MS = 40, 50
+SAVES, SAVE_BAR_MS, LOAD_BAR_MS, SIZE_BAR_MB = 9, 150, 300, 16
 
 
 def run(env: Env) -> list[Row]:
     decoder = new_decoder(env)
     soul = random_soul(decoder.spec, seed=0, ranks=RANKS, parts=tuple(RANKS))
-    return [*decoding(decoder, soul), *learning(decoder, soul), giving_way(decoder, soul)]
+    rows = [*decoding(decoder, soul), *learning(decoder, soul), giving_way(decoder, soul)]
+    return [*rows, *worn(env, soul)]
 
 
 def decoding(decoder: Decoder, soul: Soul) -> list[Row]:
@@ -91,6 +103,51 @@ def giving_way(decoder: Decoder, soul: Soul) -> Row:
     )
 
 
+def worn(env: Env, soul: Soul) -> list[Row]:
+    """Save a soul, and put it on again, as the engine does: opened, and into the weights."""
+    request = Load(
+        name=env.body.stem,
+        path=str(env.body),
+        cache_dir=str(env.cache_dir),
+        device="cpu",
+        threads=env.threads,
+    )
+    body = load(request, should_stop=lambda: False, tell=lambda progress: None)
+    news = list[Written]()
+    writer, saves_s, loads_s = Writer(news.append), list[float](), list[float]()
+
+    def written() -> None:
+        writer.flush()
+        while news:
+            news[0].then(news.pop(0).outcome)
+
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT) as folder:  # a disk, not a RAM disk
+        home = SoulHome(Path(folder) / "mika")
+        home.create()
+        order = Wear(name="mika", folder=str(home.folder), inner_lr=1e-3)
+        for n in range(SAVES):
+            mika = souls.wear(body, order, writer)
+            mika.soul = soul
+            mika.learned(f"20260102T030405-{n:08x}u", 100, _require_written)
+            written()
+            started_s = time.perf_counter()
+            mika.save("save", _require_written)
+            written()
+            saves_s.append(time.perf_counter() - started_s)
+            started_s = time.perf_counter()
+            souls.wear(body, order, writer)
+            loads_s.append(time.perf_counter() - started_s)
+        newest, _ = home.newest()
+        assert newest is not None and newest.number == 1 + SAVES
+        size_mb = newest.size_bytes / 1e6
+    note = f"in the engine; median of {SAVES}"
+    return [
+        _judged("full soul, file", size_mb, "MB", SIZE_BAR_MB, "of the default body"),
+        _judged("full soul, saved", statistics.median(saves_s) * 1e3, "ms", SAVE_BAR_MS, note),
+        _judged("full soul, put on", statistics.median(loads_s) * 1e3, "ms", LOAD_BAR_MS, note),
+    ]
+
+
 def new_decoder(env: Env) -> Decoder:
     torch.set_num_threads(env.threads)
     body = open_body(env.body)
@@ -119,3 +176,14 @@ def some_rows(count: int) -> Sequence[LearnedRow]:
 
 def _is_past(moment_s: float) -> bool:
     return time.perf_counter() >= moment_s
+
+
+def _require_written(error: SouldError | None) -> None:
+    if error is not None:
+        raise error
+
+
+def _judged(name: str, value: float, unit: str, limit: float, note: str) -> Row:
+    return Row(
+        name=name, value=value, unit=unit, bar=f"≤ {limit} {unit}", ok=value <= limit, note=note
+    )
