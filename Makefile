@@ -6,6 +6,8 @@
 #   make bench    the measured table of README.md
 #   make exam     what the soul remembers:   make exam PERSONA=FILE.json NIGHT=2 EXAM_ARGS=--json
 #                 (without PERSONA and NIGHT: a tiny persona of the tests, its first night)
+#   make exam-day what a first day leaves in a soul, each persona's in a fresh home:
+#                 make exam-day PERSONAS="A.json B.json" IDLE=30 GENERAL=quiz.json TEXT=plain.txt
 #   make campaign-souls   5,000 spoilt soul files: each is refused, none does harm
 #   make campaign-kills   kill -9 while somebody chats and saves: nothing is lost (KILLS=200 SEED=)
 #   make campaign-frames  100,000 spoilt frames: each is answered, the daemon lives (FRAMES= SEED=)
@@ -31,7 +33,7 @@ QUIETLY := $$(test -t 2 || echo --quiet) </dev/null >&2
 PERSONA ?= tests/data/persona-en.json
 NIGHT   ?= 1
 
-.PHONY: chat test lint bench campaign-souls campaign-kills campaign-frames exam setup setup-dev body test-body clean anew
+.PHONY: chat test lint bench campaign-souls campaign-kills campaign-frames exam exam-day setup setup-dev body test-body clean anew
 .NOTPARALLEL:
 
 chat: setup
@@ -53,6 +55,10 @@ bench: setup-dev test-body
 exam: setup
 	@BIT_TTT_CONFIG="$${BIT_TTT_CONFIG:-$(CURDIR)/config.yaml}" \
 	  $(BIN)/soul exam "$(PERSONA)" $(if $(NIGHT),--night $(NIGHT)) $(EXAM_ARGS)
+
+exam-day: setup-dev test-body
+	@BIT_TTT_CONFIG= $(BIN)/python -m tests.exam --idle $(or $(IDLE),30) --night $(NIGHT) \
+	  $(if $(GENERAL),--general "$(GENERAL)") $(if $(TEXT),--text "$(TEXT)") $(PERSONAS)
 
 campaign-souls: setup-dev
 	@SOUL_MUTATIONS=$${SOUL_MUTATIONS:-5000} $(BIN)/python -m pytest -q -s --timeout 1800 \

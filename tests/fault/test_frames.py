@@ -17,7 +17,7 @@ import zmq
 
 from soul_client import codec
 from soul_client.wire import Connection, Kind, Limits
-from tests.fakes.daemon_process import DaemonProcess, Peer, running
+from tests.fakes.daemon_process import DaemonProcess, Peer, diary_of, running
 from tests.fakes.spoilt_frames import Frames
 
 FRAMES = int(os.environ.get("FRAMES", "600"))
@@ -28,7 +28,8 @@ ANSWER_S = 30.0
 PING_S = 2.0
 FINAL = (Kind.DONE, Kind.ERROR, Kind.PONG, Kind.WELCOME)
 MAX_FRAME_BYTES = 65_536
-GROWTH_BYTES = 8 << 20
+GROWTH_BYTES = 4 << 20
+TURN_BYTES = 2000  # that the daemon knows of every turn in its diary
 
 CONFIG = f"""
 wire: {{max_frame_bytes: {MAX_FRAME_BYTES}, max_message_chars: 4000}}
@@ -102,7 +103,8 @@ def test_every_spoilt_frame_is_answered_and_none_does_harm(tmp_path: Path) -> No
         finally:
             attacker.peer.close()
         print(f"memory {memory[0] / 1e6:.1f} → {memory[-1] / 1e6:.1f} MB", dict(attacker.counts))
-        assert memory[-1] - memory[0] < GROWTH_BYTES, memory
+        may_grow = GROWTH_BYTES + TURN_BYTES * len(diary_of(daemon)) // 2
+        assert memory[-1] - memory[0] < may_grow, memory
         assert sane.say("still there", session="sane")["text"] == "still there "
         assert sane.status().engine.restarts == 0
         assert "Traceback" not in daemon.log() and "ERROR" not in daemon.log()
