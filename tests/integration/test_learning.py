@@ -150,6 +150,8 @@ def test_small_talk_is_no_level_and_no_rehearsal(tmp_path: Path, asked: Path) ->
 
 def test_events_tell_how_learning_goes(daemon: DaemonProcess, peer: Peer) -> None:
     with Client(daemon.config) as client, client.events() as events:
+        welcome = events.read(timeout_s=10)  # what is said before it comes may not be heard
+        assert welcome is not None and welcome.event.name == "welcome"
         peer.say("imprint 0.05;tell me")
         seen: list[SoulStatus] = []
         states: list[str] = []
