@@ -201,7 +201,7 @@ class Wardrobe:
     def learned(self, done: Imprinted) -> None:
         """Take note of what was learned."""
         self._level = done.level
-        self.is_unsaved = self.is_unsaved or done.is_durable or done.tokens > 0
+        self.is_unsaved = self.is_unsaved or done.tokens > 0
         self._arm()
         if done.fault:
             log.warning("learning %s: %s", done.id, done.fault)

@@ -188,9 +188,8 @@ class Soul:
     def _fault(self) -> Fault | None:
         if not self.is_finite():
             return Fault("not finite", "", float("nan"), 0.0)
-        for name, norms_N in self.norms().items():
-            if name not in self.limits:
-                continue
+        for name in self.limits:
+            norms_N = product_norms(self.a[name], self.b[name], torch.float32)
             excess_N = norms_N - self.limits[name]
             worst = int(excess_N.argmax())
             if excess_N[worst] > 0:
@@ -218,8 +217,11 @@ def norm_limits(
     }
 
 
-def product_norms(a_NRI: Tensor, b_NRO: Tensor) -> Tensor:
-    """Return ‖B·A‖_F of every layer, (N,) f64, by the R×R Gram matrices."""
-    a, b = a_NRI.double(), b_NRO.double()
+def product_norms(a_NRI: Tensor, b_NRO: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Return ‖B·A‖_F of every layer, (N,) of ``dtype``, by the R×R Gram matrices.
+
+    f32 will do for a cap and is ten times as fast; for a small difference it will not.
+    """
+    a, b = a_NRI.to(dtype), b_NRO.to(dtype)
     squares_N = ((a @ a.mT) * (b @ b.mT)).sum((1, 2))
     return squares_N.clamp_min(0).sqrt()  # rounding may leave a zero just below
