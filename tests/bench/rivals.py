@@ -20,7 +20,7 @@ from tests.bench.table import Env, Row
 
 CONTEXT = 1024
 PAUSE_S = 0.1
-ABSENT = "llama-cpp-python is not installed: pip install .[bench]"
+ABSENT = "llama-cpp-python is not installed: pip install -e '.[bench]'"
 
 
 class Rival(Protocol):
