@@ -58,11 +58,10 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What an anchor is made from. ``topic``: of a personal question, else ""."""
+    """What an anchor is made from."""
 
     text: str
     is_chat: bool
-    topic: str = ""
 
 
 def general_prompts() -> list[Prompt]:

@@ -161,9 +161,7 @@ class Below:
     ) -> Tensor:
         """Return the residual stream before layer ``first``, (T, D): the prefix, then the texts."""
         keys = [(prefix, ()), *((prefix, text) for text in texts)]
-        unknown = list(
-            dict.fromkeys(text for key in keys if key not in self._kept for text in (key[1],))
-        )
+        unknown = dict.fromkeys(text for _, text in keys if (prefix, text) not in self._kept)
         if unknown:
             self._compute(run, prefix, [text for text in unknown if text])
         for key in keys:

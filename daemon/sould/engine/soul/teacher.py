@@ -124,6 +124,7 @@ class Teacher:
         return self._imprinter[2]
 
     def _make_bank(self) -> Generator[None, None, None]:
+        self._anchors.clear()  # of a try that failed half way
         yield from self._matcher(is_ja=False).prepare()
         self._keep(self._matcher(is_ja=False))
         path = self._folder / f"anchors-{self._key[:16]}.safetensors"
