@@ -1,7 +1,7 @@
 # `make chat` and `make test` do all their own set-up; the second time they are quick.
 #
 #   make chat     talk to the body of config.yaml (starts the daemon if it does not run)
-#   make test     run the tests            make test PYTEST_ARGS='-k diary -x'
+#   make test     run the tests            make test PYTEST_ARGS='-k diary -x -n 0'
 #   make lint     style, types, import rules
 #   make bench    the measured table of README.md
 #   make exam     what the soul remembers:   make exam PERSONA=FILE.json NIGHT=2 EXAM_ARGS=--json
@@ -30,6 +30,9 @@ endif
 # Set-up must not read what is piped into the chat; only on a terminal does pip show progress.
 QUIETLY := $$(test -t 2 || echo --quiet) </dev/null >&2
 
+# Each worker may load the default body; a file's tests stay together, for what they share.
+IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
+
 PERSONA ?= tests/data/persona-en.json
 NIGHT   ?= 1
 
@@ -40,7 +43,7 @@ chat: setup
 	@BIT_TTT_CONFIG="$${BIT_TTT_CONFIG:-$(CURDIR)/config.yaml}" $(BIN)/soul chat
 
 test: setup-dev test-body
-	@BIT_TTT_CONFIG= $(BIN)/python -m pytest $(PYTEST_ARGS)
+	@BIT_TTT_CONFIG= $(BIN)/python -m pytest $(IN_PARALLEL) $(PYTEST_ARGS)
 
 lint: setup-dev
 	@$(BIN)/ruff check .

@@ -73,14 +73,22 @@ class AsyncSubscription:
         Raises:
             ConnectionLost: the daemon went away.
         """
-        while not await self._socket.poll(0):
+        while (seen := await self._next()) is None:
             await self._poller.poll()
             if await self._socket.poll(0):
-                break
+                continue
             if await self._monitor.poll(0) and await self._look() == "lost":
                 raise ConnectionLost(f"the daemon (process {self._connection.pid}) went away")
-        frames = await self._socket.recv_multipart()
-        return self._cursor.feed(*codec.unpack(frames, sockets.INBOUND_LIMITS))
+        return seen
+
+    async def _next(self) -> SeenEvent | None:
+        """Return what has arrived already, if anything has."""
+        while await self._socket.poll(0):
+            frames = await self._socket.recv_multipart()
+            seen = self._cursor.feed(*codec.unpack(frames, sockets.INBOUND_LIMITS))
+            if seen is not None:
+                return seen
+        return None
 
     async def _look(self) -> sockets.LinkEvent:
         return sockets.read_event(await self._monitor.recv_multipart())

@@ -181,22 +181,30 @@ class SeenEvent(Struct, frozen=True, kw_only=True):
 
 
 class EventCursor:
-    """Number the events of one subscription and notice those that were lost."""
+    """Number the events of one subscription and notice those that were lost.
+
+    It begins with ``welcome``: what comes before is in the state that it tells.
+    """
 
     def __init__(self) -> None:
         self._last_seq: int | None = None
 
-    def feed(self, header: Header, raw: Any) -> SeenEvent:
-        """Take the next frame of ``evt``.
+    def feed(self, header: Header, raw: Any) -> SeenEvent | None:
+        """Take the next frame of ``evt``; None for one before ``welcome``.
 
         Raises:
             WireError: not an event.
         """
         if header.kind is not Kind.EVENT:
             raise WireError(ErrorCode.BAD_REQUEST, f"a {header.kind.value!r} frame among events")
-        missed = 0 if self._last_seq is None else max(0, header.seq - self._last_seq - 1)
+        event = codec.convert(raw, Event)
+        if self._last_seq is None:
+            if event.name != "welcome":
+                return None
+            self._last_seq = header.seq
+        missed = max(0, header.seq - self._last_seq - 1)
         self._last_seq = header.seq
-        return SeenEvent(seq=header.seq, event=codec.convert(raw, Event), missed=missed)
+        return SeenEvent(seq=header.seq, event=event, missed=missed)
 
 
 def state_event(seq: int, status: Status) -> SeenEvent:

@@ -59,15 +59,23 @@ class Subscription:
             ConnectionLost: the daemon went away.
         """
         until_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        while not self._socket.poll(0):
+        while (seen := self._next()) is None:
             wait_s = until_s - time.monotonic()
             if wait_s <= 0:
                 return None
             self._poller.poll(None if wait_s == math.inf else math.ceil(wait_s * 1000))
             if not self._socket.poll(0) and self._monitor.poll(0) and self._look() == "lost":
                 raise ConnectionLost(f"the daemon (process {self._connection.pid}) went away")
-        frames = self._socket.recv_multipart()
-        return self._cursor.feed(*codec.unpack(frames, sockets.INBOUND_LIMITS))
+        return seen
+
+    def _next(self) -> SeenEvent | None:
+        """Return what has arrived already, if anything has."""
+        while self._socket.poll(0):
+            frames = self._socket.recv_multipart()
+            seen = self._cursor.feed(*codec.unpack(frames, sockets.INBOUND_LIMITS))
+            if seen is not None:
+                return seen
+        return None
 
     def close(self) -> None:
         """End the subscription."""

@@ -368,6 +368,7 @@ def test_ctrl_c_in_a_terminal_stops_the_reply_and_stays(terminal: Terminal) -> N
     terminal.wait_for("t3")
     terminal.type("\x03")
     terminal.wait_for("[stopped]")
+    terminal.wait_for(">")
     terminal.type("\x03")
     terminal.wait_for("Ctrl-D leaves.")
     terminal.type("still here\r")

@@ -151,13 +151,23 @@ def test_a_client_that_slept_pings_before_it_judges() -> None:
     assert Vigil(0.0, silence_s=12.0).verdict(10_000.0) == "ping"
 
 
-def event(seq: int) -> tuple[Header, dict[str, object]]:
-    return Header(kind=Kind.EVENT, seq=seq), {"name": "turn", "ts": "t", "data": {}}
+def event(seq: int, name: str = "turn") -> tuple[Header, dict[str, object]]:
+    return Header(kind=Kind.EVENT, seq=seq), {"name": name, "ts": "t", "data": {}}
+
+
+def test_events_begin_with_a_welcome() -> None:
+    cursor = EventCursor()
+    assert cursor.feed(*event(40)) is None
+    assert cursor.feed(*event(41)) is None
+    first, next_ = cursor.feed(*event(41, "welcome")), cursor.feed(*event(42))
+    assert first is not None and (first.seq, first.missed) == (41, 0)
+    assert next_ is not None and (next_.seq, next_.missed) == (42, 0)
 
 
 def test_lost_events_are_counted() -> None:
     cursor = EventCursor()
+    cursor.feed(*event(40, "welcome"))
     seen = [cursor.feed(*event(seq)) for seq in (41, 42, 45, 45, 46)]
-    assert [one.missed for one in seen] == [0, 0, 2, 0, 0]
+    assert [one and one.missed for one in seen] == [0, 0, 2, 0, 0]
     with pytest.raises(WireError, match="among events"):
         cursor.feed(Header(kind=Kind.PONG), {})
