@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sould.bridge import Wear, Worn
@@ -52,8 +53,9 @@ class Wearer:
 class WornSoul:
     """One soul, its weights and what is known of them.
 
-    ``meta``: of the newest generation, with level and taught as they are now. ``journaled``:
-    ids learned since that generation.
+    Written is what the weights were when the last record had been learned: a lesson that is not
+    over is begun anew after a restart. ``meta``: of the newest generation, with level and taught
+    as they are now. ``journaled``: ids learned since that generation.
     """
 
     def __init__(self, params: Wear, wearer: Wearer, writer: Writer) -> None:
@@ -74,6 +76,7 @@ class WornSoul:
         if opened is None:
             self.soul = soul_of(wearer.spec, {}, limits=wearer.limits, seed=0)
             self.meta, self.number = self._new_meta(), 0
+            self._learned = self._tensors()
             self.number, self.meta = save_generation(self._folder, self._record("new"))
             self.is_unsaved = False
         else:
@@ -82,6 +85,7 @@ class WornSoul:
             )
             self.meta, self.number = opened.record.meta, opened.number
             self.notes += opened.notes
+            self._learned = self._tensors()
             self.is_unsaved = opened.is_journaled
         found = self._journal.read()
         self.journaled = found.entry.taught if found and found.entry else frozenset[str]()
@@ -110,6 +114,7 @@ class WornSoul:
         self.journaled |= {id_}
         self.is_unsaved = True
         tensors = tensors_of(self.soul, LEARNED)
+        self._learned |= tensors
         entry = JournalEntry(
             taught=self.journaled,
             level=self.meta.level,
@@ -158,11 +163,14 @@ class WornSoul:
             "ranks": dict(self.soul.ranks),
         }
         parent = meta.sha256 if self.number else ""
-        tensors = {k: v for part in self.soul.ranks for k, v in tensors_of(self.soul, part).items()}
         return SoulRecord(
             dataclasses.replace(meta, saved=now, parent=parent, config=config),
-            {name: tensors[name] for name in sorted(tensors)},
+            {name: self._learned[name] for name in sorted(self._learned)},
         )
+
+    def _tensors(self) -> dict[str, NDArray[np.float32]]:
+        """Return copies of all tensors as they are now."""
+        return {k: v for part in self.soul.ranks for k, v in tensors_of(self.soul, part).items()}
 
     def _new_meta(self) -> SoulMeta:
         now, shape = _now(), self._wearer.shape

@@ -1,0 +1,72 @@
+"""What is written of a worn soul is what it was when a lesson had ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from queue import SimpleQueue
+
+import torch
+
+from sould.bridge import Wear
+from sould.engine.kernel.selftest import SPEC
+from sould.engine.soul.worn import Wearer, WornSoul
+from sould.engine.soul.writer import Writer, Written
+from sould.errors import SouldError
+from sould.soulfile.opening import open_soul
+
+WEARER = Wearer.of(SPEC, {}, name="tiny", fingerprint="ab" * 32)
+
+
+class Writing:
+    """A writer, and its news handed on when a test asks for it."""
+
+    def __init__(self) -> None:
+        self._news: SimpleQueue[Written] = SimpleQueue()
+        self.writer = Writer(self._news.put)
+
+    def await_news(self) -> None:
+        news = self._news.get(timeout=10)
+        news.then(news.outcome)
+
+
+def learn(worn: WornSoul, seed: int) -> None:
+    """Change the weights, as a step of a lesson does."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def step() -> None:
+        for weight in worn.soul.tensors("fast").values():
+            weight += 0.01 * torch.randn(weight.shape, generator=generator)
+
+    assert worn.soul.change(step) is None
+
+
+def on_disk(folder: Path) -> tuple[int, float]:
+    """Return level and a sum over the weights, which any other weights would not have."""
+    opened = open_soul(folder, WEARER.shape)
+    assert opened is not None
+    tensors = opened.record.tensors
+    return opened.record.meta.level, sum(float(t.sum(dtype="f8")) for t in tensors.values())
+
+
+def test_a_save_in_the_middle_of_a_lesson_holds_what_was_learned_before(tmp_path: Path) -> None:
+    writing, errors = Writing(), list[SouldError | None]()
+    worn = WornSoul(
+        Wear(name="mika", folder=str(tmp_path), inner_lr=1e-3, keep=9), WEARER, writing.writer
+    )
+    learn(worn, seed=1)
+    worn.learned("one", 5, errors.append)
+    writing.await_news()
+    journaled = on_disk(tmp_path)
+    assert journaled[0] == 5 and journaled[1] != 0
+    learn(worn, seed=2)
+    worn.save("timer", errors.append)
+    writing.await_news()
+    assert on_disk(tmp_path) == journaled and not worn.is_unsaved
+    worn.learned("two", 7, errors.append)
+    writing.await_news()
+    level, sum_ = on_disk(tmp_path)
+    assert level == 12 and sum_ != journaled[1]
+    worn.save("timer", errors.append)
+    writing.await_news()
+    assert on_disk(tmp_path) == (level, sum_)
+    assert errors == [None] * 4
