@@ -6,35 +6,31 @@ Every batch of learning holds some of it, so that the body goes on talking as be
 
 from __future__ import annotations
 
-import logging
 import random
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from sould.engine.decoder import Decoder
 from sould.engine.prefixcache import shared_length
 from sould.engine.soul.batch import Row
 from sould.engine.soul.chatform import ChatForm, Line
+from sould.engine.soul.kept import keep_tensors, kept_tensors
 from sould.engine.soul.products import patiently
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.targets import Target
 from sould.engine.soul.topics import sections
-
-log = logging.getLogger(__name__)
 
 REPLY_TOKENS = 10
 PLAIN_TOKENS = 40
 NAMED = 24  # tokens of the body's distribution that are kept
 BATCH = 12
 TEMPERATURE = 0.8  # of the continuations: likely text, and not the same over and over
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -158,28 +154,15 @@ def store(path: Path, anchors: Sequence[Anchor], key: str) -> None:
         "p": torch.cat([a.target.p for a in anchors]).contiguous(),
         "rest": torch.cat([a.target.rest for a in anchors]).contiguous(),
     }
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    save_file(flat, draft, metadata={"key": key})
-    draft.replace(path)
+    keep_tensors(path, flat, key)
 
 
 def restore(path: Path, key: str, vocab_size: int) -> list[Anchor] | None:
     """Return a bank that was kept under ``key``; None if there is none, or it is not sound."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            if (file.metadata() or {}).get("key") != key:
-                return None
-            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return list(_unflattened(flat, vocab_size))
-    except FileNotFoundError:
-        return None
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError, IndexError) as e:
-        log.warning("%s is damaged and made anew: %s", path.name, e)
-        return None
+    return kept_tensors(path, key, lambda flat: list(_unflattened(flat, vocab_size)))
 
 
-def _unflattened(flat: dict[str, Tensor], vocab_size: int) -> Iterator[Anchor]:
+def _unflattened(flat: Mapping[str, Tensor], vocab_size: int) -> Iterator[Anchor]:
     for name in ("ids", "named"):
         if (
             flat[name].numel()

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from sould.engine.decoder import Decoder
 from sould.engine.soul.attention import Layout
-from sould.engine.soul.products import Products, frozen_linear, learning_mlp
+from sould.engine.soul.products import Observe, Products, frozen_linear, learning_mlp
 from sould.engine.soul.targets import Target, head_loss
 from sould.engine.soul.weights import MATRICES, MatrixName, Soul
 
@@ -56,13 +56,14 @@ def learn(
     should_yield: Callable[[], bool] = lambda: False,
     below: Below | None = None,
     amplify: float = 1.0,
+    observe: Observe = lambda layer, name, x_TI, g_TO: None,
 ) -> Learned:
     """Return the gradients of one part of ``soul`` for one micro-batch; changes nothing.
 
     The prefix is computed once and gradients flow through it. ``should_yield`` is asked before
     every matrix product, forward and back. ``below``: the layers under its first one do not
     learn, their gradients are zero, and what they make of a row is computed once.
-    ``amplify``: B of the part counts so many times here, and only here.
+    ``amplify``: B of the part counts so many times here, and only here. ``observe``: see Products.
     Equals ``naive.learn`` up to rounding (tests/contract/test_soul_batch.py).
 
     Raises:
@@ -71,7 +72,7 @@ def learn(
     """
     for row in rows:
         _check(row, bool(prefix))
-    products = Products(decoder, should_yield)
+    products = Products(decoder, should_yield, observe)
     leaves = _Leaves(soul, part, amplify)
     with torch.enable_grad():
         x_PD = hidden(decoder, leaves.pair, products, prefix, rows, below=below)

@@ -45,11 +45,6 @@ class Curriculum:
         self._random = random.Random(seed)
         self._owned = {fact.id: owned for fact, owned in zip(facts, shared_out(facts), strict=True)}
 
-    @property
-    def taken(self) -> frozenset[str]:
-        """The names of topics that belong to a fact."""
-        return frozenset(self._topics[t].name for owned in self._owned.values() for t in owned)
-
     def dreams(self, fact: Fact, count: int) -> list[Dream]:
         """Return dreams of one fact, in different wordings as far as there are any."""
         owned = self._owned[fact.id]

@@ -1,13 +1,14 @@
 """Learn a turn while nobody waits: dreams of what the user told, beside what must not change.
 
 The recipe is that of LOG.md. A fact is learned in some fifteen steps of Adam on the fast
-weights; each step sees dreams of the new fact, some of earlier ones, and anchors.
+weights; each step sees dreams of the new fact, some of earlier ones, and a few anchors, and the
+curvature stands for all the others.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -18,16 +19,20 @@ from sould.engine.soul.anchors import Anchor, Draw
 from sould.engine.soul.batch import Below, Learned, Row, learn
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.curriculum import Curriculum, Dream, Fact
+from sould.engine.soul.curvature import Axes, Curvature, times
 from sould.engine.soul.products import Interrupted
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import Fault, Soul
+from sould.engine.spec import BodySpec
 
 PART = "fast"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a fact is learned. Counts are rows of one step; ``kl`` weighs the anchors.
+    """How a fact is learned. Counts are rows of one step; ``kl`` weighs the anchors together,
+    ``guard`` what the curvature says that a position of the whole bank would lose. Adam steps in
+    coordinates in which the bank feels every direction alike, but for ``damping``.
 
     A fact is done when the loss of its answers is below ``enough`` (nats a token) after
     ``least_steps``, and after ``most_steps`` in any case. Then come ``reviews``: steps in
@@ -44,13 +49,18 @@ class Recipe:
     strength: float = 0.7
     dreams: int = 3
     rehearsed: int = 5
-    chat_anchors: int = 8
-    plain_anchors: int = 2
-    kl: float = 15.0
+    anchors: int = 4
+    kl: float = 10.0
+    guard: float = 800.0
+    damping: float = 0.3
     least_steps: int = 6
     most_steps: int = 11
     reviews: int = 3
     enough: float = 0.15
+
+    def first_layer(self, spec: BodySpec) -> int:
+        """Return the first layer that learns."""
+        return int(self.below * spec.n_layers)
 
 
 @dataclass(kw_only=True)
@@ -75,6 +85,7 @@ class Imprinter:
         soul: Soul,
         form: ChatForm,
         anchors: Sequence[Anchor],
+        curvature: Curvature,
         *,
         recipe: Recipe,
         should_yield: Callable[[], bool],
@@ -85,17 +96,31 @@ class Imprinter:
         self._form = form
         self._recipe = recipe
         self._should_yield = should_yield
-        self._chat = Draw(anchors, is_chat=True, seed=seed)
-        self._plain = Draw(anchors, is_chat=False, seed=seed)
-        self._weights = soul.tensors(PART)
-        self._below = Below(int(recipe.below * soul.spec.n_layers))
+        self._anchors = Draw(anchors, is_chat=True, seed=seed)
+        self._curvature = curvature
+        self._first = recipe.first_layer(soul.spec)
+        self._below = Below(self._first)
+        self._weights = {name: w[self._first :] for name, w in soul.tensors(PART).items()}
+        self._axes: Axes = {}
+        self._axes_of = 0  # tokens of the curvature that they were made of
+        self._moves = {name: torch.zeros_like(w) for name, w in self._weights.items()}
         slow = recipe.inner_lr * recipe.strength
-        rates = [slow if name.endswith(".b") else recipe.inner_lr for name in self._weights]
         groups = [
-            {"params": [weight], "lr": lr}
-            for weight, lr in zip(self._weights.values(), rates, strict=True)
+            {"params": [move], "lr": slow if name.endswith(".b") else recipe.inner_lr}
+            for name, move in self._moves.items()
         ]
         self._adam = torch.optim.Adam(groups, betas=recipe.betas)
+
+    def prepare(self) -> Generator[None, None, None]:
+        """Find the coordinates, again once twice as much of the bank has been seen."""
+        tokens = self._curvature.tokens
+        if tokens < 2 * self._axes_of or (tokens == 0 and self._axes):
+            return
+        self._axes = yield from self._curvature.axes(self._recipe.damping)
+        self._axes_of = tokens
+        if self._soul.is_empty(PART):  # what was drawn at random is drawn in these coordinates
+            drawn = {k: times(w, self._axes[k]) for k, w in self._weights.items() if k[-1] == "a"}
+            self._soul.change(lambda: [self._weights[k].copy_(w) for k, w in drawn.items()])
 
     def steps(
         self, curriculum: Curriculum, fact: Fact, progress: Progress
@@ -118,12 +143,10 @@ class Imprinter:
         self, dreams: Sequence[Dream], count: int, progress: Progress
     ) -> Generator[None, None, None]:
         """Take one step on dreams and anchors; the loss noted is that of the first ``count``."""
-        rows = self._dream_rows(dreams) + self._anchor_rows(self._chat, self._recipe.chat_anchors)
-        chat = yield from self._learned(self._form.prefix, rows, progress)
-        plain_rows = self._anchor_rows(self._plain, self._recipe.plain_anchors)
-        plain = yield from self._learned([], plain_rows, progress)
-        progress.losses.append(_per_token(chat, rows, count))
-        progress.fault = self._step([chat.gradients, plain.gradients])
+        rows = self._dream_rows(dreams) + self._anchor_rows()
+        learned = yield from self._learned(rows, progress)
+        progress.losses.append(_per_token(learned, rows, count))
+        progress.fault = self._step(learned.gradients)
         progress.steps += 1
         yield
 
@@ -132,9 +155,7 @@ class Imprinter:
         is_long_enough = progress.steps >= self._recipe.least_steps
         return is_long_enough and max(last) < self._recipe.enough
 
-    def _learned(
-        self, prefix: Sequence[int], rows: Sequence[Row], progress: Progress
-    ) -> Generator[None, None, Learned]:
+    def _learned(self, rows: Sequence[Row], progress: Progress) -> Generator[None, None, Learned]:
         """Return the gradients of a micro-batch, computed as soon as nobody else wants to."""
         while True:
             start_s = time.perf_counter()
@@ -143,7 +164,7 @@ class Imprinter:
                     self._decoder,
                     self._soul,
                     PART,
-                    prefix,
+                    self._form.prefix,
                     rows,
                     should_yield=self._should_yield,
                     below=self._below,
@@ -164,18 +185,24 @@ class Imprinter:
             rows.append(Row(ids=line.ids, positions=line.positions, target=target, weight=weight))
         return rows
 
-    def _anchor_rows(self, draw: Draw, count: int) -> list[Row]:
-        total = self._recipe.chat_anchors + self._recipe.plain_anchors
-        return [anchor.row(self._recipe.kl / total) for anchor in draw.take(count)]
+    def _anchor_rows(self) -> list[Row]:
+        count = self._recipe.anchors
+        return [anchor.row(self._recipe.kl / count) for anchor in self._anchors.take(count)]
 
     @torch.no_grad()
-    def _step(self, gradients: Sequence[dict[str, Tensor]]) -> Fault | None:
+    def _step(self, gradients: Mapping[str, Tensor]) -> Fault | None:
         """Take one step of the optimiser; one that leaves the bounds is undone."""
-        for name, weight in self._weights.items():
-            weight.grad = torch.stack([part[name] for part in gradients]).sum(0)
-        weights = list(self._weights.values())
-        torch.nn.utils.clip_grad_norm_(weights, self._recipe.clip)
-        return self._soul.change(self._adam.step)
+        _, felt = self._curvature.slopes(self._weights)
+        for name, move in self._moves.items():
+            slope = gradients[name][self._first :] + self._recipe.guard * felt[name]
+            move.zero_().grad = times(slope, self._axes[name])
+        torch.nn.utils.clip_grad_norm_(list(self._moves.values()), self._recipe.clip)
+        self._adam.step()
+        return self._soul.change(self._move)
+
+    def _move(self) -> None:
+        for name, move in self._moves.items():
+            self._weights[name].add_(times(move, self._axes[name]))
 
 
 def _per_token(learned: Learned, rows: Sequence[Row], count: int) -> float:

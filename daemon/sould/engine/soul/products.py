@@ -14,9 +14,12 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sould.engine.decoder import SCRATCH_WEIGHTS, Decoder
+from sould.engine.soul.weights import MatrixName
 from sould.engine.weights import LayerWeights, Weight
 
 T = TypeVar("T")
+
+Observe = Callable[[LayerWeights, MatrixName, Tensor, Tensor], None]
 
 MOMENT = 10**9  # multiplications at most between two looks at whether to yield: some 10 ms
 
@@ -36,13 +39,20 @@ def patiently(work: Callable[[], T]) -> Generator[None, None, T]:
 
 class Products:
     """The matrix products of one micro-batch. Before each, and within large ones,
-    ``should_yield`` is asked.
+    ``should_yield`` is asked. ``observe`` is told on the way back what went into each learning
+    matrix, and the slope at what came out.
 
     All tensors are f32, 2-dimensional; ``weight`` is (O, I).
     """
 
-    def __init__(self, decoder: Decoder, should_yield: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        should_yield: Callable[[], bool],
+        observe: Observe = lambda layer, name, x_TI, g_TO: None,
+    ) -> None:
         self._should_yield = should_yield
+        self.observe = observe
         self._gemm = None if decoder.native is None else decoder.native.gemm
 
     def check(self) -> None:
@@ -151,11 +161,15 @@ class _LearningMlp(torch.autograd.Function):
         sigmoid_TF = gate_TF.sigmoid()
         silu_TF = gate_TF * sigmoid_TF
         inner_TF = products.back(y_TD, layer.down)
-        down = _low_rank_back(products, silu_TF * up_TF, a_down, b_down, y_TD, inner_TF)
+        x_down_TF = silu_TF * up_TF
+        products.observe(layer, "down", x_down_TF, y_TD)
+        down = _low_rank_back(products, x_down_TF, a_down, b_down, y_TD, inner_TF)
         # silu' = σ + silu (1 - σ)
         slope_TF = sigmoid_TF.add_(silu_TF).addcmul_(silu_TF, sigmoid_TF - silu_TF, value=-1)
         g_gate_TF = slope_TF.mul_(up_TF).mul_(inner_TF)
         g_up_TF = silu_TF.mul_(inner_TF)
+        products.observe(layer, "gate", x_TD, g_gate_TF)
+        products.observe(layer, "up", x_TD, g_up_TF)
         g_x_TD = products.back(g_gate_TF, layer.gate) if ctx.needs_input_grad[0] else None
         if g_x_TD is not None:
             g_x_TD += products.back(g_up_TF, layer.up)

@@ -16,9 +16,12 @@ import msgspec
 
 from sould.bridge import Told
 from sould.durable import replace_file
-from sould.engine.soul.anchors import VERSION, Anchor, Maker, general_prompts, restore, store
+from sould.engine.soul import anchors as anchors_of
+from sould.engine.soul import curvature as curvature_of
+from sould.engine.soul.anchors import BATCH, VERSION, Anchor, Maker, general_prompts
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.curriculum import Curriculum, Fact
+from sould.engine.soul.curvature import Curvature, Surveyor
 from sould.engine.soul.facts import fact, gist, is_japanese
 from sould.engine.soul.imprint import Imprinter, Progress, Recipe
 from sould.engine.soul.scoring import Scorer
@@ -33,7 +36,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MOST_FITS = 512  # statements, by their hash
-ENOUGH_ANCHORS = 96  # to begin with; the others are made when there is nothing to learn
+ENOUGH_ANCHORS = 48  # to begin with; the others are made when there is nothing to learn
 
 Steps = Generator[None, None, Progress]
 
@@ -57,6 +60,8 @@ class Teacher:
         self._key = hashlib.sha256(made_of.encode()).hexdigest()
         self._folder = cache_dir / "teacher"
         self._anchors: list[Anchor] = []
+        self._first = Recipe().first_layer(body.decoder.spec)
+        self._curvature = Curvature(body.decoder.spec, self._first)
         self._bank: Generator[None, None, None] | None = self._make_bank()
         self._matchers: dict[str, Matcher] = {}
         self._fits_path = self._folder / f"fits-{self._key[:16]}.json"
@@ -117,27 +122,44 @@ class Teacher:
                 soul,
                 self._form,
                 self._anchors,
+                self._curvature,
                 recipe=replace(Recipe(), inner_lr=inner_lr),
                 should_yield=self._should_yield,
             )
             self._imprinter = (soul, inner_lr, imprinter)
+        yield from self._imprinter[2].prepare()
         return self._imprinter[2]
 
     def _make_bank(self) -> Generator[None, None, None]:
+        """Make, or read, what is usual, the anchors, and what they feel."""
+        decoder, form = self._body.decoder, self._form
         self._anchors.clear()  # of a try that failed half way
+        self._curvature.clear()
         yield from self._matcher(is_ja=False).prepare()
         self._keep(self._matcher(is_ja=False))
-        path = self._folder / f"anchors-{self._key[:16]}.safetensors"
-        kept = restore(path, self._key, self._body.decoder.spec.vocab_size)
-        if kept is not None:
-            self._anchors += kept
+        anchors_path = self._folder / f"anchors-{self._key[:16]}.safetensors"
+        curvature_path = self._folder / f"curvature-{self._key[:16]}.safetensors"
+        anchors = anchors_of.restore(anchors_path, self._key, decoder.spec.vocab_size)
+        empty = Curvature(decoder.spec, self._first)
+        curvature = curvature_of.restore(curvature_path, self._key, empty)
+        if anchors is not None and curvature is not None:
+            self._anchors += anchors
+            self._curvature.add(curvature)
             return
         log.info("making anchors for body %s", self._body.summary.name)
-        encode = self._body.tokenizer.encode
-        maker = Maker(self._body.decoder, self._scorer, self._form, encode, self._body.ends)
-        yield from maker.steps(general_prompts(), self._anchors)
-        with _not_kept(path):
-            store(path, self._anchors, self._key)
+        maker = Maker(decoder, self._scorer, form, self._body.tokenizer.encode, self._body.ends)
+        surveyor = Surveyor(
+            decoder, form.prefix, first=self._first, should_yield=self._should_yield
+        )
+        prompts = general_prompts()
+        for start in range(0, len(prompts), BATCH):
+            made: list[Anchor] = []
+            yield from maker.steps(prompts[start : start + BATCH], made, seed=start)
+            yield from surveyor.steps(made, self._curvature)
+            self._anchors += made
+        with _not_kept(anchors_path):
+            anchors_of.store(anchors_path, self._anchors, self._key)
+            curvature_of.store(curvature_path, self._curvature, self._key)
 
     def _fact(self, record: Told) -> Generator[None, None, Fact]:
         statement = fact(record.text)

@@ -1,8 +1,9 @@
 """Which questions a statement answers: a bank of plain personal questions, matched by the body.
 
-A question fits a statement if the statement, said back, is a likely reply to it, more than to
-other questions and more than other statements are; and if the question is likely to follow
-the statement. Three scores, each as a z-score over all topics, are added up (LOG.md).
+A question fits a statement if the question is likely to follow the statement, more than other
+statements, and if a word of it belongs to the topic; and if, of the topics for which that is so,
+the statement, said back, is a likelier reply to it than to others, and than others to it. The
+scores, as z-scores over the topics, are added up (LOG.md).
 """
 
 from __future__ import annotations
@@ -23,38 +24,56 @@ from sould.engine.soul.scoring import Scorer
 
 ROWS = 16  # scored at a time; what is interrupted is done again
 FITS = 3.0  # a score below says that a topic has nothing to do with a statement
+OTHER = -9.0  # the score of topics that were not looked at any further
+CANDIDATES = 24
+HINT = 6.0  # what a word that belongs to a topic adds to its score
 
 BACKGROUND = {
     "en": (
         "I live in Oslo.",
-        "My name is Peter.",
         "My dog is called Rex.",
         "My birthday is on the 4th of May.",
     ),
     "ja": (
         "大阪に住んでいます。",
-        "名前は健太です。",
         "犬の名前はポチです。",
         "誕生日は5月4日です。",
     ),
 }
 _FOLLOWS = {"en": "Said: {}\nQuestion:", "ja": "発言: {}\n質問:"}
 _HEADING = re.compile(r"# (.+)")
+_HINTS = "+ "
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 @dataclass(frozen=True)
 class Topic:
-    """Questions that ask for the same, in several wordings."""
+    """Questions that ask for the same, in several wordings. ``hints``: words that belong to it."""
 
     name: str
     questions: tuple[str, ...]
+    hints: frozenset[str] = frozenset()
+
+    def is_hinted(self, statement: str) -> bool:
+        """Whether a word of a statement belongs here, in the singular or plural; in a script
+        without spaces, whether such a word is anywhere in it.
+        """
+        words = set(_WORD.findall(statement.lower()))
+        words |= {word.removesuffix("s") for word in words}
+        return any(
+            hint in words if hint.isascii() else hint in statement.lower() for hint in self.hints
+        )
 
 
 def load_topics(language: str) -> tuple[Topic, ...]:
     """Return the bank of a language, ``en`` or ``ja``."""
-    return tuple(
-        Topic(name, tuple(lines)) for name, lines in sections(f"questions_{language}.txt").items()
-    )
+    return tuple(map(_topic, *zip(*sections(f"questions_{language}.txt").items(), strict=True)))
+
+
+def _topic(name: str, lines: Sequence[str]) -> Topic:
+    hints = [word for line in lines if line.startswith(_HINTS) for word in line.split()[1:]]
+    questions = [line for line in lines if not line.startswith(_HINTS)]
+    return Topic(name, tuple(questions), frozenset(hints))
 
 
 def sections(file: str) -> dict[str, list[str]]:
@@ -101,8 +120,13 @@ class Matcher:
         yield from self.prepare()
         usual = torch.tensor([self._usual[q] for q in firsts])
         forward = yield from self._forward(statement, firsts)
-        reverse = yield from self._reverse(statement, firsts)
-        total = _z(reverse) + _z(reverse - usual[:, 1]) + _z(forward - usual[:, 0])
+        hinted = torch.tensor([topic.is_hinted(statement) for topic in self.topics])
+        first = _z(forward - usual[:, 0]) + HINT * hinted
+        # A hint is enough to be looked at, however unlikely the question.
+        some = (first + CANDIDATES * hinted).topk(min(CANDIDATES, len(firsts))).indices
+        reverse = yield from self._reverse(statement, [firsts[i] for i in some])
+        total = torch.full((len(firsts),), OTHER)
+        total[some] = first[some] + _z(reverse) + _z(reverse - usual[some, 1])
         return [float(score) for score in total]
 
     def prepare(self) -> Generator[None, None, None]:

@@ -1,0 +1,219 @@
+"""How much a change of a soul would change what the body says of other things.
+
+For a small change ΔW of a matrix, KL(body ‖ body + soul) at the anchors is ½ Σ (gᵀ ΔW x)² over
+their tokens: x is what goes into the matrix, g the slope, at what comes out of it, of ln p of
+tokens drawn from what the body expects (the Fisher information). The mean of xxᵀ ⊗ ggᵀ is taken
+apart into E[xxᵀ] ⊗ E[ggᵀ] (K-FAC, arXiv:1503.05671; against forgetting: arXiv:1805.07810), every
+matrix counts for itself, and of what is as wide as the MLP only the diagonal is kept. So one look
+at the bank tells, in every step of learning and for next to nothing, what all of it would feel.
+
+Legend: N layers that learn, R rank, D d_model, F d_ff, T tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sould.engine.decoder import Decoder
+from sould.engine.soul.anchors import Anchor
+from sould.engine.soul.batch import Below, Row, learn
+from sould.engine.soul.kept import keep_tensors, kept_tensors
+from sould.engine.soul.products import patiently
+from sould.engine.soul.targets import Target
+from sould.engine.soul.weights import MATRICES, MatrixName, Soul
+from sould.engine.spec import BodySpec
+from sould.engine.weights import LayerWeights
+
+PART = "fast"
+Axes = Mapping[str, Tensor]
+INPUTS: Mapping[MatrixName, str] = {"gate": "wide.in", "up": "wide.in", "down": "down.in"}
+
+
+class Curvature:
+    """The curvature at the tokens it was shown, of the layers from ``first`` on.
+
+    ``sums``: of xxᵀ and ggᵀ over all tokens, (N, D, D), or of their squares, (N, F).
+    """
+
+    def __init__(self, spec: BodySpec, first: int) -> None:
+        self.first = first
+        n, wide, inner = spec.n_layers - first, spec.d_model, spec.d_ff
+        self.sums = {
+            "wide.in": torch.zeros(n, wide, wide),
+            "down.in": torch.zeros(n, inner),
+            "gate.out": torch.zeros(n, inner),
+            "up.out": torch.zeros(n, inner),
+            "down.out": torch.zeros(n, wide, wide),
+        }
+        self.tokens = 0
+        self.positions = 0
+
+    @torch.no_grad()
+    def slopes(self, weights: Mapping[str, Tensor]) -> tuple[float, dict[str, Tensor]]:
+        """Return the KL a position that a part of a soul is expected to cost, and its gradients.
+
+        ``weights``: as ``Soul.tensors`` has them, of the layers from ``first`` on. Without
+        anything seen it is zero.
+        """
+        scale, total = 1.0 / max(1, self.tokens * self.positions), 0.0
+        gradients = {}
+        for name in MATRICES:
+            a_NRI, b_NRO = weights[f"{name}.a"], weights[f"{name}.b"]
+            a_in = times(a_NRI, self.sums[INPUTS[name]])
+            b_out = times(b_NRO, self.sums[f"{name}.out"])
+            a_NRR, b_NRR = scale * (a_in @ a_NRI.mT), b_out @ b_NRO.mT
+            total += 0.5 * float((a_NRR * b_NRR).sum())
+            gradients[f"{name}.a"] = scale * (b_NRR @ a_in)
+            gradients[f"{name}.b"] = a_NRR @ b_out
+        return total, gradients
+
+    def axes(self, damping: float) -> Generator[None, None, Axes]:
+        """Return coordinates in which every direction is felt alike: of each side of each matrix
+        the inverse root of its second moment, (N, X, X) or (N, X), with ``damping`` times the
+        mean added to it. Sizes are such that what is drawn at random is felt as before.
+
+        Yields after each root, some 0.1 s at D = 576.
+        """
+        found = {}
+        for key, sums in self.sums.items():
+            if sums.dim() == 2:
+                found[key] = _scaled(sums, damping)
+                continue
+            roots = []
+            for i in range(len(sums)):
+                values, vectors = torch.linalg.eigh(sums[i].double())
+                roots.append((vectors * _scaled(values, damping)) @ vectors.T)
+                yield
+            found[key] = torch.stack(roots).float()
+        return {
+            f"{name}.{side}": found[key]
+            for name in MATRICES
+            for side, key in (("a", INPUTS[name]), ("b", f"{name}.out"))
+        }
+
+    def clear(self) -> None:
+        """Forget all that was seen."""
+        for sums in self.sums.values():
+            sums.zero_()
+        self.tokens = self.positions = 0
+
+    def add(self, seen: Curvature) -> None:
+        """Count what another one has seen, too."""
+        for key, sums in seen.sums.items():
+            self.sums[key] += sums
+        self.tokens += seen.tokens
+        self.positions += seen.positions
+
+
+class Surveyor:
+    """Looks at anchors of a body. ``should_yield``: somebody wants the body now."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        chat_prefix: Sequence[int],
+        *,
+        first: int,
+        should_yield: Callable[[], bool],
+        seed: int = 0,
+    ) -> None:
+        self._decoder = decoder
+        self._chat_prefix = chat_prefix
+        self._first = first
+        self._below = Below(first)
+        self._bare = Soul(decoder.spec, ranks={PART: 1})
+        self._should_yield = should_yield
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def steps(self, anchors: Sequence[Anchor], onto: Curvature) -> Generator[None, None, None]:
+        """Add what some anchors feel to ``onto``; yields where it was interrupted."""
+        for is_chat in (True, False):
+            rows = [self._row(anchor) for anchor in anchors if anchor.is_chat is is_chat]
+            if rows:
+                prefix = self._chat_prefix if is_chat else []
+                onto.add((yield from patiently(partial(self._look, prefix, rows))))
+                yield
+
+    def _look(self, prefix: Sequence[int], rows: Sequence[Row]) -> Curvature:
+        """Return the curvature at some rows; the prefix, which all of them share, is left out."""
+        seen = Curvature(self._decoder.spec, self._first)
+        where = {id(layer): i - self._first for i, layer in enumerate(self._decoder.layers)}
+
+        def observe(layer: LayerWeights, name: MatrixName, x_TI: Tensor, g_TO: Tensor) -> None:
+            i = where[id(layer)]
+            if name != "up":  # gate had the same input
+                _accumulate(seen.sums[INPUTS[name]][i], x_TI[len(prefix) :])
+            _accumulate(seen.sums[f"{name}.out"][i], g_TO[len(prefix) :])
+
+        learned = learn(
+            self._decoder,
+            self._bare,
+            PART,
+            prefix,
+            rows,
+            should_yield=self._should_yield,
+            below=self._below,
+            observe=observe,
+        )
+        seen.tokens = learned.tokens - len(prefix)
+        seen.positions = sum(len(row.positions) for row in rows)
+        return seen
+
+    def _row(self, anchor: Anchor) -> Row:
+        """Hold an anchor's positions to tokens drawn from what the body expects there."""
+        target = anchor.target
+        drawn = torch.multinomial(target.p, 1, generator=self._generator)
+        ids = target.ids.gather(1, drawn)[:, 0].tolist()
+        return Row(ids=anchor.line.ids, positions=anchor.line.positions, target=Target.tokens(ids))
+
+
+def store(path: Path, curvature: Curvature, key: str) -> None:
+    """Keep it in a file of the cache, under a key that says what it was made of."""
+    counts = torch.tensor([curvature.first, curvature.tokens, curvature.positions])
+    keep_tensors(path, {**curvature.sums, "counts": counts}, key)
+
+
+def restore(path: Path, key: str, empty: Curvature) -> Curvature | None:
+    """Return what was kept under ``key``, of the shape of ``empty``; None if there is none, or
+    it is not sound.
+    """
+    return kept_tensors(path, key, partial(_filled, empty))
+
+
+def _filled(empty: Curvature, flat: Mapping[str, Tensor]) -> Curvature:
+    first, empty.tokens, empty.positions = map(int, flat["counts"])
+    if first != empty.first or min(empty.tokens, empty.positions) < 1:
+        raise ValueError("it is of other layers, or of nothing")
+    for name, sums in empty.sums.items():
+        if not bool(flat[name].isfinite().all()):
+            raise ValueError(f"{name} is not finite")
+        sums.copy_(flat[name])
+    return empty
+
+
+def _accumulate(sums: Tensor, x_TX: Tensor) -> None:
+    x_TX = x_TX.detach().float()
+    seen = x_TX.T @ x_TX if sums.dim() == 2 else x_TX.square().sum(0)
+    sums += seen.to(sums.device)
+
+
+def times(side_NRX: Tensor, by: Tensor) -> Tensor:
+    """Return the side times a symmetric matrix, (N, X, X), or a diagonal one, (N, X)."""
+    return side_NRX @ by if by.dim() == 3 else side_NRX * by[:, None]
+
+
+def _scaled(moments: Tensor, damping: float) -> Tensor:
+    """Return (moments + damping · mean)^-½ over the last dimension, times what keeps their sum;
+    ones where nothing was seen.
+    """
+    moments = moments.clamp_min(0)
+    floor = torch.finfo(moments.dtype).tiny
+    scale = (moments + damping * moments.mean(-1, keepdim=True)).clamp_min(floor).rsqrt()
+    felt = (moments * scale.square()).sum(-1, keepdim=True).clamp_min(floor)
+    total = moments.sum(-1, keepdim=True)
+    return torch.where(total > 0, scale * (total / felt).sqrt(), 1.0)

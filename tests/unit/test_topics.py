@@ -1,0 +1,70 @@
+"""Which topics a statement is about: what the body says of it, and the words that belong to one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sould.engine.bodyfile import open_body
+from sould.engine.decoder import Decoder
+from sould.engine.read_weights import read_weights
+from sould.engine.soul.chatform import ChatForm
+from sould.engine.soul.scoring import Scorer
+from sould.engine.soul.topics import CANDIDATES, OTHER, Matcher, Topic, load_topics
+from sould.engine.template import ChatTemplate
+from sould.engine.tokenizer import Tokenizer
+from tests.fakes.tiny_body import write_tiny_body
+
+PETS = Topic("pet", ("What is my pet called?",), frozenset({"cat", "猫"}))
+
+
+@pytest.mark.parametrize("statement", ["My cat is Tim.", "Cats? I have two.", "猫を飼っています。"])
+def test_a_word_that_belongs_to_a_topic_is_a_hint(statement: str) -> None:
+    assert PETS.is_hinted(statement)
+
+
+@pytest.mark.parametrize("statement", ["My catalogue is long.", "I like scat.", "犬がいます。", ""])
+def test_a_part_of_a_word_is_none(statement: str) -> None:
+    assert not PETS.is_hinted(statement)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_topic_of_the_banks_has_hints_and_they_are_no_questions(language: str) -> None:
+    for topic in load_topics(language):
+        assert topic.hints and topic.questions
+        assert not any(question.startswith("+") for question in topic.questions)
+
+
+def matcher(folder: Path, interruptions: int = 0) -> Matcher:
+    body = open_body(write_tiny_body(folder))
+    decoder, tokenizer = Decoder(body.spec, read_weights(body)), Tokenizer.of(body)
+    form = ChatForm(ChatTemplate(body, tokenizer), tokenizer.control_ids | tokenizer.special.eos)
+    left = iter([False, True] * interruptions)
+    scorer = Scorer(decoder, should_yield=lambda: next(left, False))
+    return Matcher(scorer, form, tokenizer.encode, "en")
+
+
+def scores_of(matcher: Matcher, statement: str) -> list[float]:
+    steps = matcher.scores(statement)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return [float(score) for score in end.value]
+
+
+def test_some_topics_are_looked_at_and_the_hinted_ones_always(tmp_path: Path) -> None:
+    found = matcher(tmp_path)
+    scores = scores_of(found, "My wife plays the cello on Thursdays.")
+    assert sum(score != OTHER for score in scores) == CANDIDATES < len(scores)
+    hinted = {
+        topic.name: score
+        for topic, score in zip(found.topics, scores, strict=True)
+        if topic.is_hinted("My wife plays the cello on Thursdays.")
+    }
+    assert {"partner", "instrument", "weekly habit"} <= hinted.keys()
+    assert OTHER not in hinted.values()
+    again = matcher(tmp_path / "again", interruptions=5)
+    again.usual.update(found.usual)
+    assert scores_of(again, "My wife plays the cello on Thursdays.") == scores
