@@ -25,12 +25,12 @@ from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.targets import Target
 from sould.engine.soul.topics import sections
 
-REPLY_TOKENS = 10
+REPLY_TOKENS = 16
 PLAIN_TOKENS = 40
 NAMED = 24  # tokens of the body's distribution that are kept
 BATCH = 12
 TEMPERATURE = 0.8  # of the continuations: likely text, and not the same over and over
-VERSION = "2"
+VERSION = "3"
 
 
 @dataclass(frozen=True)
