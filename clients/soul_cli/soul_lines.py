@@ -12,6 +12,7 @@ from soul_cli import output
 if TYPE_CHECKING:
     from soul_cli.texts import Texts
     from soul_client.wire import (
+        SleepReport,
         SoulDifference,
         SoulFile,
         SoulGenerations,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     )
 
 SHOWN_HEX = 12
+LEARNS = ("imprinting", "dreaming")
 MATRICES = ("gate", "up", "down")
 
 
@@ -34,9 +36,9 @@ def status_lines(texts: Texts, soul: SoulStatus) -> list[str]:
     return lines
 
 
-def status_rows(texts: Texts, soul: SoulStatus, *, is_imprinting: bool) -> list[tuple[str, str]]:
-    """Return the soul in use as rows of ``soul status``."""
-    state = "imprinting" if is_imprinting else "worn" if soul.worn else "not_worn"
+def status_rows(texts: Texts, soul: SoulStatus, *, doing: str) -> list[tuple[str, str]]:
+    """Return the soul in use as rows of ``soul status``; ``doing``: the daemon's state."""
+    state = doing if doing in LEARNS else "worn" if soul.worn else "not_worn"
     shown = texts(f"soul.is.{state}")
     line = texts("soul.status_line", name=soul.name, level=soul.level, state=shown)
     rows = [(texts("status.soul"), line)]
@@ -46,6 +48,25 @@ def status_rows(texts: Texts, soul: SoulStatus, *, is_imprinting: bool) -> list[
     if soul.problem:
         rows.append((texts("status.problem"), output.for_terminal(soul.problem)))
     return rows
+
+
+def report_lines(texts: Texts, report: SleepReport) -> list[str]:
+    """Return what came of a night."""
+    if report.before is None or report.after is None:
+        return [texts(f"sleep.{report.outcome}")]
+    why = output.for_terminal(report.why)
+    lines = [texts(f"sleep.{report.outcome}", duration=output.duration(report.seconds), why=why)]
+    for when, marks in (("before", report.before), ("after", report.after)):
+        lines.append(
+            "  "
+            + texts(
+                f"sleep.{when}",
+                recalled=marks.recalled,
+                facts=marks.facts,
+                drift=f"{marks.drift:.3f}",
+            )
+        )
+    return lines
 
 
 def _saved(texts: Texts, soul: SoulStatus) -> str:

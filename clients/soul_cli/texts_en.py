@@ -53,6 +53,13 @@ TEXTS = {
     ),
     "command.import": "Take the soul of FILE in, by its own name or another; it is not used yet.",
     "command.verify": "Check every bit of a .soul FILE, and say what it is.",
+    "command.sleep": (
+        "Let the soul in use go over what it was told, as dreams.\n\n"
+        "It sits an exam in wordings it never dreamt; what does not pass is rolled back. You can "
+        "talk meanwhile; Ctrl-C or 'soul wake' wakes it, and it is as it was in the evening."
+    ),
+    "command.wake": "Wake the soul that is asleep; it is as it was in the evening.",
+    "command.report": "Show what came of the last night.",
     "command.exam": (
         "Ask the questions of FILE, a persona or a general quiz, and score the answers.\n\n"
         "Each is asked on its own: empty context, greedy, off the record. It is not scored if "
@@ -158,6 +165,10 @@ TEXTS = {
     "stage.loading": "loading the body",
     "stage.prefill": "reading",
     "stage.imprinting": "learning",
+    "stage.preparing": "preparing to learn",
+    "stage.gathering": "gathering what was told",
+    "stage.dreaming": "dreaming",
+    "stage.examining": "examining",
     "stage.probing": "asking both",
     "stage.downloading": "fetching the body",
     "stage.checking": "checking the body",
@@ -181,6 +192,7 @@ TEXTS = {
     "state.loading": "loading",
     "state.answering": "answering",
     "state.imprinting": "learning",
+    "state.dreaming": "dreaming",
     "state.pulling": "fetching a body",
     "state.stopping": "ending",
     "state.absent": "not started",
@@ -217,6 +229,7 @@ TEXTS = {
     "soul.status_line": "{name}, level {level}, {state}",
     "soul.is.worn": "in use",
     "soul.is.imprinting": "learning now",
+    "soul.is.dreaming": "dreaming",
     "soul.is.not_worn": "not on a body now",
     "soul.pending": "{count} still to be learned",
     "soul.saved": "saved {when} as number {generation}",
@@ -247,7 +260,15 @@ TEXTS = {
     "why.diff": "before it was compared",
     "why.copy": "copied",
     "why.unload": "the body was unloaded",
+    "why.evening": "before it slept",
     "why.sleep": "sleep",
+    "sleep.kept": "slept {duration}: what it dreamt is kept",
+    "sleep.rolled_back": "slept {duration}: not kept, it is as it was: {why}",
+    "sleep.nothing": "nothing to go over: nothing was told since the last night",
+    "sleep.before": "before: {recalled} of {facts} facts recalled, drift {drift}",
+    "sleep.after": "after: {recalled} of {facts} facts recalled, drift {drift}",
+    "wake.woken": "awake; the night is not kept",
+    "wake.awake": "it is not asleep",
     "save.copied": "a copy of it is called {name}",
     "reset.confirm": "Let {name} forget all it has learned (level {level})? 'soul undo' undoes it.",
     "reset.undo": "'{command}' brings back what it knew.",
@@ -399,6 +420,9 @@ TEXTS = {
     "chat.help.save": "save the soul now; with NAME, a copy too",
     "chat.help.load": "talk to the soul NAME, or to the one in a .soul FILE",
     "chat.help.history": "the saved states of the soul",
+    "chat.help.sleep": "let the soul go over the day as dreams",
+    "chat.help.wake": "wake it; the night is not kept",
+    "chat.help.report": "show what came of the last night",
     "chat.help.undo": "go back N saved states of the soul",
     "chat.help.diff": "compare two souls ('-': the bare body) and what they answer",
     "chat.help.reset": "let the soul forget all it has learned; /undo brings it back",

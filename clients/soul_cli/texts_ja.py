@@ -55,6 +55,13 @@ TEXTS = {
         "FILE のソウルを、元の名前または別の名前で取り込みます。まだ使い始めません。"
     ),
     "command.verify": ".soul ファイルを隅々まで検査し、内容を表示します。",
+    "command.sleep": (
+        "使っているソウルに、聞いたことを夢で復習させます。\n\n"
+        "夢に出なかった言い回しで試験をし、通らなければ元に戻します。その間も話せます。Ctrl-C か "
+        "'soul wake' で起こすと、寝る前のままです。"
+    ),
+    "command.wake": "眠っているソウルを起こします。寝る前のままです。",
+    "command.report": "最後の夜の結果を表示します。",
     "command.exam": (
         "FILE(ペルソナまたは一般知識クイズ)の質問をして、答えを採点します。\n\n"
         "質問は一つずつ、空の文脈で、最も確からしいトークンを選び、オフレコで行います。"
@@ -160,6 +167,10 @@ TEXTS = {
     "stage.loading": "ボディを読み込んでいます",
     "stage.prefill": "読んでいます",
     "stage.imprinting": "学んでいます",
+    "stage.preparing": "学ぶ準備をしています",
+    "stage.gathering": "聞いたことを集めています",
+    "stage.dreaming": "夢を見ています",
+    "stage.examining": "試験をしています",
     "stage.probing": "両方に質問しています",
     "stage.downloading": "ボディを取得しています",
     "stage.checking": "ボディを検査しています",
@@ -183,6 +194,7 @@ TEXTS = {
     "state.loading": "読み込み中",
     "state.answering": "応答中",
     "state.imprinting": "学習中",
+    "state.dreaming": "夢を見ています",
     "state.pulling": "ボディを取得中",
     "state.stopping": "終了中",
     "state.absent": "未起動",
@@ -219,6 +231,7 @@ TEXTS = {
     "soul.status_line": "{name}、レベル {level}、{state}",
     "soul.is.worn": "使用中",
     "soul.is.imprinting": "学習中",
+    "soul.is.dreaming": "夢を見ています",
     "soul.is.not_worn": "今はボディに付いていません",
     "soul.pending": "学習待ち {count} 件",
     "soul.saved": "{when} に {generation} 番として保存",
@@ -249,7 +262,15 @@ TEXTS = {
     "why.diff": "比較の前",
     "why.copy": "複製",
     "why.unload": "ボディの解放",
+    "why.evening": "寝る前",
     "why.sleep": "睡眠",
+    "sleep.kept": "{duration} 眠りました。夢で学んだことを残します",
+    "sleep.rolled_back": "{duration} 眠りましたが、残さず元に戻しました: {why}",
+    "sleep.nothing": "復習することがありません。前の夜から何も聞いていません",
+    "sleep.before": "前: {facts} 件中 {recalled} 件を覚えています。ずれ {drift}",
+    "sleep.after": "後: {facts} 件中 {recalled} 件を覚えています。ずれ {drift}",
+    "wake.woken": "起きました。この夜の分は残しません",
+    "wake.awake": "眠っていません",
     "save.copied": "複製の名前は {name} です",
     "reset.confirm": (
         "{name} に、学んだことをすべて忘れさせますか(レベル {level})? 'soul undo' で戻せます。"
@@ -406,6 +427,9 @@ TEXTS = {
     "chat.help.save": "ソウルを今すぐ保存。NAME があれば複製も作る",
     "chat.help.load": "ソウル NAME、または .soul ファイルのソウルと話す",
     "chat.help.history": "ソウルの保存された状態の一覧",
+    "chat.help.sleep": "ソウルに一日を夢で復習させる",
+    "chat.help.wake": "起こす(この夜の分は残らない)",
+    "chat.help.report": "最後の夜の結果を見る",
     "chat.help.undo": "ソウルを N 個前に保存された状態に戻す",
     "chat.help.diff": "二つのソウル(「-」ならソウルなし)とその答えを比べる",
     "chat.help.reset": "学んだことをすべて忘れさせる(/undo で戻せる)",

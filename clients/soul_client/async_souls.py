@@ -9,6 +9,7 @@ from soul_client import calls
 from soul_client.calls import Call
 from soul_client.stream import OnUpdate
 from soul_client.wire import (
+    SleepReport,
     SoulDifference,
     SoulFile,
     SoulGenerations,
@@ -63,6 +64,17 @@ class AsyncSouls:
     async def soul_reset(self, *, on_update: OnUpdate | None = None) -> SoulStatus:
         """Make the soul in use forget all it learned; ``soul_undo`` brings it back."""
         return await self._finish(calls.soul_reset(), on_update)
+
+    async def soul_sleep(self, *, on_update: OnUpdate | None = None) -> SleepReport:
+        """Let the soul in use go over what it was told, as dreams, while nobody talks to it.
+
+        It is over when the report comes; stopping it wakes the soul, which is as it was.
+        """
+        return await self._finish(calls.soul_sleep(), on_update)
+
+    async def soul_report(self) -> SleepReport:
+        """Return the report of the last night."""
+        return await self._finish(calls.soul_report())
 
     async def soul_export(
         self,

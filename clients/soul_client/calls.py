@@ -185,6 +185,16 @@ def soul_reset() -> Call[wire.SoulStatus]:
     return _call("soul.reset", wire.Empty(), wire.SoulStatus)
 
 
+def soul_sleep() -> Call[wire.SleepReport]:
+    """Let the soul in use go over what it was told, as dreams."""
+    return _call("soul.sleep", wire.Empty(), wire.SleepReport)
+
+
+def soul_report() -> Call[wire.SleepReport]:
+    """Ask for the report of the last night."""
+    return _call("soul.report", wire.Empty(), wire.SleepReport)
+
+
 def soul_export(path: str, name: str = "", *, replace: bool = False) -> Call[wire.SoulFile]:
     """Copy a soul ("" is the one in use) to an absolute path."""
     params = wire.SoulExport(path=path, name=name, replace=replace)

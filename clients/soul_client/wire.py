@@ -541,6 +541,35 @@ class SoulStatus(WireStruct, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class SleepMarks(WireStruct, frozen=True, kw_only=True):
+    """An exam in the middle of the night, with wordings that no dream had.
+
+    ``recalled``: facts that a greedy reply states word by word. ``drift``: how far what is said
+    of other things is from the bare body, KL in nats a token.
+    """
+
+    recalled: int
+    facts: int
+    drift: float
+
+
+class SleepReport(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.sleep``. ``kept``: the soul is a new one; else it is as it was.
+
+    ``why``: what it was not kept for, or why there was nothing to do. ``level``: after it.
+    """
+
+    outcome: Literal["kept", "rolled_back", "nothing"]
+    why: str = ""
+    soul: str = ""
+    before: SleepMarks | None = None
+    after: SleepMarks | None = None
+    steps: int = 0
+    seconds: float = 0.0
+    level: int = 0
+    began: str = ""
+
+
 class TextScore(WireStruct, frozen=True, kw_only=True):
     """``text.score``: how likely each text is to the body, with its soul or ``bare``.
 
@@ -589,7 +618,7 @@ class Status(WireStruct, frozen=True, kw_only=True):
     daemon_id: str
     pid: int
     uptime_s: float
-    state: Literal["idle", "loading", "answering", "imprinting", "pulling", "stopping"]
+    state: Literal["idle", "loading", "answering", "dreaming", "imprinting", "pulling", "stopping"]
     config: str
     workspace: str
     engine: EngineStatus
@@ -674,6 +703,8 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.import": (SoulImport, SoulFile),
     "soul.verify": (SoulVerify, SoulVerified),
     "soul.diff": (SoulDiff, SoulDifference),
+    "soul.sleep": (Empty, SleepReport),
+    "soul.report": (Empty, SleepReport),
     "text.score": (TextScore, TextScored),
     "config.show": (Empty, ConfigShown),
 }

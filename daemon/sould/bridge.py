@@ -17,6 +17,7 @@ from soul_client.wire import (
     Finish,
     LoadedBody,
     Sampling,
+    SleepReport,
     SoulDiff,
     SoulDifference,
     TextScore,
@@ -152,6 +153,21 @@ class Imprinted(Struct, frozen=True, kw_only=True):
     fault: str = ""
 
 
+class Sleep(Struct, frozen=True, kw_only=True):
+    """``soul.sleep``: go over records as dreams, oldest first, while nobody wants a reply; what
+    passes the exam is written to the slow weights, and the fast ones are cleared.
+    """
+
+    records: list[Told]
+
+
+class Slept(Struct, frozen=True, kw_only=True):
+    """Result of ``soul.sleep``: what was worn stays unless ``report.outcome`` is "kept"."""
+
+    report: SleepReport
+    worn: Worn
+
+
 ENGINE_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "load": (Load, LoadedBody),
     "generate": (Generate, Generated),
@@ -159,6 +175,7 @@ ENGINE_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.save": (Save, Worn),
     "soul.diff": (SoulDiff, SoulDifference),
     "imprint": (Imprint, Imprinted),
+    "soul.sleep": (Sleep, Slept),
     "text.score": (TextScore, TextScored),
     "memory": (Empty, Memory),
 }

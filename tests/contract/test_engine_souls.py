@@ -12,19 +12,22 @@ from msgspec.structs import replace
 from soul_client.wire import (
     Empty,
     ErrorCode,
+    Kind,
     Sampling,
     SoulDiff,
     SoulDifference,
     TextScore,
     TextScored,
 )
-from sould.bridge import Imprint, Imprinted, Memory, Save, Told, Wear, Worn
+from sould.bridge import Imprint, Imprinted, Memory, Save, Sleep, Slept, Told, Wear, Worn
 from sould.engine.souls import PROBE
 from sould.soulfile.home import SoulHome
+from sould.soulfile.record import read
 from tests.fakes.engine_client import EngineClient, talk
 from tests.fakes.tiny_body import write_tiny_body
 
 FACT = Told(id="20260102T030405-9a0bcafeu", text="I live in Bath, near the station.")
+OTHER = Told(id="20260102T030405-aaaacafeu", text="My cat is called Biscuit.")
 SMALL_TALK = Told(id="20260102T030406-9a0bcafeu", text="What is rain?")
 TEXT = TextScore(texts=["You live in Bath."])
 
@@ -128,6 +131,54 @@ def test_a_lesson_gives_way_and_can_be_stopped(engine: EngineClient, home: SoulH
     assert answer.error is not None
     assert answer.error.code is ErrorCode.CANCELLED
     assert ask(engine, "soul.save", Save(why="exit")).taught == []
+
+
+def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
+    tmp_path: Path, engine: EngineClient, body: Path, cache: Path, home: SoulHome
+) -> None:
+    wear(engine, home)
+    imprint(engine, FACT)
+    level = len(FACT.text) + len(OTHER.text)
+    slept = ask(engine, "soul.sleep", Sleep(records=[FACT, OTHER, SMALL_TALK]))
+    assert isinstance(slept, Slept)
+    report = slept.report
+    assert (report.outcome, report.why, report.level) == ("kept", "", level), report
+    assert report.before is not None and report.after is not None
+    assert (report.after.facts, report.before.facts) == (2, 2) and report.steps > 0
+    assert sorted(slept.worn.taught) == [FACT.id, OTHER.id] and not slept.worn.is_unsaved
+    morning, bare = nats(engine), nats(engine, bare=True)
+    assert morning != bare
+    newest, _ = home.newest()
+    assert newest is not None
+    record = read(newest.path)
+    assert record.meta.config["why"] == "sleep"
+    assert record.tensors and all(".slow." in name for name in record.tensors)
+    again = ask(engine, "soul.sleep", Sleep(records=[FACT, OTHER]))
+    assert isinstance(again, Slept) and again.report.outcome == "nothing"
+    engine.process.kill()
+    engine.process.wait()
+    (tmp_path / "second").mkdir()
+    with EngineClient(tmp_path / "second") as second:
+        second.load(body, cache_dir=str(cache))
+        assert wear(second, home).level == level
+        assert nats(second) == morning
+
+
+def test_a_night_can_be_stopped_and_leaves_no_trace(engine: EngineClient, home: SoulHome) -> None:
+    wear(engine, home)
+    imprint(engine, FACT)
+    evening = nats(engine)
+    night = engine.send("soul.sleep", Sleep(records=[FACT, OTHER]))
+    while True:
+        header, raw = engine.receive()
+        if header.kind is Kind.PROGRESS and raw["stage"] == "dreaming" and raw["done"]:
+            break
+    score = engine.send("text.score", TEXT)
+    engine.cancel(night)
+    scored, stopped = engine.wait(score, night)
+    assert scored.result["nats"] == [evening], "at night the soul of the evening answers"
+    assert stopped.error is not None and stopped.error.code is ErrorCode.CANCELLED
+    assert nats(engine) == evening
 
 
 def test_replies_are_the_soul_s_or_bare(engine: EngineClient, home: SoulHome) -> None:

@@ -2,7 +2,8 @@
 
 Of a record's text, ``;`` between orders: ``imprint S`` takes so long to learn, ``unteachable``
 fails, ``poison`` ends the process by SIGKILL, ``slow student`` never ends nor stops,
-``small talk`` tells nothing.
+``small talk`` tells nothing. A night lasts as long as the records say: ``sleep S`` each;
+``nightmare`` is rolled back.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ from soul_client.wire import (
     Kind,
     LoadedBody,
     Probed,
+    Progress,
+    SleepMarks,
+    SleepReport,
     SoulDiff,
     SoulDifference,
     TextScore,
     TextScored,
 )
-from sould.bridge import Imprint, Imprinted, Save, Wear, Worn
+from sould.bridge import Imprint, Imprinted, Save, Sleep, Slept, Wear, Worn
 from sould.errors import SouldError, SoulInvalid
 from sould.soulfile.header import require_body
 from sould.soulfile.home import SoulHome
@@ -85,6 +89,8 @@ class FakeSoul:
                 self._engine.send(Kind.DONE, id_, self._save(params))
             case Imprint():
                 yield from self._imprint(id_, params)
+            case Sleep():
+                yield from self._sleep(id_, params)
             case SoulDiff():
                 probes = [Probed(ask=ask, a=params.a, b=params.b) for ask in params.probes]
                 found = SoulDifference(a=params.a, b=params.b, layers=[], probes=probes)
@@ -188,6 +194,42 @@ class FakeSoul:
             fault=fault,
         )
         self._engine.send(Kind.DONE, id_, done)
+
+    def _sleep(self, id_: str, order: Sleep) -> Iterator[None]:
+        orders = [part.strip() for r in order.records for part in r.text.split(";")]
+        count, new = len(order.records), {r.id for r in order.records} - self._taught
+        if not new:
+            report = SleepReport(outcome="nothing", why="nothing new", level=self._level)
+            return self._engine.send(Kind.DONE, id_, Slept(report=report, worn=self._worn()))
+        left_s = sum(float(part.split()[1]) for part in orders if part.startswith("sleep "))
+        while left_s > 0 or self._engine.replies:
+            if id_ in self._engine.cancelled:
+                error = Error(code=ErrorCode.CANCELLED, message="stopped")
+                return self._engine.send(Kind.ERROR, id_, error)
+            self._engine.send(Kind.PROGRESS, id_, Progress(stage="dreaming", done=1, total=2))
+            time.sleep(STEP_S)
+            left_s -= 0 if self._engine.replies else STEP_S
+            yield
+        is_kept = "nightmare" not in orders
+        if is_kept:
+            self._level += sum(
+                len(r.text.split())
+                for r in order.records
+                if r.id not in self._taught | self._learned
+            )
+            self._learned |= new
+            self._write_journal()
+            self._save(Save(why="sleep"))
+        report = SleepReport(
+            outcome="kept" if is_kept else "rolled_back",
+            why="" if is_kept else "it was a nightmare",
+            before=SleepMarks(recalled=0, facts=count, drift=0.0),
+            after=SleepMarks(recalled=count, facts=count, drift=0.01),
+            steps=7,
+            seconds=0.5,
+            level=self._level,
+        )
+        return self._engine.send(Kind.DONE, id_, Slept(report=report, worn=self._worn()))
 
     def _write_journal(self) -> None:
         assert self._home is not None

@@ -16,6 +16,11 @@ from tests.fakes.fake_daemon import FakeDaemon, answer, fake_daemon
 
 STATUS = wire.SoulStatus(name="mika", level=7)
 FILE = wire.SoulFile(name="mika", path="/x.soul", size_bytes=1)
+REPORT = wire.SleepReport(
+    outcome="kept",
+    before=wire.SleepMarks(recalled=1, facts=3, drift=0.5),
+    after=wire.SleepMarks(recalled=3, facts=3, drift=0.25),
+)
 CASES: list[tuple[str, str, tuple[Any, ...], dict[str, Any], dict[str, Any], Any]] = [
     ("souls", "soul.list", (), {}, {}, wire.SoulList(souls=[])),
     ("soul_use", "soul.use", ("mika",), {}, {"name": "mika"}, STATUS),
@@ -30,6 +35,8 @@ CASES: list[tuple[str, str, tuple[Any, ...], dict[str, Any], dict[str, Any], Any
     ("soul_undo", "soul.undo", (2,), {}, {"steps": 2, "to": None}, STATUS),
     ("soul_undo", "soul.undo", (), {"to": 5}, {"steps": 1, "to": 5}, STATUS),
     ("soul_reset", "soul.reset", (), {}, {}, STATUS),
+    ("soul_sleep", "soul.sleep", (), {}, {}, REPORT),
+    ("soul_report", "soul.report", (), {}, {}, REPORT),
     (
         "soul_export", "soul.export", ("/x.soul", "mika"), {"replace": True},
         {"path": "/x.soul", "name": "mika", "replace": True}, FILE,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from soul_cli import naming, soul_lines
 from soul_cli.chat.command import Command, Misused
 from soul_cli.chat.conversation import Conversation
+from soul_cli.commands.sleep import wake_up
 from soul_cli.waiting import Waiting
 from soul_client.client import Client
 from soul_client.stream import OnUpdate
@@ -119,6 +120,22 @@ def _verify(conversation: Conversation, argument: str) -> str:
     return "\n".join(soul_lines.verified_lines(texts, found))
 
 
+def _sleep(conversation: Conversation, argument: str) -> str:
+    with Waiting(conversation.settings.texts) as waiting:
+        report = conversation.client.soul_sleep(on_update=waiting.update)
+    return "\n".join(soul_lines.report_lines(conversation.settings.texts, report))
+
+
+def _wake(conversation: Conversation, argument: str) -> str:
+    woken = wake_up(conversation.client)
+    return conversation.settings.texts("wake.woken" if woken else "wake.awake")
+
+
+def _report(conversation: Conversation, argument: str) -> str:
+    report = conversation.client.soul_report()
+    return "\n".join(soul_lines.report_lines(conversation.settings.texts, report))
+
+
 def _begin(conversation: Conversation, ask: Callable[[Client, OnUpdate], SoulStatus]) -> str:
     """Let the soul be changed, and begin a new conversation with it."""
     shown = _change(conversation, ask)
@@ -153,6 +170,9 @@ def _usage(conversation: Conversation, name: str) -> str:
 
 NEW = Command("new", _new, "[NAME]")
 COMMANDS = (
+    Command("sleep", _sleep),
+    Command("wake", _wake),
+    Command("report", _report),
     Command("souls", _souls),
     Command("use", _use, "NAME"),
     Command("save", _save, "[NAME]"),

@@ -103,8 +103,7 @@ def status_rows(settings: Settings, now: Status) -> list[tuple[str, str]]:
     if now.body is not None:
         rows[-1] = texts("status.body"), texts("status.body_loaded", **_fields(now.body))
     if now.soul is not None:
-        is_imprinting = now.state == "imprinting"
-        rows += soul_lines.status_rows(texts, now.soul, is_imprinting=is_imprinting)
+        rows += soul_lines.status_rows(texts, now.soul, doing=now.state)
     rows.append((texts("status.memory"), texts("memory.on" if now.memory else "memory.off")))
     if not now.diary_writable:
         rows.append((texts("status.diary"), texts("status.diary_unwritable")))

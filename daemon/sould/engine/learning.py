@@ -9,8 +9,10 @@ from threading import Event
 
 from msgspec import Struct
 
-from sould.bridge import Imprint, Imprinted
+from soul_client.wire import SleepReport
+from sould.bridge import Imprint, Imprinted, Sleep, Slept
 from sould.engine.soul.imprint import Progress
+from sould.engine.soul.night import Dreaming, Dreamt
 from sould.engine.soul.teacher import Steps, Teacher
 from sould.engine.soul.worn import WornSoul
 from sould.errors import Cancelled, NotFound, SouldError
@@ -18,21 +20,25 @@ from sould.errors import Cancelled, NotFound, SouldError
 log = logging.getLogger(__name__)
 
 Answer = Callable[[str, Struct | Exception], None]
+Tell = Callable[[str, Struct], None]
 
 
 class _Lesson:
-    def __init__(self, id_: str, params: Imprint, stop: Event) -> None:
+    def __init__(self, id_: str, params: Imprint | Sleep, stop: Event) -> None:
         self.id = id_
         self.params = params
         self.stop = stop
-        self.steps: Steps | None = None
+        self.steps: Steps | Dreaming | None = None
 
 
 class Learning:
-    """The lessons asked for. ``answer`` is told of each one's end, once."""
+    """The lessons asked for; a night is the longest of them. ``answer`` is told of each one's
+    end, once, ``tell`` how far it is.
+    """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, tell: Tell) -> None:
         self._answer = answer
+        self._tell = tell
         self._lessons: deque[_Lesson] = deque()
         self._worn: WornSoul | None = None
         self._teacher: Teacher | None = None
@@ -51,8 +57,8 @@ class Learning:
         for lesson in lessons:
             self._answer(lesson.id, Cancelled("another soul is worn now"))
 
-    def submit(self, id_: str, params: Imprint, stop: Event) -> None:
-        """Learn a record when there is time."""
+    def submit(self, id_: str, params: Imprint | Sleep, stop: Event) -> None:
+        """Learn a record, or sleep, when there is time."""
         self._lessons.append(_Lesson(id_, params, stop))
 
     def step(self) -> None:
@@ -70,10 +76,14 @@ class Learning:
             if lesson.steps is None and not self._begun(lesson, self._worn, self._teacher):
                 return
             assert lesson.steps is not None
-            next(lesson.steps)
+            if (message := next(lesson.steps)) is not None:
+                self._tell(lesson.id, message)
         except StopIteration as end:
             assert self._worn is not None and self._teacher is not None
-            self._learned(lesson, end.value, self._worn, self._teacher)
+            if isinstance(lesson.params, Sleep):
+                self._slept(lesson, lesson.params, end.value, self._worn, self._teacher)
+            else:
+                self._learned(lesson, lesson.params, end.value, self._worn, self._teacher)
         except Exception as error:
             self._end(lesson, error)
 
@@ -89,6 +99,8 @@ class Learning:
 
     def _begun(self, lesson: _Lesson, worn: WornSoul, teacher: Teacher) -> bool:
         """Begin a lesson, or end it at once if there is nothing to learn."""
+        if isinstance(lesson.params, Sleep):
+            return self._begun_night(lesson, lesson.params, worn, teacher)
         record, level = lesson.params.record, worn.meta.level
         if record.id in worn.meta.taught or not teacher.tells(record):
             done = Imprinted(id=record.id, tokens=0, level=level, is_durable=True)
@@ -97,11 +109,59 @@ class Learning:
         lesson.steps = teacher.lesson(worn.soul, record, lesson.params.recent, worn.inner_lr)
         return True
 
-    def _learned(
-        self, lesson: _Lesson, progress: Progress, worn: WornSoul, teacher: Teacher
+    def _begun_night(
+        self, lesson: _Lesson, params: Sleep, worn: WornSoul, teacher: Teacher
+    ) -> bool:
+        told = [record for record in params.records if teacher.tells(record)]
+        is_new = not worn.soul.is_empty("fast") or any(
+            record.id not in worn.meta.taught for record in told
+        )
+        if not told or not is_new:
+            report = SleepReport(
+                outcome="nothing",
+                why="nothing was told since the last night",
+                level=worn.meta.level,
+            )
+            self._end(lesson, Slept(report=report, worn=worn.told()))
+            return False
+        lesson.steps = teacher.night(worn.soul, told, worn.inner_lr)
+        return True
+
+    def _slept(
+        self, lesson: _Lesson, params: Sleep, dreamt: Dreamt, worn: WornSoul, teacher: Teacher
     ) -> None:
         self._lessons.remove(lesson)
-        record = lesson.params.record
+
+        def report(error: SouldError | None) -> None:
+            outcome = SleepReport(
+                outcome="kept" if dreamt.soul is not None else "rolled_back",
+                why=f"it is not saved yet: {error.message}" if error else dreamt.why,
+                soul=worn.name,
+                before=dreamt.before,
+                after=dreamt.after,
+                steps=dreamt.steps,
+                seconds=dreamt.seconds,
+                level=worn.meta.level,
+            )
+            self._answer(lesson.id, Slept(report=outcome, worn=worn.told(all_taught=True)))
+
+        if dreamt.soul is None:
+            report(None)
+            return
+        tokens = {r.id: teacher.tokens(r) for r in params.records if teacher.tells(r)}
+        scores = {"recalled": dreamt.after.recalled, "facts": dreamt.after.facts}
+        worn.slept(dreamt.soul, tokens, scores, report)
+
+    def _learned(
+        self,
+        lesson: _Lesson,
+        params: Imprint,
+        progress: Progress,
+        worn: WornSoul,
+        teacher: Teacher,
+    ) -> None:
+        self._lessons.remove(lesson)
+        record = params.record
         tokens = teacher.tokens(record)
         fault = progress.fault
         why = f"a step was undone: {fault.where} is {fault.what}" if fault else ""

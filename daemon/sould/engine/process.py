@@ -14,7 +14,7 @@ import torch
 from msgspec import Struct
 
 from soul_client.wire import Chunk, Error, ErrorCode, Kind, Progress, SoulDiff, TextScore
-from sould.bridge import EngineReady, Generate, Imprint, Load, Memory, Save, Wear
+from sould.bridge import EngineReady, Generate, Imprint, Load, Memory, Save, Sleep, Wear
 from sould.engine import souls
 from sould.engine.generate import generate
 from sould.engine.learning import Learning
@@ -40,7 +40,7 @@ class Engine:
         self._cache_dir = Path()
         self._worn: WornSoul | None = None
         self._writer = Writer(link.inbox.put)
-        self._learning = Learning(self._answer)
+        self._learning = Learning(self._answer, self._tell_progress)
         self._scheduler = Scheduler(parallel=1)
 
     def run(self) -> NoReturn:
@@ -85,7 +85,7 @@ class Engine:
                 job = self._diff(params, stop)
             case TextScore():
                 job = self._score(params, stop)
-            case Imprint():
+            case Imprint() | Sleep():
                 self._learning.submit(id_, params, stop)
             case Save():
                 self._save(id_, params)
@@ -164,6 +164,9 @@ class Engine:
             self._tell(Failed(id_, outcome))
         else:
             self._tell(Finished(id_, outcome))
+
+    def _tell_progress(self, id_: str, message: Struct) -> None:
+        self._link.send(Kind.PROGRESS, id_, message)
 
     def _tell(self, outcome: Outcome) -> None:
         match outcome:

@@ -28,6 +28,8 @@ from sould.supervisor.request import Request
 from sould.supervisor.rpc import Handler
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.sessions import Sessions
+from sould.supervisor.sleeping import FOLDER as REPORTS
+from sould.supervisor.sleeping import Sleeping
 from sould.supervisor.sockets import Channel
 from sould.supervisor.souls import Souls
 from sould.supervisor.status import daemon_state, resident_bytes, running_requests
@@ -218,6 +220,14 @@ class Daemon:
             clock=self._clock,
             body_name=lambda: self._bodies.wanted,
         )
+        sleeping = Sleeping(
+            engine=self.engine,
+            learner=self._learner,
+            wardrobe=self._wardrobe,
+            folder=self._config.workspace / REPORTS,
+            clock=self._clock,
+            body_name=lambda: self._bodies.wanted,
+        )
         lookups = Lookups(self._config, self._sessions)
         return {
             "chat.send": turns.send,
@@ -241,6 +251,8 @@ class Daemon:
             "soul.import": souls.import_file,
             "soul.verify": souls.verify,
             "soul.diff": souls.diff,
+            "soul.sleep": sleeping.sleep,
+            "soul.report": sleeping.report,
             "text.score": souls.score,
             "config.show": lookups.show_config,
         }

@@ -58,6 +58,7 @@ class Learner:
         self._is_stopped = False  # the call was told to end
         self._is_paused = False
         self._stops = 0
+        self._wake_sleeper: Callable[[], None] | None = None
         self._alone = asyncio.Lock()
         self._wake = asyncio.Event()
         self._known = asyncio.Event()
@@ -66,6 +67,11 @@ class Learner:
     def pending(self) -> int:
         """How many records wait."""
         return len(self._waiting)
+
+    @property
+    def told(self) -> list[Told]:
+        """What was learned last, and what waits, oldest first."""
+        return [*self._recent, *self._waiting.values()]
 
     def begin(self, soul: str, since: str, taught: Set[str]) -> None:
         """Learn from now on what waits for a soul that has just been put on."""
@@ -127,12 +133,24 @@ class Learner:
         """Let nothing be learned inside; what is being learned is stopped, and waits again."""
         self._stops += 1
         self._stop_call()
+        if self._wake_sleeper is not None:
+            self._wake_sleeper()
         try:
             async with self._alone:
                 yield
         finally:
             self._stops -= 1
             self._wake.set()
+
+    @asynccontextmanager
+    async def asleep(self, wake: Callable[[], None]) -> AsyncIterator[None]:
+        """As :meth:`stopped`, for a night; ``wake`` is called if somebody else wants that."""
+        async with self.stopped():
+            self._wake_sleeper = wake
+            try:
+                yield
+            finally:
+                self._wake_sleeper = None
 
     @asynccontextmanager
     async def between(self) -> AsyncIterator[None]:

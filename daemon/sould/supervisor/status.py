@@ -8,7 +8,9 @@ from typing import Literal
 from soul_client.wire import RunningRequest
 from sould.supervisor.request import Request
 
-DaemonState = Literal["idle", "loading", "answering", "imprinting", "pulling", "stopping"]
+DaemonState = Literal[
+    "idle", "loading", "answering", "dreaming", "imprinting", "pulling", "stopping"
+]
 
 ANSWERS = ("chat.send", "soul.diff", "text.score")
 """Methods that have the body read and say something."""
@@ -34,6 +36,8 @@ def daemon_state(
         return "loading"
     if any(method in ANSWERS for method in methods):
         return "answering"
+    if "soul.sleep" in methods:
+        return "dreaming"
     if is_imprinting:
         return "imprinting"
     return "pulling" if "body.pull" in methods else "idle"

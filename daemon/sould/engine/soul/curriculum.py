@@ -45,6 +45,10 @@ class Curriculum:
         self._random = random.Random(seed)
         self._owned = {fact.id: owned for fact, owned in zip(facts, shared_out(facts), strict=True)}
 
+    def best_topic(self, fact: Fact) -> Topic:
+        """Return the topic of a fact that fits it best."""
+        return self._topics[self._owned[fact.id][0]]
+
     def dreams(self, fact: Fact, count: int) -> list[Dream]:
         """Return dreams of one fact, in different wordings as far as there are any."""
         owned = self._owned[fact.id]

@@ -25,8 +25,6 @@ from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import Fault, Soul
 from sould.engine.spec import BodySpec
 
-PART = "fast"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -89,8 +87,10 @@ class Imprinter:
         *,
         recipe: Recipe,
         should_yield: Callable[[], bool],
+        part: str = "fast",
         seed: int = 0,
     ) -> None:
+        self._part = part
         self._decoder = decoder
         self._soul = soul
         self._form = form
@@ -100,7 +100,7 @@ class Imprinter:
         self._curvature = curvature
         self._first = recipe.first_layer(soul.spec)
         self._below = Below(self._first)
-        self._weights = {name: w[self._first :] for name, w in soul.tensors(PART).items()}
+        self._weights = {name: w[self._first :] for name, w in soul.tensors(part).items()}
         self._axes: Axes = {}
         self._axes_of = 0  # tokens of the curvature that they were made of
         self._moves = {name: torch.zeros_like(w) for name, w in self._weights.items()}
@@ -118,7 +118,9 @@ class Imprinter:
             return
         self._axes = yield from self._curvature.axes(self._recipe.damping)
         self._axes_of = tokens
-        if self._soul.is_empty(PART):  # what was drawn at random is drawn in these coordinates
+        if self._soul.is_empty(
+            self._part
+        ):  # what was drawn at random is drawn in these coordinates
             drawn = {k: times(w, self._axes[k]) for k, w in self._weights.items() if k[-1] == "a"}
             self._soul.change(lambda: [self._weights[k].copy_(w) for k, w in drawn.items()])
 
@@ -138,6 +140,16 @@ class Imprinter:
         for _ in range(recipe.reviews):
             dreams = curriculum.review(recipe.dreams + recipe.rehearsed)
             yield from self._take_step(dreams, len(dreams), progress)
+
+    def study(
+        self, curriculum: Curriculum, steps: int, progress: Progress
+    ) -> Generator[None, None, None]:
+        """Take so many steps in which all facts take part alike; yields as :meth:`steps` does."""
+        for _ in range(steps):
+            dreams = curriculum.review(self._recipe.dreams)
+            yield from self._take_step(dreams, len(dreams), progress)
+            if progress.fault is not None:
+                return
 
     def _take_step(
         self, dreams: Sequence[Dream], count: int, progress: Progress
@@ -163,7 +175,7 @@ class Imprinter:
                 return learn(
                     self._decoder,
                     self._soul,
-                    PART,
+                    self._part,
                     self._form.prefix,
                     rows,
                     should_yield=self._should_yield,

@@ -14,7 +14,7 @@ from sould.engine.decoder import Decoder
 from sould.engine.soul.batch import Row, hidden
 from sould.engine.soul.chatform import Line
 from sould.engine.soul.products import Products
-from sould.engine.soul.targets import Target, chunk_size
+from sould.engine.soul.targets import Target, chunk_size, loss_into_slope
 from sould.engine.soul.weights import MatrixName, Soul, matrix_sizes
 from sould.engine.spec import BodySpec
 
@@ -66,6 +66,33 @@ class Scorer:
             targets.append(whole.part(slice(at, at + len(line.positions))))
             at += len(line.positions)
         return targets
+
+    def says(self, prefix: Sequence[int], lines: Sequence[Line]) -> list[bool]:
+        """Tell of each line whether it is what a greedy reply would say, token by token.
+
+        Raises:
+            Interrupted: ``should_yield`` said so.
+        """
+        wanted = torch.tensor([i for line in lines for i in line.answer])
+        likeliest = torch.cat([x.argmax(-1).cpu() for x in self._logits(prefix, lines)])
+        counts = [len(line.positions) for line in lines]
+        return [bool(part.all()) for part in torch.split(likeliest == wanted, counts)]
+
+    def divergence(
+        self, prefix: Sequence[int], lines: Sequence[Line], targets: Sequence[Target]
+    ) -> list[float]:
+        """Return the mean KL(target ‖ what is said) over the positions of each line, in nats.
+
+        Raises:
+            Interrupted: ``should_yield`` said so.
+        """
+        target, at, losses = Target.joined(targets), 0, []
+        for logits_CV in self._logits(prefix, lines):
+            rows = slice(at, at + len(logits_CV))
+            losses.append(loss_into_slope(logits_CV.float().cpu(), target.part(rows)))
+            at = rows.stop
+        counts = [len(line.positions) for line in lines]
+        return [float(part.mean()) for part in torch.split(torch.cat(losses), counts)]
 
     @torch.no_grad()
     def _logits(self, prefix: Sequence[int], lines: Sequence[Line]) -> Iterator[Tensor]:

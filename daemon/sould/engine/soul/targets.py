@@ -78,7 +78,7 @@ class _HeadLoss(torch.autograd.Function):
         for start in range(0, len(x_PD), step):
             rows = slice(start, start + step)
             logits_CV = products.forward(x_PD[rows], head)
-            losses.append(_loss_into_slope(logits_CV, target.part(rows)))
+            losses.append(loss_into_slope(logits_CV, target.part(rows)))
             slopes.append(products.back(logits_CV, head))
         ctx.save_for_backward(torch.cat(slopes))
         return torch.cat(losses)
@@ -95,7 +95,7 @@ def chunk_size(vocab_size: int) -> int:
     return max(12, min(96, CHUNK_LOGITS // vocab_size // 12 * 12))
 
 
-def _loss_into_slope(logits_CV: Tensor, target: Target) -> Tensor:
+def loss_into_slope(logits_CV: Tensor, target: Target) -> Tensor:
     """Return the losses, (C,), and overwrite the logits with the slope of their losses.
 
     With q = softmax(logits), that is q - p at a named token, and at any other one

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from soul_client.wire import Progress as Stage
 from sould.bridge import Told
 from sould.durable import replace_file
 from sould.engine.soul import anchors as anchors_of
@@ -24,6 +25,7 @@ from sould.engine.soul.curriculum import Curriculum, Fact
 from sould.engine.soul.curvature import Curvature, Surveyor
 from sould.engine.soul.facts import fact, gist, is_japanese
 from sould.engine.soul.imprint import Imprinter, Progress, Recipe
+from sould.engine.soul.night import Dreaming, Night
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import Matcher
 from sould.engine.soul.weights import Soul
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MOST_FITS = 512  # statements, by their hash
+NIGHT_DREAMS = 10  # a step
 ENOUGH_ANCHORS = 48  # to begin with; the others are made when there is nothing to learn
 
 Steps = Generator[None, None, Progress]
@@ -95,6 +98,35 @@ class Teacher:
             *(ready_s - started_s, time.perf_counter() - ready_s),
         )
         return progress
+
+    def night(self, soul: Soul, records: Sequence[Told], inner_lr: float) -> Dreaming:
+        """Go over records while asleep; ``soul`` itself is not changed."""
+        yield Stage(stage="preparing")
+        while not self.has_prepared:
+            self.prepare()
+            yield None
+        facts: dict[bool, list[Fact]] = {True: [], False: []}
+        for n, record in enumerate(records):
+            yield Stage(stage="gathering", done=n, total=len(records))
+            facts[is_japanese(record.text)].append((yield from self._fact(record)))
+        is_ja = len(facts[True]) > len(facts[False])
+        self._imprinter = None  # its part of the soul will be another one
+        night = Night(
+            self._body.decoder,
+            self._form,
+            self._matcher(is_ja).topics,
+            self._anchors,
+            self._curvature,
+            recipe=replace(Recipe(), inner_lr=inner_lr, dreams=NIGHT_DREAMS),
+            should_yield=self._should_yield,
+        )
+        dreamt = yield from night.dream(soul, facts[is_ja], seed=len(records))
+        log.info(
+            "slept facts=%d steps=%d recalled=%d to %d drift=%.4f to %.4f seconds=%.0f %s",
+            *(dreamt.after.facts, dreamt.steps, dreamt.before.recalled, dreamt.after.recalled),
+            *(dreamt.before.drift, dreamt.after.drift, dreamt.seconds, dreamt.why),
+        )
+        return dreamt
 
     @property
     def has_prepared(self) -> bool:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sould.bridge import Wear, Worn
 from sould.engine.soul.tensors import dims_of, soul_of, tensors_of
-from sould.engine.soul.weights import MatrixName
+from sould.engine.soul.weights import MatrixName, Soul
 from sould.engine.soul.writer import Writer
 from sould.engine.spec import BodySpec
 from sould.errors import SouldError
@@ -30,7 +30,7 @@ from sould.soulfile.record import SoulRecord
 
 log = logging.getLogger(__name__)
 
-LEARNED = "fast"
+LEARNED, SLOW = "fast", "slow"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,6 +127,41 @@ class WornSoul:
             then(outcome if isinstance(outcome, SouldError) else None)
 
         self._writer.submit(lambda: journal.append(entry), done)
+
+    def slept(
+        self,
+        dreamer: Soul,
+        tokens: Mapping[str, int],
+        scores: Mapping[str, Any],
+        then: Callable[[SouldError | None], None],
+    ) -> None:
+        """Take the slow weights of a night, clear the fast ones, and write a generation.
+
+        ``tokens``: of the records gone over, by id; those learned for the first time count.
+        ``then`` as with :meth:`learned`.
+        """
+        slow = dreamer.tensors(SLOW)
+        fresh = Soul(self.soul.spec, ranks=self.soul.ranks, seed=self.number + 1)
+
+        def take() -> None:
+            for name, weight in self.soul.tensors(SLOW).items():
+                weight.copy_(slow[name])
+            for name, weight in self.soul.tensors(LEARNED).items():
+                weight.copy_(fresh.tensors(LEARNED)[name])
+
+        fault = self.soul.change(take)
+        assert fault is None, fault  # the dreamer was held to the same bounds
+        new = [id_ for id_ in tokens if id_ not in self.meta.taught]
+        self.meta = dataclasses.replace(
+            self.meta,
+            level=self.meta.level + sum(tokens[id_] for id_ in new),
+            taught=self.meta.taught | tokens.keys(),
+            scores={**self.meta.scores, **scores},
+        )
+        self.journaled |= set(new)
+        self.is_unsaved = True
+        self._learned = self._tensors()
+        self.save("sleep", then)
 
     def save(self, why: str, then: Callable[[SouldError | None], None]) -> None:
         """Write a generation if anything is unsaved; ``then`` as with :meth:`learned`."""

@@ -1,0 +1,133 @@
+"""A night of the soul in use: beside the chat, all or nothing, and woken by whoever needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from soul_client import locate
+from soul_client.client import Client
+from soul_client.wire import Error, ErrorCode
+from tests.fakes.daemon_process import Peer, running
+from tests.fakes.soul_watch import await_soul, is_done, soul_of
+
+
+def asleep(peer: Peer) -> str:
+    """Begin a night and return the request's id once it is dreaming."""
+    id_ = peer.send("soul.sleep")
+    peer.await_status(lambda s: s.state == "dreaming" and s.engine.state == "ready")
+    return id_
+
+
+def whys(peer: Peer) -> list[str]:
+    return [one["why"] for one in peer.ask("soul.history")["generations"]]
+
+
+def test_a_night_that_passes_is_kept_and_reported(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, peer):
+        peer.say("my cat is called Biscuit")
+        await_soul(peer, is_done)
+        report: dict[str, Any] = peer.ask("soul.sleep")
+        assert (report["outcome"], report["soul"], report["level"]) == ("kept", "default", 5)
+        assert report["after"] == {"recalled": 1, "facts": 1, "drift": 0.01}
+        assert soul_of(peer).level == 5 and not soul_of(peer).unsaved
+        assert whys(peer) == ["sleep", "evening", "new"]
+        assert peer.ask("soul.report") == report
+        folder = locate.workspace_dir(daemon.config) / "reports"
+        (written,) = folder.iterdir()
+        assert written.stat().st_mode & 0o077 == 0 and "Biscuit" not in written.read_text("utf-8")
+
+
+def test_a_second_night_without_news_changes_nothing(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, peer):
+        assert peer.ask("soul.sleep")["outcome"] == "nothing"
+        peer.say("my cat is called Biscuit")
+        await_soul(peer, is_done)
+        peer.ask("soul.sleep")
+        before = soul_of(peer), whys(peer)
+        assert peer.ask("soul.sleep")["outcome"] == "nothing"
+        assert (soul_of(peer), whys(peer)) == before
+        assert len(list((locate.workspace_dir(daemon.config) / "reports").iterdir())) == 1
+
+
+def test_what_waits_is_slept_over_too(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        peer.say("imprint 60;one")
+        peer.await_status(lambda s: s.state == "imprinting")
+        assert peer.ask("soul.sleep")["outcome"] == "kept"
+        status = await_soul(peer, is_done)
+        assert status.level == 2
+
+
+def test_a_nightmare_is_rolled_back(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        peer.say("nightmare")
+        await_soul(peer, is_done)
+        report = peer.ask("soul.sleep")
+        assert (report["outcome"], report["why"]) == ("rolled_back", "it was a nightmare")
+        assert whys(peer) == ["evening", "new"] and soul_of(peer).level == 1
+
+
+def test_who_talks_at_night_is_answered_and_learned_in_the_morning(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, peer):
+        peer.say("sleep 1.5;one")
+        await_soul(peer, is_done)
+        night = asleep(peer)
+        with Client(daemon.config) as other:
+            assert other.ask("good night").text == "good night "
+            assert other.status().state == "dreaming"
+        assert peer.finish(night)["outcome"] == "kept"
+        assert await_soul(peer, is_done).level == 5
+
+
+def test_stopped_it_wakes_as_it_was(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        peer.say("sleep 60;one")
+        await_soul(peer, is_done)
+        night = asleep(peer)
+        peer.cancel(night)
+        ended = peer.finish(night)
+        assert isinstance(ended, Error) and ended.code is ErrorCode.CANCELLED
+        assert whys(peer) == ["evening", "new"]
+        peer.say("two")
+        assert await_soul(peer, is_done).level == 4
+
+
+def test_two_do_not_sleep_at_once_and_another_soul_wakes_it(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, peer):
+        peer.say("sleep 60;one")
+        await_soul(peer, is_done)
+        night = asleep(peer)
+        with Client(daemon.config) as other:
+            second = Peer(daemon.await_ready())
+            assert second.ask("soul.sleep").code is ErrorCode.BUSY
+            second.close()
+            assert other.soul_new("mika").name == "mika"
+        assert peer.finish(night).code is ErrorCode.CANCELLED
+        assert soul_of(peer).name == "mika"
+
+
+def test_a_daemon_that_ends_does_not_wait_for_the_morning(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, peer):
+        peer.say("sleep 60;one")
+        await_soul(peer, is_done)
+        asleep(peer)
+        assert daemon.terminate() == 0
+    with running(tmp_path) as (_, peer):
+        assert soul_of(peer).level == 3
+
+
+def test_an_engine_that_dies_at_night_loses_nothing(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        peer.say("sleep 60;one")
+        await_soul(peer, is_done)
+        night = asleep(peer)
+        peer.say("kill")
+        assert peer.finish(night).code is ErrorCode.ENGINE_DIED
+        peer.say("two")
+        assert await_soul(peer, is_done).level == 4
+
+
+def test_no_night_no_report(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        assert peer.ask("soul.report").code is ErrorCode.NOT_FOUND
