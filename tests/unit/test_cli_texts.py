@@ -25,8 +25,10 @@ FAMILIES = {
     "chat.help": list(COMMANDS),
     "chat.finish": ["length", "cancelled", "deadline"],
     "role": ["system", "user", "assistant"],
-    "stage": ["queued", "waiting", "loading", "prefill", "downloading", "checking", "placing"]
-    + ["preparing", "gathering", "dreaming", "examining"],
+    "stage": [
+        *("queued", "waiting", "loading", "prefill", "downloading", "checking", "placing"),
+        *("preparing", "gathering", "dreaming", "examining"),
+    ],
     "sleep": ["kept", "rolled_back", "nothing", "before", "after"],
 }
 
