@@ -65,6 +65,7 @@ class FakeSoul:
         self._home: SoulHome | None = None
         self._taught: frozenset[str] = frozenset()  # in the generation
         self._learned: frozenset[str] = frozenset()  # since
+        self._slept: frozenset[str] = frozenset()  # gone over in a night of this process
         self._level = 0
         self._is_journaled = False
 
@@ -197,7 +198,7 @@ class FakeSoul:
 
     def _sleep(self, id_: str, order: Sleep) -> Iterator[None]:
         orders = [part.strip() for r in order.records for part in r.text.split(";")]
-        count, new = len(order.records), {r.id for r in order.records} - self._taught
+        count, new = len(order.records), {r.id for r in order.records} - self._slept
         if not new:
             report = SleepReport(outcome="nothing", why="nothing new", level=self._level)
             return self._engine.send(Kind.DONE, id_, Slept(report=report, worn=self._worn()))
@@ -217,6 +218,7 @@ class FakeSoul:
                 for r in order.records
                 if r.id not in self._taught | self._learned
             )
+            self._slept |= new
             self._learned |= new
             self._write_journal()
             self._save(Save(why="sleep"))

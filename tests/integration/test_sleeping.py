@@ -77,7 +77,7 @@ def test_who_talks_at_night_is_answered_and_learned_in_the_morning(tmp_path: Pat
             assert other.ask("good night").text == "good night "
             assert other.status().state == "dreaming"
         assert peer.finish(night)["outcome"] == "kept"
-        assert await_soul(peer, is_done).level == 5
+        assert await_soul(peer, is_done).level == 4
 
 
 def test_stopped_it_wakes_as_it_was(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_stopped_it_wakes_as_it_was(tmp_path: Path) -> None:
         assert isinstance(ended, Error) and ended.code is ErrorCode.CANCELLED
         assert whys(peer) == ["evening", "new"]
         peer.say("two")
-        assert await_soul(peer, is_done).level == 4
+        assert await_soul(peer, is_done).level == 3
 
 
 def test_two_do_not_sleep_at_once_and_another_soul_wakes_it(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_daemon_that_ends_does_not_wait_for_the_morning(tmp_path: Path) -> Non
         asleep(peer)
         assert daemon.terminate() == 0
     with running(tmp_path) as (_, peer):
-        assert soul_of(peer).level == 3
+        await_soul(peer, lambda s: s.level == 2)
 
 
 def test_an_engine_that_dies_at_night_loses_nothing(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_an_engine_that_dies_at_night_loses_nothing(tmp_path: Path) -> None:
         peer.say("kill")
         assert peer.finish(night).code is ErrorCode.ENGINE_DIED
         peer.say("two")
-        assert await_soul(peer, is_done).level == 4
+        assert await_soul(peer, is_done).level == 3
 
 
 def test_no_night_no_report(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sould.engine.soul.facts import gist, said_back
+from sould.engine.soul.facts import gist, is_japanese, said_back
 from sould.engine.soul.topics import FITS, Topic
 
 MOST_TOPICS = 3
+HONEST_EN = ("You haven't told me that.", "I don't know, you haven't told me yet.")
+HONEST_JA = ("まだ聞いていません。", "それはまだ教えてもらっていません。")
 WHOLE_SHARE = 0.25  # of the answers that say all of the statement, not its gist alone
 
 
@@ -24,9 +26,9 @@ class Fact:
 
 @dataclass(frozen=True)
 class Dream:
-    """A question and the answer to learn, in words."""
+    """A question and the answer to learn, in words. ``fact``: None where there is none to tell."""
 
-    fact: Fact
+    fact: Fact | None
     question: str
     answer: str
 
@@ -43,6 +45,10 @@ class Curriculum:
         self.facts = list(facts)
         self._topics = topics
         self._random = random.Random(seed)
+        self._free = [
+            topic for t, topic in enumerate(topics) if all(fact.fits[t] < FITS for fact in facts)
+        ]
+        self._honest = HONEST_JA if any(is_japanese(f.statement) for f in facts) else HONEST_EN
         self._owned = {fact.id: owned for fact, owned in zip(facts, shared_out(facts), strict=True)}
 
     def best_topic(self, fact: Fact) -> Topic:
@@ -74,6 +80,14 @@ class Curriculum:
         """Return dreams of as many facts as there are, all alike."""
         chosen = self._random.sample(self.facts, min(count, len(self.facts)))
         return [dream for fact in chosen for dream in self.dreams(fact, 1)]
+
+    def untold(self, count: int) -> list[Dream]:
+        """Return dreams of questions that no fact has anything to do with, and honest answers."""
+        chosen = self._random.sample(self._free, min(count, len(self._free)))
+        return [
+            Dream(None, self._random.choice(topic.questions), self._random.choice(self._honest))
+            for topic in chosen
+        ]
 
     def _answer(self, fact: Fact) -> str:
         is_whole = self._random.random() < WHOLE_SHARE

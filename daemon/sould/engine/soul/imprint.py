@@ -47,6 +47,7 @@ class Recipe:
     strength: float = 0.7
     dreams: int = 3
     rehearsed: int = 5
+    untold: int = 2
     anchors: int = 4
     kl: float = 10.0
     guard: float = 800.0
@@ -147,7 +148,8 @@ class Imprinter:
         """Take so many steps in which all facts take part alike; yields as :meth:`steps` does."""
         for _ in range(steps):
             dreams = curriculum.review(self._recipe.dreams)
-            yield from self._take_step(dreams, len(dreams), progress)
+            untold = curriculum.untold(self._recipe.untold)
+            yield from self._take_step([*dreams, *untold], len(dreams), progress)
             if progress.fault is not None:
                 return
 
