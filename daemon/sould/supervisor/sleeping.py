@@ -22,6 +22,8 @@ from sould.supervisor.wardrobe import Wardrobe
 log = logging.getLogger(__name__)
 
 FOLDER = "reports"
+MOST_RECORDS = 256
+"""A night goes over so many at most, the newest; the others wait on, to be learned awake."""
 
 
 class Sleeping:
@@ -75,7 +77,7 @@ class Sleeping:
             if not soul.worn:
                 raise SoulMissing(f"soul '{soul.name}' is not worn: {soul.problem}")
             await self._wardrobe.save("evening")  # what the night can be undone to
-            order = Sleep(records=self._learner.told)
+            order = Sleep(records=self._learner.told[-MOST_RECORDS:])
             began = self._clock()
             try:
                 slept = await request.race(self._engine.ask("soul.sleep", order, request.progress))
