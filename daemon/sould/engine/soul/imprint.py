@@ -160,7 +160,7 @@ class Imprinter:
         rows = self._dream_rows(dreams) + self._anchor_rows()
         learned = yield from self._learned(rows, progress)
         progress.losses.append(_per_token(learned, rows, count))
-        progress.fault = self._step(learned.gradients)
+        progress.fault = yield from self._step(learned.gradients)
         progress.steps += 1
         yield
 
@@ -203,20 +203,21 @@ class Imprinter:
         count = self._recipe.anchors
         return [anchor.row(self._recipe.kl / count) for anchor in self._anchors.take(count)]
 
-    @torch.no_grad()
-    def _step(self, gradients: Mapping[str, Tensor]) -> Fault | None:
-        """Take one step of the optimiser; one that leaves the bounds is undone."""
+    def _step(self, gradients: Mapping[str, Tensor]) -> Generator[None, None, Fault | None]:
+        """Take one step of the optimiser; one that leaves the bounds is undone. It yields on the
+        way, and the soul changes in the end, all at once.
+        """
         _, felt = self._curvature.slopes(self._weights)
+        yield
         for name, move in self._moves.items():
             slope = gradients[name][self._first :] + self._recipe.guard * felt[name]
             move.zero_().grad = times(slope, self._axes[name])
         torch.nn.utils.clip_grad_norm_(list(self._moves.values()), self._recipe.clip)
+        yield
         self._adam.step()
-        return self._soul.change(self._move)
-
-    def _move(self) -> None:
-        for name, move in self._moves.items():
-            self._weights[name].add_(times(move, self._axes[name]))
+        moves = {name: times(move, self._axes[name]) for name, move in self._moves.items()}
+        yield
+        return self._soul.change(lambda: [self._weights[k].add_(move) for k, move in moves.items()])
 
 
 def _per_token(learned: Learned, rows: Sequence[Row], count: int) -> float:
