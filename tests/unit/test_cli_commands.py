@@ -52,7 +52,7 @@ def test_what_is_a_command(line: str, parsed: tuple[str, str] | None, message: s
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("tmep", "/temp"), ("stauts", "/status"), ("exit", None), ("sleep", None)]
+    ("name", "near"), [("tmep", "/temp"), ("stauts", "/status"), ("exit", None), ("dance", None)]
 )
 def test_an_unknown_command_says_so(
     conversation: Conversation, name: str, near: str | None
