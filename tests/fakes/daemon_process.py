@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -61,6 +62,9 @@ class DaemonProcess:
             env={**os.environ, **(env or {})},
         )
         self.started_at = time.monotonic()
+        self._logged = bytearray()
+        self._reader = threading.Thread(target=self._read_stderr, daemon=True)
+        self._reader.start()
 
     def await_ready(self) -> Connection:
         """Wait for ``connection.json`` and return what it says."""
@@ -77,8 +81,8 @@ class DaemonProcess:
 
     def stderr(self) -> str:
         """Return what it logged; the process must have ended."""
-        assert self.process.stderr is not None
-        return self.process.stderr.read().decode()
+        self._reader.join(timeout=10)
+        return self._logged.decode()
 
     def log(self) -> str:
         """Return its log file so far."""
@@ -98,8 +102,14 @@ class DaemonProcess:
         """End it if it still runs, and free the pipe."""
         if self.process.poll() is None:
             self.kill()
+        self._reader.join(timeout=10)
+
+    def _read_stderr(self) -> None:
+        """Take what it logs as it comes: a full pipe would hold it up."""
         assert self.process.stderr is not None
-        self.process.stderr.close()
+        with self.process.stderr as stderr:
+            while data := os.read(stderr.fileno(), 1 << 16):
+                self._logged += data
 
 
 class Peer:

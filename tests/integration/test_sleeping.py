@@ -7,7 +7,7 @@ from typing import Any
 
 from soul_client import locate
 from soul_client.client import Client
-from soul_client.wire import Error, ErrorCode
+from soul_client.wire import Error, ErrorCode, Kind
 from tests.fakes.daemon_process import Peer, running
 from tests.fakes.soul_watch import await_soul, is_done, soul_of
 
@@ -15,8 +15,10 @@ from tests.fakes.soul_watch import await_soul, is_done, soul_of
 def asleep(peer: Peer) -> str:
     """Begin a night and return the request's id once it is dreaming."""
     id_ = peer.send("soul.sleep")
-    peer.await_status(lambda s: s.state == "dreaming" and s.engine.state == "ready")
-    return id_
+    while True:
+        header, body = peer.recv()
+        if (header.id, header.kind) == (id_, Kind.PROGRESS) and body["stage"] == "dreaming":
+            return id_
 
 
 def whys(peer: Peer) -> list[str]:
