@@ -73,6 +73,11 @@ class Learner:
         """What was learned last, and what waits, oldest first."""
         return [*self._recent, *self._waiting.values()]
 
+    @property
+    def is_crowded(self) -> bool:
+        """More may have been learned than ``told`` has room for."""
+        return len(self._recent) == MAX_RECENT
+
     def begin(self, soul: str, since: str, taught: Set[str]) -> None:
         """Learn from now on what waits for a soul that has just been put on."""
         self.end()

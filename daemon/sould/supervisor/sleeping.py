@@ -12,7 +12,7 @@ import msgspec
 
 from soul_client.wire import Empty, SleepReport
 from sould.bridge import Sleep, Slept
-from sould.errors import Busy, NotFound, SoulMissing, StorageError
+from sould.errors import Busy, NotFound, SoulMissing, StorageError, TooLarge
 from sould.supervisor.engine import Engine
 from sould.supervisor.files import make_private_dir, write_private
 from sould.supervisor.learner import Learner
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = "reports"
 MOST_RECORDS = 256
-"""A night goes over so many at most, the newest; the others wait on, to be learned awake."""
+"""A night goes over so many at most, the oldest; the others wait on, to be learned awake."""
 
 
 class Sleeping:
@@ -76,8 +76,13 @@ class Sleeping:
             soul = self._wardrobe.status()
             if not soul.worn:
                 raise SoulMissing(f"soul '{soul.name}' is not worn: {soul.problem}")
+            if self._learner.is_crowded:
+                raise TooLarge(
+                    f"soul '{soul.name}' was taught more than a night can go over yet: what it "
+                    "did not dream of would be lost"
+                )
             await self._wardrobe.save("evening")  # what the night can be undone to
-            order = Sleep(records=self._learner.told[-MOST_RECORDS:])
+            order = Sleep(records=self._learner.told[:MOST_RECORDS])
             began = self._clock()
             try:
                 slept = await request.race(self._engine.ask("soul.sleep", order, request.progress))

@@ -119,9 +119,7 @@ class Imprinter:
             return
         self._axes = yield from self._curvature.axes(self._recipe.damping)
         self._axes_of = tokens
-        if self._soul.is_empty(
-            self._part
-        ):  # what was drawn at random is drawn in these coordinates
+        if self._soul.is_empty(self._part):  # what is random is drawn in these coordinates
             drawn = {k: times(w, self._axes[k]) for k, w in self._weights.items() if k[-1] == "a"}
             self._soul.change(lambda: [self._weights[k].copy_(w) for k, w in drawn.items()])
 

@@ -27,7 +27,7 @@ from sould.engine.soul.facts import fact, gist, is_japanese
 from sould.engine.soul.imprint import Imprinter, Progress, Recipe
 from sould.engine.soul.night import Dreaming, Night
 from sould.engine.soul.scoring import Scorer
-from sould.engine.soul.topics import Matcher
+from sould.engine.soul.topics import OTHER, Matcher, Topic
 from sould.engine.soul.weights import Soul
 
 if TYPE_CHECKING:
@@ -109,24 +109,45 @@ class Teacher:
         for n, record in enumerate(records):
             yield Stage(stage="gathering", done=n, total=len(records))
             facts[is_japanese(record.text)].append((yield from self._fact(record)))
-        is_ja = len(facts[True]) > len(facts[False])
+        topics, known = self._together(facts)
         self._imprinter = None  # its part of the soul will be another one
         night = Night(
             self._body.decoder,
             self._form,
-            self._matcher(is_ja).topics,
+            topics,
             self._anchors,
             self._curvature,
             recipe=replace(Recipe(), inner_lr=inner_lr, dreams=NIGHT_DREAMS),
             should_yield=self._should_yield,
         )
-        dreamt = yield from night.dream(soul, facts[is_ja], seed=len(records))
+        dreamt = yield from night.dream(soul, known, seed=len(records))
         log.info(
             "slept facts=%d steps=%d recalled=%d to %d drift=%.4f to %.4f seconds=%.0f %s",
             *(dreamt.after.facts, dreamt.steps, dreamt.before.recalled, dreamt.after.recalled),
             *(dreamt.before.drift, dreamt.after.drift, dreamt.seconds, dreamt.why),
         )
         return dreamt
+
+    def _together(self, facts: dict[bool, list[Fact]]) -> tuple[list[Topic], list[Fact]]:
+        """Return the topics of all languages that something was told in, and all facts, which
+        fit no topic of another language.
+        """
+        topics: dict[bool, Sequence[Topic]] = {
+            is_ja: self._matcher(is_ja).topics for is_ja, told in facts.items() if told
+        }
+        known = [
+            replace(
+                fact,
+                fits=tuple(
+                    fit
+                    for other, bank in topics.items()
+                    for fit in (fact.fits if other is is_ja else [OTHER] * len(bank))
+                ),
+            )
+            for is_ja, told in facts.items()
+            for fact in told
+        ]
+        return [topic for bank in topics.values() for topic in bank], known
 
     @property
     def has_prepared(self) -> bool:
