@@ -28,6 +28,7 @@ from tests.fakes.tiny_body import write_tiny_body
 
 FACT = Told(id="20260102T030405-9a0bcafeu", text="I live in Bath, near the station.")
 OTHER = Told(id="20260102T030405-aaaacafeu", text="My cat is called Biscuit.")
+JAPANESE = Told(id="20260102T030405-bbbbcafeu", text="大阪に住んでいます。")
 SMALL_TALK = Told(id="20260102T030406-9a0bcafeu", text="What is rain?")
 TEXT = TextScore(texts=["You live in Bath."])
 
@@ -162,6 +163,13 @@ def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
         second.load(body, cache_dir=str(cache))
         assert wear(second, home).level == level
         assert nats(second) == morning
+
+
+def test_a_night_goes_over_every_language(engine: EngineClient, home: SoulHome) -> None:
+    wear(engine, home)
+    slept = ask(engine, "soul.sleep", Sleep(records=[FACT, JAPANESE]))
+    assert isinstance(slept, Slept) and slept.report.after is not None
+    assert slept.report.after.facts == 2
 
 
 def test_a_night_can_be_stopped_and_leaves_no_trace(engine: EngineClient, home: SoulHome) -> None:

@@ -133,3 +133,12 @@ def test_an_engine_that_dies_at_night_loses_nothing(tmp_path: Path) -> None:
 def test_no_night_no_report(tmp_path: Path) -> None:
     with running(tmp_path) as (_, peer):
         assert peer.ask("soul.report").code is ErrorCode.NOT_FOUND
+
+
+def test_what_a_night_cannot_go_over_whole_is_left_alone(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        for n in range(64):
+            peer.say(f"fact {n}")
+        await_soul(peer, is_done)
+        assert peer.ask("soul.sleep").code is ErrorCode.TOO_LARGE
+        assert whys(peer) == ["new"] and soul_of(peer).level == 128
