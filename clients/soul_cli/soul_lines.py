@@ -66,7 +66,24 @@ def report_lines(texts: Texts, report: SleepReport) -> list[str]:
                 drift=f"{marks.drift:.3f}",
             )
         )
-    return lines
+    return [*lines, *_fact_lines(texts, report)]
+
+
+def _fact_lines(texts: Texts, report: SleepReport) -> list[str]:
+    """Return what was dreamt of: what is not recalled first, then what is, and what is out of
+    date. What the diary no longer has is left out.
+    """
+    found: dict[str, list[str]] = {"failed": [], "learned": [], "replaced": []}
+    for fact in report.facts:
+        kind = "replaced" if fact.replaced_by else "learned" if fact.after else "failed"
+        if fact.text:
+            found[kind].append(f"    {output.for_terminal(fact.text)}")
+    return [
+        line
+        for kind, facts in found.items()
+        if facts
+        for line in (f"  {texts(f'sleep.{kind}')}", *facts)
+    ]
 
 
 def _saved(texts: Texts, soul: SoulStatus) -> str:

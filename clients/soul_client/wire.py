@@ -553,10 +553,28 @@ class SleepMarks(WireStruct, frozen=True, kw_only=True):
     drift: float
 
 
+class Dreamt(WireStruct, frozen=True, kw_only=True):
+    """One fact of a night. ``id``: of its diary record. ``nights``: in how many it was learned
+    before. ``resting``: it was not its turn. ``before``, ``after``: whether it was recalled.
+
+    ``replaced_by``: id of the newer record that it is out of date for; then it is not dreamt of.
+    ``text``: what was said, as the diary has it; never in the file of a report.
+    """
+
+    id: str
+    nights: int = 0
+    resting: bool = False
+    before: bool = False
+    after: bool = False
+    replaced_by: str = ""
+    text: str = ""
+
+
 class SleepReport(WireStruct, frozen=True, kw_only=True):
     """Result of ``soul.sleep``. ``kept``: the soul is a new one; else it is as it was.
 
     ``why``: what it was not kept for, or why there was nothing to do. ``level``: after it.
+    ``facts``: what was examined, oldest first.
     """
 
     outcome: Literal["kept", "rolled_back", "nothing"]
@@ -568,6 +586,7 @@ class SleepReport(WireStruct, frozen=True, kw_only=True):
     seconds: float = 0.0
     level: int = 0
     began: str = ""
+    facts: list[Dreamt] = []
 
 
 class TextScore(WireStruct, frozen=True, kw_only=True):

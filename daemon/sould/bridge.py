@@ -156,9 +156,16 @@ class Imprinted(Struct, frozen=True, kw_only=True):
 class Sleep(Struct, frozen=True, kw_only=True):
     """``soul.sleep``: go over records as dreams, oldest first, while nobody wants a reply; what
     passes the exam is written to the slow weights, and the fast ones are cleared.
+
+    ``nights``: how many nights each record was learned in before, 0 for those that are not in it.
+    ``resting``: ids of those whose turn it is not tonight; they are dreamt of now and then.
+    ``seed``: another one each night, so that one that failed is not dreamt again.
     """
 
     records: list[Told]
+    seed: int = 0
+    nights: dict[str, int] = {}
+    resting: list[str] = []
 
 
 class Slept(Struct, frozen=True, kw_only=True):

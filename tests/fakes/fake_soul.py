@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from soul_client.wire import (
+    Dreamt,
     Error,
     ErrorCode,
     Kind,
@@ -65,7 +66,6 @@ class FakeSoul:
         self._home: SoulHome | None = None
         self._taught: frozenset[str] = frozenset()  # in the generation
         self._learned: frozenset[str] = frozenset()  # since
-        self._slept: frozenset[str] = frozenset()  # gone over in a night of this process
         self._level = 0
         self._is_journaled = False
 
@@ -198,7 +198,7 @@ class FakeSoul:
 
     def _sleep(self, id_: str, order: Sleep) -> Iterator[None]:
         orders = [part.strip() for r in order.records for part in r.text.split(";")]
-        count, new = len(order.records), {r.id for r in order.records} - self._slept
+        count, new = len(order.records), {r.id for r in order.records} - order.nights.keys()
         if not new:
             report = SleepReport(outcome="nothing", why="nothing new", level=self._level)
             return self._engine.send(Kind.DONE, id_, Slept(report=report, worn=self._worn()))
@@ -218,7 +218,6 @@ class FakeSoul:
                 for r in order.records
                 if r.id not in self._taught | self._learned
             )
-            self._slept |= new
             self._learned |= new
             self._write_journal()
             self._save(Save(why="sleep"))
@@ -230,6 +229,10 @@ class FakeSoul:
             steps=7,
             seconds=0.5,
             level=self._level,
+            facts=[
+                Dreamt(id=r.id, after=is_kept, nights=order.nights.get(r.id, 0))
+                for r in order.records
+            ],
         )
         return self._engine.send(Kind.DONE, id_, Slept(report=report, worn=self._worn()))
 

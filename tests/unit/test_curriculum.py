@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sould.engine.soul.curriculum import MOST_TOPICS, Curriculum, Fact, shared_out
+from sould.engine.soul.curriculum import HONEST, MOST_TOPICS, Curriculum, Dream, Fact, shared_out
+from sould.engine.soul.questions import matters
 from sould.engine.soul.topics import FITS, Topic, load_topics
 
 TOPICS = tuple(Topic(name, (f"{name} one?", f"{name} two?")) for name in "abcde")
@@ -37,11 +38,39 @@ def test_few_topics_the_best_first() -> None:
 def test_dreams_ask_about_their_own_topics_and_answer_in_the_second_person() -> None:
     facts = [fact("cat", 5, 9, 0, 0, 0), fact("dog", 6, 4, 0, 0, 0)]
     curriculum = Curriculum(TOPICS, facts, seed=0)
-    for dream in curriculum.dreams(facts[0], 20):
-        assert dream.question in TOPICS[1].questions
+    (own,) = matters("My cat is Tim.")
+    asked = set()
+    for dream in curriculum.dreams(facts[0], 40):
+        asked.add(dream.question)
         assert dream.answer in ("Your cat is Tim.", "Your cat is Tim, and you like it.")
+    assert asked == {"b one?", *own.wordings}
+    assert curriculum.held_out(facts[0]) == Dream(facts[0], own.held_out, "Your cat is Tim.")
     assert [d.fact.id for d in curriculum.rehearsal(facts[0], 5)] == ["dog"]
     assert sorted(d.fact.id for d in curriculum.review(8)) == ["cat", "dog"]
+
+
+def test_a_fact_whose_form_is_not_understood_keeps_a_wording_of_its_topic() -> None:
+    odd = Fact("odd", "Rain or shine, we.", (9, 0, 0, 0, 0))
+    curriculum = Curriculum(TOPICS, [odd], seed=0)
+    assert {dream.question for dream in curriculum.dreams(odd, 20)} == {"a one?"}
+    assert curriculum.held_out(odd).question == "a two?"
+
+
+def test_facts_that_rest_are_reviewed_less_often() -> None:
+    facts = [fact("cat", 9, 0, 0, 0, 0), fact("dog", 0, 9, 0, 0, 0)]
+    curriculum = Curriculum(TOPICS, facts, seed=0, resting={"cat"})
+    asked = [curriculum.review(1)[0].fact.id for _ in range(400)]
+    assert 40 <= asked.count("cat") <= 120  # a fifth is expected
+
+
+def test_what_was_never_told_is_answered_honestly_and_what_was_told_is_left_out() -> None:
+    told = Fact("rex", "My dog is called Rex.", tuple([0.0] * 67))
+    curriculum = Curriculum(load_topics("en"), [told], seed=0)
+    dreams = [dream for _ in range(100) for dream in curriculum.untold(10)]
+    assert {dream.answer for dream in dreams} == set(HONEST["en"])
+    assert all(dream.fact is None for dream in dreams)
+    asked = " ".join(dream.question for dream in dreams)
+    assert "horse" in asked and "dog" not in asked
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

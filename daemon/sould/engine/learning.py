@@ -9,10 +9,10 @@ from threading import Event
 
 from msgspec import Struct
 
-from soul_client.wire import SleepReport
+from soul_client.wire import Dreamt, SleepReport
 from sould.bridge import Imprint, Imprinted, Sleep, Slept
 from sould.engine.soul.imprint import Progress
-from sould.engine.soul.night import Dreaming, Dreamt
+from sould.engine.soul.night import Dreaming, NightsEnd
 from sould.engine.soul.teacher import Steps, Teacher
 from sould.engine.soul.worn import WornSoul
 from sould.errors import Cancelled, NotFound, SouldError
@@ -113,10 +113,8 @@ class Learning:
         self, lesson: _Lesson, params: Sleep, worn: WornSoul, teacher: Teacher
     ) -> bool:
         told = [record for record in params.records if teacher.tells(record)]
-        is_new = not worn.soul.is_empty("fast") or any(
-            record.id not in worn.meta.taught for record in told
-        )
-        if not told or not is_new:
+        is_new = any(not params.nights.get(record.id) for record in told)
+        if not is_new:
             report = SleepReport(
                 outcome="nothing",
                 why="nothing was told since the last night",
@@ -124,24 +122,26 @@ class Learning:
             )
             self._end(lesson, Slept(report=report, worn=worn.told()))
             return False
-        lesson.steps = teacher.night(worn.soul, told, worn.inner_lr)
+        lesson.steps = teacher.night(worn.soul, params, worn.inner_lr)
         return True
 
     def _slept(
-        self, lesson: _Lesson, params: Sleep, dreamt: Dreamt, worn: WornSoul, teacher: Teacher
+        self, lesson: _Lesson, params: Sleep, dreamt: NightsEnd, worn: WornSoul, teacher: Teacher
     ) -> None:
         self._lessons.remove(lesson)
+        before, after = dreamt.before.told(), dreamt.after.told()
 
         def report(error: SouldError | None) -> None:
             outcome = SleepReport(
                 outcome="kept" if dreamt.soul is not None else "rolled_back",
                 why=f"it is not saved yet: {error.message}" if error else dreamt.why,
                 soul=worn.name,
-                before=dreamt.before,
-                after=dreamt.after,
+                before=before,
+                after=after,
                 steps=dreamt.steps,
                 seconds=dreamt.seconds,
                 level=worn.meta.level,
+                facts=_facts(params, dreamt),
             )
             self._answer(lesson.id, Slept(report=outcome, worn=worn.told(all_taught=True)))
 
@@ -149,7 +149,7 @@ class Learning:
             report(None)
             return
         tokens = {r.id: teacher.tokens(r) for r in params.records if teacher.tells(r)}
-        scores = {"recalled": dreamt.after.recalled, "facts": dreamt.after.facts}
+        scores = {"recalled": after.recalled, "facts": after.facts}
         worn.slept(dreamt.soul, tokens, scores, report)
 
     def _learned(
@@ -183,3 +183,20 @@ class Learning:
     def _end(self, lesson: _Lesson, outcome: Struct | Exception) -> None:
         self._lessons.remove(lesson)
         self._answer(lesson.id, outcome)
+
+
+def _facts(order: Sleep, end: NightsEnd) -> list[Dreamt]:
+    """Return what became of each fact of a night, in the order of the records."""
+    resting = set(order.resting)
+    return [
+        Dreamt(
+            id=record.id,
+            nights=order.nights.get(record.id, 0),
+            resting=record.id in resting,
+            before=end.before.recalled.get(record.id, False),
+            after=end.after.recalled.get(record.id, False),
+            replaced_by=end.replaced.get(record.id, ""),
+        )
+        for record in order.records
+        if record.id in end.after.recalled or record.id in end.replaced
+    ]

@@ -24,11 +24,12 @@ from sould.supervisor.gateway import Gateway
 from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
+from sould.supervisor.reports import FOLDER as REPORTS
+from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
 from sould.supervisor.rpc import Handler
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.sessions import Sessions
-from sould.supervisor.sleeping import FOLDER as REPORTS
 from sould.supervisor.sleeping import Sleeping
 from sould.supervisor.sockets import Channel
 from sould.supervisor.souls import Souls
@@ -224,7 +225,8 @@ class Daemon:
             engine=self.engine,
             learner=self._learner,
             wardrobe=self._wardrobe,
-            folder=self._config.workspace / REPORTS,
+            diary=self._diary,
+            reports=Reports(self._config.workspace / REPORTS),
             clock=self._clock,
             body_name=lambda: self._bodies.wanted,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import datetime
 from io import FileIO
 from pathlib import Path
@@ -115,6 +115,17 @@ class Diary:
                         yield record
         except FileNotFoundError:  # the user may delete a day at any time
             return
+
+    def texts(self, ids: Set[str]) -> dict[str, str]:
+        """Return what was said in some records, those that are still there. Reads all days from
+        the newest on, until all are found.
+        """
+        found: dict[str, str] = {}
+        for path in self.files():
+            if len(found) == len(ids):
+                break
+            found |= {record.id: record.text for record in self.read(path) if record.id in ids}
+        return found
 
     def _append(self, path: Path, data: bytes) -> None:
         is_new = not path.exists()

@@ -46,6 +46,7 @@ class Learner:
         self._on_left_out = on_left_out
         self._on_change = on_change
         self._soul = ""
+        self._taught: set[str] = set()
         self._waiting: dict[str, Told] = {}
         self._added: dict[str, Told] = {}  # since the diary began to be read
         self._recent: deque[Told] = deque(maxlen=MAX_RECENT)
@@ -69,19 +70,19 @@ class Learner:
         return len(self._waiting)
 
     @property
-    def told(self) -> list[Told]:
-        """What was learned last, and what waits, oldest first."""
-        return [*self._recent, *self._waiting.values()]
+    def waiting(self) -> list[Told]:
+        """What waits, oldest first."""
+        return list(self._waiting.values())
 
     @property
-    def is_crowded(self) -> bool:
-        """More may have been learned than ``told`` has room for."""
-        return len(self._recent) == MAX_RECENT
+    def taught(self) -> frozenset[str]:
+        """Ids of the records in the weights."""
+        return frozenset(self._taught)
 
     def begin(self, soul: str, since: str, taught: Set[str]) -> None:
         """Learn from now on what waits for a soul that has just been put on."""
         self.end()
-        self._soul = soul
+        self._soul, self._taught = soul, set(taught)
         self._added = {}
         self._known.clear()
         self._task = asyncio.get_running_loop().create_task(self._work(soul, since, taught))
@@ -90,7 +91,7 @@ class Learner:
     async def look(self, soul: str, since: str, taught: Set[str]) -> None:
         """Find out what waits for a soul that is not worn; without ``since`` it is new."""
         self.end()
-        self._soul = soul
+        self._soul, self._taught = soul, set(taught)
         self._added = {}
         nothing = Waiting(waiting=[], recent=[])
         found = await self._read(soul, since, taught) if since else nothing
@@ -225,6 +226,7 @@ class Learner:
         del self._waiting[told.id]
         if done.tokens:
             self._recent.append(told)
+            self._taught.add(told.id)
         self._on_learned(done)
         self._on_change()
 

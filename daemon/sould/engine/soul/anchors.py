@@ -17,13 +17,13 @@ from torch import Tensor
 
 from sould.engine.decoder import Decoder
 from sould.engine.prefixcache import shared_length
+from sould.engine.soul.banks import sections
 from sould.engine.soul.batch import Row
 from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.kept import keep_tensors, kept_tensors
 from sould.engine.soul.products import patiently
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.targets import Target
-from sould.engine.soul.topics import sections
 
 REPLY_TOKENS = 16
 PLAIN_TOKENS = 40

@@ -55,8 +55,16 @@ class ChatForm:
         asked = self._render(question)[len(self.prefix) :]
         return Line([*asked, *reply], list(range(len(asked), len(asked) + len(reply))))
 
-    def _render(self, question: str, answer: str | None = None) -> list[int]:
+    def spoken(self, text: str) -> Line:
+        """Return what a user says, to be said by them again: their words, and that they end."""
+        ids = self._render(text, is_asked=False)[len(self.prefix) :]
+        end = next((i for i in range(len(ids)) if ids[i] in self._ends), len(ids) - 1)
+        return Line(ids[: end + 1], list(range(end + 1)))
+
+    def _render(
+        self, question: str, answer: str | None = None, *, is_asked: bool = True
+    ) -> list[int]:
         messages = [*self._system, ChatMessage(role="user", text=question)]
         if answer is not None:
             messages.append(ChatMessage(role="assistant", text=answer))
-        return self._template.render(messages, add_generation_prompt=answer is None)
+        return self._template.render(messages, add_generation_prompt=is_asked and answer is None)

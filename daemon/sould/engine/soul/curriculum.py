@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from sould.engine.soul.facts import gist, is_japanese, said_back
+from sould.engine.soul.questions import Matter, matters, untold_matters
 from sould.engine.soul.topics import FITS, Topic
 
 MOST_TOPICS = 3
-HONEST_EN = ("You haven't told me that.", "I don't know, you haven't told me yet.")
-HONEST_JA = ("まだ聞いていません。", "それはまだ教えてもらっていません。")
+HONEST = {
+    "en": ("You haven't told me that.", "I don't know, you haven't told me yet."),
+    "ja": ("まだ聞いていません。", "それはまだ教えてもらっていません。"),
+}
+OWN_SHARE = 0.5  # of the questions that are made of the statement's own words, where there are any
+RESTING_SHARE = 0.25
 WHOLE_SHARE = 0.25  # of the answers that say all of the statement, not its gist alone
 
 
@@ -38,22 +43,31 @@ class Curriculum:
 
     Every topic goes to the fact it fits best, of two that it fits alike to the newer one; a
     fact that is left with none takes the one that fits it best all the same. A fact is asked
-    about with up to ``MOST_TOPICS`` of its topics, the best ones most often.
+    about with up to ``MOST_TOPICS`` of its topics, the best ones most often, and with questions
+    made of its own words. One wording of each is never dealt, but to an exam. ``resting``: ids
+    of facts that a review asks for at ``RESTING_SHARE`` of the rate of others.
     """
 
-    def __init__(self, topics: Sequence[Topic], facts: Sequence[Fact], seed: int) -> None:
+    def __init__(
+        self,
+        topics: Sequence[Topic],
+        facts: Sequence[Fact],
+        seed: int,
+        resting: Set[str] = frozenset(),
+    ) -> None:
         self.facts = list(facts)
+        self._resting = resting
         self._topics = topics
         self._random = random.Random(seed)
-        self._free = [
-            topic for t, topic in enumerate(topics) if all(fact.fits[t] < FITS for fact in facts)
-        ]
-        self._honest = HONEST_JA if any(is_japanese(f.statement) for f in facts) else HONEST_EN
         self._owned = {fact.id: owned for fact, owned in zip(facts, shared_out(facts), strict=True)}
+        self._own = {fact.id: matters(gist(fact.statement)) for fact in facts}
+        self._untold = self._never_told()
 
-    def best_topic(self, fact: Fact) -> Topic:
-        """Return the topic of a fact that fits it best."""
-        return self._topics[self._owned[fact.id][0]]
+    def held_out(self, fact: Fact) -> Dream:
+        """Return a dream in words that are in no other one, the same every time."""
+        own, topic = self._own[fact.id], self._topics[self._owned[fact.id][0]]
+        question = own[0].held_out if own else topic.questions[-1]
+        return Dream(fact, question, said_back(gist(fact.statement)))
 
     def dreams(self, fact: Fact, count: int) -> list[Dream]:
         """Return dreams of one fact, in different wordings as far as there are any."""
@@ -62,13 +76,21 @@ class Curriculum:
         seen: set[str] = set()
         found = []
         for _ in range(count):
-            (topic,) = self._random.choices(owned, weights)
-            questions = self._topics[topic].questions
+            questions = self._wordings(fact, owned, weights)
             fresh = [q for q in questions if q not in seen] or list(questions)
             question = self._random.choice(fresh)
             seen.add(question)
             found.append(Dream(fact, question, self._answer(fact)))
         return found
+
+    def _wordings(
+        self, fact: Fact, owned: Sequence[int], weights: Sequence[float]
+    ) -> Sequence[str]:
+        if self._own[fact.id] and self._random.random() < OWN_SHARE:
+            return self._random.choice(self._own[fact.id]).wordings
+        (topic,) = self._random.choices(owned, weights)
+        questions = self._topics[topic].questions
+        return questions[:-1] or questions
 
     def rehearsal(self, fact: Fact, count: int) -> list[Dream]:
         """Return one dream each of facts other than this one, different ones if there are."""
@@ -77,16 +99,35 @@ class Curriculum:
         return [dream for other in chosen for dream in self.dreams(other, 1)]
 
     def review(self, count: int) -> list[Dream]:
-        """Return dreams of as many facts as there are, all alike."""
-        chosen = self._random.sample(self.facts, min(count, len(self.facts)))
+        """Return dreams of as many facts as there are, all alike but for those that rest."""
+        lots = {fact.id: self._lot(fact) for fact in self.facts}
+        chosen = sorted(self.facts, key=lambda fact: lots[fact.id], reverse=True)[:count]
         return [dream for fact in chosen for dream in self.dreams(fact, 1)]
 
     def untold(self, count: int) -> list[Dream]:
-        """Return dreams of questions that no fact has anything to do with, and honest answers."""
-        chosen = self._random.sample(self._free, min(count, len(self._free)))
+        """Return dreams of what no fact has anything to do with, and honest answers."""
+        chosen = self._random.sample(self._untold, min(count, len(self._untold)))
         return [
-            Dream(None, self._random.choice(topic.questions), self._random.choice(self._honest))
-            for topic in chosen
+            Dream(None, self._random.choice(matter.wordings), self._random.choice(honest))
+            for matter, honest in chosen
+        ]
+
+    def _lot(self, fact: Fact) -> float:
+        """Draw a number; the greatest ones are a weighted sample (Efraimidis & Spirakis 2006)."""
+        weight = RESTING_SHARE if fact.id in self._resting else 1.0
+        return float(self._random.random() ** (1.0 / weight))
+
+    def _never_told(self) -> list[tuple[Matter, Sequence[str]]]:
+        """Return what no fact tells, and what to say then, in the languages of the facts."""
+        statements = [fact.statement for fact in self.facts]
+        told = {t for owned in self._owned.values() for t in owned}
+        told |= {t for fact in self.facts for t, fit in enumerate(fact.fits) if fit >= FITS}
+        topics = [self._topics[t] for t in sorted(told)]
+        languages = {"ja" if is_japanese(statement) else "en" for statement in statements}
+        return [
+            (matter, HONEST[language])
+            for language in sorted(languages)
+            for matter in untold_matters(statements, topics, language)
         ]
 
     def _answer(self, fact: Fact) -> str:

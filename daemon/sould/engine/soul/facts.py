@@ -19,7 +19,7 @@ _SENTENCE_JA = re.compile(r"[^。！？!?\n]+[。！？!?]*")
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 _CLAUSE_EN = re.compile(
-    r"[,;](?=\s)|\s[-–—]\s|—|(?<=[!?])\s|(?<=[a-z0-9]\.)(?<!Mrs\.)(?<!M[rs]\.)(?<!Dr\.)\s"
+    r"[,;:](?=\s)|\s[-–—]\s|—|(?<=[!?])\s|(?<=[a-z0-9]\.)(?<!Mrs\.)(?<!M[rs]\.)(?<!Dr\.)\s"
 )
 _JOINT_EN = re.compile(r"^\s*(?:and|but|so|well|oh)\b", re.I)
 _RELATIVE_EN = re.compile(r"(?:which|who|whose|where|when|because|even though|although)\b", re.I)
@@ -103,13 +103,20 @@ def gist(statement: str) -> str:
     """
     if is_japanese(statement):
         return statement
-    parts = [_JOINT_EN.sub("", part).strip(" .!") for part in _CLAUSE_EN.split(statement)]
-    clauses = [part for part in parts if not _RELATIVE_EN.match(part)]
+    clauses = clauses_of(statement)
     spoken = [clause for clause in clauses if _SPEAKER_EN.search(clause)]
     named = [clause for clause in spoken if _NAME_EN.search(clause)]
     long = [clause for clause in clauses if len(clause.split()) >= 4]
     found = next(iter([*named, *long, *spoken]), "")
     return f"{found[0].upper()}{found[1:]}." if found else statement
+
+
+def clauses_of(statement: str) -> list[str]:
+    """Return the main clauses of an English statement; Japanese stays whole."""
+    if is_japanese(statement):
+        return [statement]
+    parts = [_JOINT_EN.sub("", part).strip(" .!") for part in _CLAUSE_EN.split(statement)]
+    return [part for part in parts if not _RELATIVE_EN.match(part)]
 
 
 def said_back(statement: str) -> str:

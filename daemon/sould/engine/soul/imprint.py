@@ -7,6 +7,7 @@ curvature stands for all the others.
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +18,15 @@ from torch import Tensor
 from sould.engine.decoder import Decoder
 from sould.engine.soul.anchors import Anchor, Draw
 from sould.engine.soul.batch import Below, Learned, Row, learn
-from sould.engine.soul.chatform import ChatForm
+from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.curriculum import Curriculum, Dream, Fact
 from sould.engine.soul.curvature import Axes, Curvature, times
 from sould.engine.soul.products import Interrupted
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import Fault, Soul
 from sould.engine.spec import BodySpec
+
+NIGHT_BOOST = 2.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,9 @@ class Recipe:
     strength: float = 0.7
     dreams: int = 3
     rehearsed: int = 5
-    untold: int = 2
+    untold: int = 3
+    spoken: int = 1
+    idiom: float = 0.3
     anchors: int = 4
     kl: float = 10.0
     guard: float = 800.0
@@ -56,6 +61,18 @@ class Recipe:
     most_steps: int = 11
     reviews: int = 3
     enough: float = 0.15
+
+    @staticmethod
+    def awake(inner_lr: float) -> Recipe:
+        """Return how a turn is learned, in the user's pauses."""
+        return Recipe(inner_lr=inner_lr)
+
+    @staticmethod
+    def asleep(inner_lr: float) -> Recipe:
+        """Return how a night is spent: more dreams a step, at a boosted rate; how strong they are
+        worn is found out in the end.
+        """
+        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, strength=1.0, dreams=10)
 
     def first_layer(self, spec: BodySpec) -> int:
         """Return the first layer that learns."""
@@ -110,6 +127,7 @@ class Imprinter:
             {"params": [move], "lr": slow if name.endswith(".b") else recipe.inner_lr}
             for name, move in self._moves.items()
         ]
+        self._random = random.Random(seed)
         self._adam = torch.optim.Adam(groups, betas=recipe.betas)
 
     def prepare(self) -> Generator[None, None, None]:
@@ -141,21 +159,27 @@ class Imprinter:
             yield from self._take_step(dreams, len(dreams), progress)
 
     def study(
-        self, curriculum: Curriculum, steps: int, progress: Progress
+        self, curriculum: Curriculum, spoken: Sequence[Line], steps: int, progress: Progress
     ) -> Generator[None, None, None]:
-        """Take so many steps in which all facts take part alike; yields as :meth:`steps` does."""
+        """Take so many steps in which all facts take part alike; yields as :meth:`steps` does.
+
+        ``spoken``: what the user said, in their own words.
+        """
+        recipe = self._recipe
         for _ in range(steps):
-            dreams = curriculum.review(self._recipe.dreams)
-            untold = curriculum.untold(self._recipe.untold)
-            yield from self._take_step([*dreams, *untold], len(dreams), progress)
+            dreams = curriculum.review(recipe.dreams)
+            untold = curriculum.untold(recipe.untold)
+            lines = self._random.sample(spoken, min(recipe.spoken, len(spoken)))
+            yield from self._take_step([*dreams, *untold], len(dreams), progress, lines)
             if progress.fault is not None:
                 return
 
     def _take_step(
-        self, dreams: Sequence[Dream], count: int, progress: Progress
+        self, dreams: Sequence[Dream], count: int, progress: Progress, spoken: Sequence[Line] = ()
     ) -> Generator[None, None, None]:
         """Take one step on dreams and anchors; the loss noted is that of the first ``count``."""
         rows = self._dream_rows(dreams) + self._anchor_rows()
+        rows += [_row(line, self._recipe.idiom / len(spoken)) for line in spoken]
         learned = yield from self._learned(rows, progress)
         progress.losses.append(_per_token(learned, rows, count))
         progress.fault = yield from self._step(learned.gradients)
@@ -189,13 +213,8 @@ class Imprinter:
 
     def _dream_rows(self, dreams: Sequence[Dream]) -> list[Row]:
         """Each dream counts alike, whatever the length of its answer."""
-        rows = []
-        for dream in dreams:
-            line = self._form.line(dream.question, dream.answer)
-            target = Target.tokens(line.answer)
-            weight = 1.0 / (len(dreams) * len(line.positions))
-            rows.append(Row(ids=line.ids, positions=line.positions, target=target, weight=weight))
-        return rows
+        lines = [self._form.line(dream.question, dream.answer) for dream in dreams]
+        return [_row(line, 1.0 / len(lines)) for line in lines]
 
     def _anchor_rows(self) -> list[Row]:
         count = self._recipe.anchors
@@ -216,6 +235,16 @@ class Imprinter:
         moves = {name: times(move, self._axes[name]) for name, move in self._moves.items()}
         yield
         return self._soul.change(lambda: [self._weights[k].add_(move) for k, move in moves.items()])
+
+
+def _row(line: Line, weight: float) -> Row:
+    """Hold a line to its own words; ``weight`` is shared out over them."""
+    return Row(
+        ids=line.ids,
+        positions=line.positions,
+        target=Target.tokens(line.answer),
+        weight=weight / len(line.positions),
+    )
 
 
 def _per_token(learned: Learned, rows: Sequence[Row], count: int) -> float:

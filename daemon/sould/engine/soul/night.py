@@ -6,31 +6,53 @@ over: who talks meanwhile talks to whom they talked in the evening.
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
+
+import torch
+from torch import Tensor
 
 from soul_client.wire import Progress, SleepMarks
 from sould.engine.decoder import Decoder
 from sould.engine.soul import imprint
 from sould.engine.soul.anchors import Anchor
 from sould.engine.soul.chatform import ChatForm
-from sould.engine.soul.curriculum import Curriculum, Fact
+from sould.engine.soul.curriculum import RESTING_SHARE, Curriculum, Fact
 from sould.engine.soul.curvature import Curvature
-from sould.engine.soul.facts import gist, said_back
 from sould.engine.soul.imprint import Imprinter, Recipe
 from sould.engine.soul.products import patiently
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import Topic
 from sould.engine.soul.weights import Soul
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 SLOW = "slow"
 EXAM_ROWS = 16
 EXAM_ANCHORS = 48
+LEAST_STEPS = 20
+SHARES = (1.0, 0.9, 0.8, 0.7, 0.6)  # of what was dreamt, to be worn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """``recalled``: of each fact by its id, whether a greedy reply states it word by word.
+    ``drift``: from the bare body at the anchors, nats a token.
+    """
+
+    recalled: Mapping[str, bool]
+    drift: float
+
+    def told(self) -> SleepMarks:
+        """Return it as reports have it."""
+        recalled = sum(self.recalled.values())
+        return SleepMarks(recalled=recalled, facts=len(self.recalled), drift=round(self.drift, 5))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,32 +64,36 @@ class Gate:
     most_lost: float = 0.1
     most_drift: float = 0.05
 
-    def fault(self, before: SleepMarks, after: SleepMarks) -> str:
+    def fault(self, before: Marks, after: Marks) -> str:
         """Return why what was dreamt is not kept, or "". Pure."""
         if after.drift > self.most_drift:
             return (
                 f"what is said of other things drifted by {after.drift:.3f} nats a token, "
                 f"more than {self.most_drift:g}"
             )
-        lost = before.recalled - after.recalled
-        if lost > self.most_lost * before.recalled:
-            return f"{after.recalled} of {after.facts} facts are recalled, {before.recalled} before"
+        known, known_still = sum(before.recalled.values()), sum(after.recalled.values())
+        if known - known_still > self.most_lost * known:
+            of = len(after.recalled)
+            return f"{known_still} of {of} facts are recalled, {known} before"
         return ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dreamt:
-    """What became of a night. ``soul``: the one that passed, None if none did."""
+class NightsEnd:
+    """What became of a night. ``soul``: the one that passed, None if none did. ``replaced``: facts
+    that were left out, by id, with the newer one's.
+    """
 
     soul: Soul | None
     why: str
-    before: SleepMarks
-    after: SleepMarks
+    before: Marks
+    after: Marks
     steps: int
     seconds: float
+    replaced: Mapping[str, str] = field(default_factory=dict)
 
 
-Dreaming = Generator[Progress | None, None, Dreamt]
+Dreaming = Generator[Progress | None, None, NightsEnd]
 
 
 class Night:
@@ -98,8 +124,17 @@ class Night:
         self._most_steps = most_steps
         self._gate = gate or Gate()
 
-    def dream(self, worn: Soul, facts: Sequence[Fact], seed: int) -> Dreaming:
-        """Dream of all facts, and say whether what came of it may be kept."""
+    def dream(
+        self,
+        worn: Soul,
+        facts: Sequence[Fact],
+        said: Sequence[str],
+        seed: int,
+        resting: Set[str] = frozenset(),
+    ) -> Dreaming:
+        """Dream of all facts, less of the ``resting`` ones, and say whether what came of it may be
+        kept. ``said``: in the user's own words, whether it tells anything or not.
+        """
         started_s = time.perf_counter()
         yield Progress(stage="examining")
         before = yield from self._examine(worn, facts)
@@ -116,17 +151,24 @@ class Night:
             seed=seed,
         )
         yield from imprinter.prepare()
-        curriculum = Curriculum([dreamt_of(topic) for topic in self._topics], facts, seed)
-        total = min(self._most_steps, max(20, self._steps_a_fact * len(facts)))
+        evening = _copies(dreamer)
+        curriculum = Curriculum(self._topics, facts, seed, resting)
+        spoken = [self._form.spoken(text) for text in said]
+        due = len(facts) - (1 - RESTING_SHARE) * sum(fact.id in resting for fact in facts)
+        total = min(self._most_steps, max(LEAST_STEPS, round(self._steps_a_fact * due)))
         progress = imprint.Progress()
-        for _ in imprinter.study(curriculum, total, progress):
+        for _ in imprinter.study(curriculum, spoken, total, progress):
             yield Progress(stage="dreaming", done=progress.steps, total=total)
         yield Progress(stage="examining")
+        yield from self._weaken(dreamer, evening, facts)
         after = yield from self._examine(dreamer, facts)
         why = self._gate.fault(before, after)
         if progress.fault is not None:
-            why = f"a step was undone: {progress.fault.where} is {progress.fault.what}"
-        return Dreamt(
+            log.warning(
+                "a night ended early, after %d of %d steps: %s of %s",
+                *(progress.steps, total, progress.fault.what, progress.fault.where),
+            )
+        return NightsEnd(
             soul=None if why else dreamer,
             why=why,
             before=before,
@@ -135,19 +177,41 @@ class Night:
             seconds=round(time.perf_counter() - started_s, 1),
         )
 
-    def _examine(self, soul: Soul, facts: Sequence[Fact]) -> Generator[None, None, SleepMarks]:
+    def _weaken(
+        self, dreamer: Soul, evening: Mapping[str, Tensor], facts: Sequence[Fact]
+    ) -> Generator[None, None, None]:
+        """Step back towards the evening as far as no fact that is recalled is lost by it: answers
+        stay, and most of what else would change does not (LOG.md).
+        """
+        kept = dreamt = _copies(dreamer)
+        best = -1
+        for share in SHARES:
+            weaker = {k: torch.lerp(evening[k], dreamt[k], share) for k in dreamt}
+            recalled = -1
+            if _put(dreamer, weaker):
+                recalled = sum((yield from self._recalled(dreamer, facts)))
+            log.info("worn at %.2f of what was dreamt: %d facts recalled", share, recalled)
+            if recalled < best:
+                _put(dreamer, kept)
+                return
+            best, kept = recalled, weaker
+
+    def _recalled(self, soul: Soul, facts: Sequence[Fact]) -> Generator[None, None, list[bool]]:
         scorer = Scorer(self._decoder, soul, should_yield=self._should_yield)
         curriculum = Curriculum(self._topics, facts, seed=0)
         lines = [
-            self._form.line(
-                curriculum.best_topic(fact).questions[-1], said_back(gist(fact.statement))
-            )
-            for fact in facts
+            self._form.line(dream.question, dream.answer)
+            for dream in map(curriculum.held_out, facts)
         ]
-        recalled = 0
+        recalled: list[bool] = []
         for some in _portions(lines):
-            recalled += sum((yield from patiently(partial(scorer.says, self._form.prefix, some))))
+            recalled += yield from patiently(partial(scorer.says, self._form.prefix, some))
             yield
+        return recalled
+
+    def _examine(self, soul: Soul, facts: Sequence[Fact]) -> Generator[None, None, Marks]:
+        scorer = Scorer(self._decoder, soul, should_yield=self._should_yield)
+        recalled = yield from self._recalled(soul, facts)
         chat = [anchor for anchor in self._anchors if anchor.is_chat][:EXAM_ANCHORS]
         drifts: list[float] = []
         for anchors in _portions(chat):
@@ -159,27 +223,28 @@ class Night:
             )
             drifts += yield from patiently(look)
             yield
-        drift = sum(drifts) / max(1, len(drifts))
-        return SleepMarks(recalled=recalled, facts=len(facts), drift=round(drift, 5))
+        return Marks(
+            recalled={fact.id: known for fact, known in zip(facts, recalled, strict=True)},
+            drift=sum(drifts) / max(1, len(drifts)),
+        )
 
 
 def awake_copy(worn: Soul, seed: int) -> Soul:
     """Return a soul with the slow weights of ``worn`` and no fast ones."""
     copy = Soul(worn.spec, ranks=worn.ranks, seed=seed, limits=worn.limits)
-    slow = worn.tensors(SLOW)
-
-    def take() -> None:
-        for name, weight in copy.tensors(SLOW).items():
-            weight.copy_(slow[name])
-
-    fault = copy.change(take)
-    assert fault is None, fault
+    is_sound = _put(copy, worn.tensors(SLOW))
+    assert is_sound  # it is a part of what was within the limits
     return copy
 
 
-def dreamt_of(topic: Topic) -> Topic:
-    """Return a topic without the wording that is kept for the exam, if it has others."""
-    return replace(topic, questions=topic.questions[:-1] or topic.questions)
+def _copies(soul: Soul) -> dict[str, Tensor]:
+    return {name: weight.clone() for name, weight in soul.tensors(SLOW).items()}
+
+
+def _put(soul: Soul, slow: Mapping[str, Tensor]) -> bool:
+    """Give a soul slow weights; tell whether they are within its limits, else it is as it was."""
+    mine = soul.tensors(SLOW)
+    return soul.change(lambda: [mine[name].copy_(weight) for name, weight in slow.items()]) is None
 
 
 def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:

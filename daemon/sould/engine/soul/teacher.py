@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from soul_client.wire import Progress as Stage
-from sould.bridge import Told
+from sould.bridge import Sleep, Told
 from sould.durable import replace_file
 from sould.engine.soul import anchors as anchors_of
 from sould.engine.soul import curvature as curvature_of
@@ -28,6 +28,7 @@ from sould.engine.soul.imprint import Imprinter, Progress, Recipe
 from sould.engine.soul.night import Dreaming, Night
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import OTHER, Matcher, Topic
+from sould.engine.soul.updates import superseded
 from sould.engine.soul.weights import Soul
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MOST_FITS = 512  # statements, by their hash
-NIGHT_DREAMS = 10  # a step
+FITS_VERSION = 2  # of how a statement is matched to topics
+MOST_FITS = 2048  # statements, by their hash
 ENOUGH_ANCHORS = 48  # to begin with; the others are made when there is nothing to learn
 
 Steps = Generator[None, None, Progress]
@@ -67,7 +68,7 @@ class Teacher:
         self._curvature = Curvature(body.decoder.spec, self._first)
         self._bank: Generator[None, None, None] | None = self._make_bank()
         self._matchers: dict[str, Matcher] = {}
-        self._fits_path = self._folder / f"fits-{self._key[:16]}.json"
+        self._fits_path = self._folder / f"fits-{FITS_VERSION}-{self._key[:16]}.json"
         self._fits = _read_json(self._fits_path, dict[str, list[float]])
         self._imprinter: tuple[Soul, float, Imprinter] | None = None
 
@@ -99,17 +100,20 @@ class Teacher:
         )
         return progress
 
-    def night(self, soul: Soul, records: Sequence[Told], inner_lr: float) -> Dreaming:
+    def night(self, soul: Soul, order: Sleep, inner_lr: float) -> Dreaming:
         """Go over records while asleep; ``soul`` itself is not changed."""
         yield Stage(stage="preparing")
         while not self.has_prepared:
             self.prepare()
             yield None
+        told = [record for record in order.records if self.tells(record)]
         facts: dict[bool, list[Fact]] = {True: [], False: []}
-        for n, record in enumerate(records):
-            yield Stage(stage="gathering", done=n, total=len(records))
+        for n, record in enumerate(told):
+            yield Stage(stage="gathering", done=n, total=len(told))
             facts[is_japanese(record.text)].append((yield from self._fact(record)))
         topics, known = self._together(facts)
+        replaced = superseded(known)
+        known = [fact for fact in known if fact.id not in replaced]
         self._imprinter = None  # its part of the soul will be another one
         night = Night(
             self._body.decoder,
@@ -117,16 +121,24 @@ class Teacher:
             topics,
             self._anchors,
             self._curvature,
-            recipe=replace(Recipe(), inner_lr=inner_lr, dreams=NIGHT_DREAMS),
+            recipe=Recipe.asleep(inner_lr),
             should_yield=self._should_yield,
         )
-        dreamt = yield from night.dream(soul, known, seed=len(records))
-        log.info(
-            "slept facts=%d steps=%d recalled=%d to %d drift=%.4f to %.4f seconds=%.0f %s",
-            *(dreamt.after.facts, dreamt.steps, dreamt.before.recalled, dreamt.after.recalled),
-            *(dreamt.before.drift, dreamt.after.drift, dreamt.seconds, dreamt.why),
+        dreamt = yield from night.dream(
+            soul,
+            known,
+            [record.text for record in order.records],
+            seed=order.seed,
+            resting=frozenset(order.resting),
         )
-        return dreamt
+        before, after = dreamt.before.told(), dreamt.after.told()
+        log.info(
+            "slept facts=%d replaced=%d steps=%d recalled=%d to %d drift=%.4f to %.4f seconds=%.0f"
+            " %s",
+            *(after.facts, len(replaced), dreamt.steps, before.recalled, after.recalled),
+            *(before.drift, after.drift, dreamt.seconds, dreamt.why),
+        )
+        return replace(dreamt, replaced=replaced)
 
     def _together(self, facts: dict[bool, list[Fact]]) -> tuple[list[Topic], list[Fact]]:
         """Return the topics of all languages that something was told in, and all facts, which
@@ -176,7 +188,7 @@ class Teacher:
                 self._form,
                 self._anchors,
                 self._curvature,
-                recipe=replace(Recipe(), inner_lr=inner_lr),
+                recipe=Recipe.awake(inner_lr),
                 should_yield=self._should_yield,
             )
             self._imprinter = (soul, inner_lr, imprinter)

@@ -12,14 +12,15 @@ import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 
 import torch
 from torch import Tensor
 
+from sould.engine.soul.banks import sections
 from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.facts import said_back
 from sould.engine.soul.products import patiently
+from sould.engine.soul.questions import heads
 from sould.engine.soul.scoring import Scorer
 
 ROWS = 16  # scored at a time; what is interrupted is done again
@@ -27,6 +28,7 @@ FITS = 3.0  # a score below says that a topic has nothing to do with a statement
 OTHER = -9.0  # the score of topics that were not looked at any further
 CANDIDATES = 24
 HINT = 6.0  # what a word that belongs to a topic adds to its score
+NAMED = 9.0  # … and more if it names the thing that is spoken of ("my sister")
 
 BACKGROUND = {
     "en": (
@@ -41,7 +43,6 @@ BACKGROUND = {
     ),
 }
 _FOLLOWS = {"en": "Said: {}\nQuestion:", "ja": "発言: {}\n質問:"}
-_HEADING = re.compile(r"# (.+)")
 _HINTS = "+ "
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -74,17 +75,6 @@ def _topic(name: str, lines: Sequence[str]) -> Topic:
     hints = [word for line in lines if line.startswith(_HINTS) for word in line.split()[1:]]
     questions = [line for line in lines if not line.startswith(_HINTS)]
     return Topic(name, tuple(questions), frozenset(hints))
-
-
-def sections(file: str) -> dict[str, list[str]]:
-    """Return the lines of a file of this folder, by the heading they stand under."""
-    found: dict[str, list[str]] = {}
-    for line in resources.files(__package__).joinpath(file).read_text("utf-8").splitlines():
-        if match := _HEADING.fullmatch(line):
-            lines = found.setdefault(match[1], [])
-        elif line.strip():
-            lines.append(line.strip())
-    return found
 
 
 class Matcher:
@@ -121,7 +111,8 @@ class Matcher:
         usual = torch.tensor([self._usual[q] for q in firsts])
         forward = yield from self._forward(statement, firsts)
         hinted = torch.tensor([topic.is_hinted(statement) for topic in self.topics])
-        first = _z(forward - usual[:, 0]) + HINT * hinted
+        named = torch.tensor([topic.is_hinted(heads(statement)) for topic in self.topics])
+        first = _z(forward - usual[:, 0]) + HINT * hinted + NAMED * named
         # A hint is enough to be looked at, however unlikely the question.
         some = (first + CANDIDATES * hinted).topk(min(CANDIDATES, len(firsts))).indices
         reverse = yield from self._reverse(statement, [firsts[i] for i in some])

@@ -1,0 +1,255 @@
+"""Questions that a statement answers, made of its own words.
+
+The bank of topics knows what people mostly tell; a statement itself knows the rest. English
+questions are embedded ones ("Can you tell me what I collect?"), which keep the order and the verb
+forms of the statement, as in transformational question generation (Heilman & Smith 2010). In
+Japanese the question word stands where what is asked for stood.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sould.engine.soul.banks import sections
+from sould.engine.soul.facts import is_japanese
+
+if TYPE_CHECKING:
+    from sould.engine.soul.topics import Topic
+
+FRAMES = {
+    "en": (
+        "Do you remember {}?",
+        "Can you tell me {}?",
+        "Tell me {}.",
+        "I forgot {}. Do you know?",
+        "Could you remind me {}?",
+    ),
+    "ja": (
+        "{}か？",
+        "ねえ、{}か？",
+        "覚えていますか、{}か？",
+        "{}か、教えてください。",
+        "{}か、言ってみて。",
+    ),
+}
+
+_WORDS = {name: " ".join(lines).split() for name, lines in sections("grammar_en.txt").items()}
+_TIMES = (
+    r"(?:\d|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Jan|Febr)uary|March|April|May\b|June|July|"
+    r"August|(?:Septem|Octo|Novem|Decem)ber|the \d|spring|summer|autumn|winter)"
+)
+_PLACED = r"(?:in|at|near|by|beside|outside|above|below|behind|next to|close to|not far from)"
+_IS = r"(?:is|are|was|were)"
+
+
+def _any(name: str) -> str:
+    return rf"(?:{'|'.join(_WORDS[name])})"
+
+
+_CALLED = re.compile(
+    rf"\b({_any('determiners')}\s[\w' -]{{2,40}}?),? (?:{_IS} |'s )?(?:called|named)\b", re.I
+)
+_CALLS = re.compile(r"\b(?:I|we) (?:call|called|named) ((?:my|our) [\w'-]+(?: [a-z'-]+)?) ", re.I)
+_CALLS_ME = re.compile(r"\bcall(?:s|ed)? me [A-Z]")
+_NAME_OF = re.compile(rf"\b((?:my|our) [\w' -]{{2,40}}?)'s name {_IS}\b", re.I)
+_APPOSED = re.compile(
+    rf"\b((?:[Mm]y|[Oo]ur)"
+    rf"(?: (?!(?:{_IS}|in|on|at|to|from|of|for|with|near|[a-z]+ed)\b)[a-z'-]+){{1,4}}) (?!I\b)[A-Z]"
+)
+_COPULA = re.compile(
+    rf"^(?:and |but )?((?:my|our|the)(?: (?!{_IS}\b)[\w',-]+){{1,8}}) ({_IS}) (.+)", re.I
+)
+_PERIOD = re.compile(rf"^([A-Z]\w+(?: [a-z]\w+){{0,2}}) ({_IS}) for ")
+_SPEAKER = re.compile(
+    rf"^(?P<lead>.*?)\b(?P<who>I|[Ww]e)(?P<short>'(?:m|ve|d|ll|re))?"
+    rf"(?P<verb>(?: (?:{_any('adverbs')}|{_any('helpers')})(?![\w']))*"
+    rf" (?!{_any('determiners')}\b)(?!(?:to|{_any('adverbs')})\b)[a-z][\w'-]*"
+    rf"(?: (?:up|out|down|back|off|away|over|myself|ourselves)\b)*)"
+    rf"(?: (?P<rest>.+))?$"
+)
+_IDENTITY = re.compile(r"\b(?:I am|I'm|I was)(?: (?:now|really|actually))? (?P<what>.+)")
+_WHEN = re.compile(
+    r"^(?:on|every|each|in the|first thing|at|before|after|when|once|during|most|all)\b[^,]{0,40}$",
+    re.I,
+)
+_LEFT_OVER = re.compile(
+    r"^(of|about|for|with|from|to|into|against|on|after|as|over|without|under) (.+)"
+)
+_AT_PLACE = re.compile(rf"^((?!{_PLACED}\b)[a-z][a-z' -]*?) {_PLACED} (?:the )?[A-Z]")
+_MENTIONED = re.compile(r"\b(?:[Mm]y|[Oo]ur) [a-z'-]+")
+_HEAD = re.compile(
+    rf"\b(?:my|our) (?:[\w' -]+? )??([\w'-]+)(?: (?:{_IS}|in|on|at|of|for|with|to)\b|$)"
+)
+_OF_A_THING = re.compile(rf"(what|who|where|when) (my .+?) ({_IS})( called)?")
+_OF_SPEAKER = re.compile(
+    rf"(what|where|when|how) I ((?!{_any('past')}\b|am |can't |\w+ed\b)[a-z].*)"
+)
+_OTHERS = re.compile(rf"^(?!my |our ){_any('determiners')} ", re.I)
+_NAME = re.compile(r"[A-Z]")
+
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_JA_CORE = re.compile(r"^私[はの](?:好きな)?(..)")
+_JA_TOPIC = re.compile(
+    r"^(?P<topic>[^、。]{1,24}?)は(?P<rest>[^。]+?)(?P<end>です|でした|だ)?[。！!]*$"
+)
+_JA_OBJECT = re.compile(
+    r"^(?P<lead>(?:[^。]*[、は])?)[^、。はがを]{1,24}"
+    r"(?P<part>を|が|に住)(?P<verb>[^。]+?)[。！!]*$"
+)
+_JA_ASKED = {"を": "何を", "が": "何が", "に住": "どこに住"}
+
+
+@dataclass(frozen=True)
+class Matter:
+    """What can be asked for, in several wordings, and in one more that is kept for exams.
+
+    ``words``: itself, as it stands in an embedded question.
+    """
+
+    words: str
+    wordings: tuple[str, ...]
+    held_out: str
+
+
+def matters(statement: str) -> list[Matter]:
+    """Return what a statement tells; [] if its form is not understood."""
+    if is_japanese(statement):
+        return [_framed(words, "ja") for words in dict.fromkeys(_matters_ja(statement))]
+    clause = statement.strip().rstrip(".!")
+    found = [*_matters_en(clause)] or [*_mentioned_en(clause)]
+    return [_framed(words, "en") for words in dict.fromkeys(map(_tidied, found))]
+
+
+def heads(statement: str) -> str:
+    """Return the nouns of the things that a statement is about: "older sister" → "sister"."""
+    return " ".join(m[1] for matter in matters(statement) if (m := _HEAD.search(matter.words)))
+
+
+def untold_matters(
+    statements: Sequence[str], topics: Sequence[Topic], language: str
+) -> list[Matter]:
+    """Return what people may ask for that was not told: no statement has a word of it, and it
+    belongs to none of the topics.
+    """
+    told = " ".join(statements).lower()
+    words = set(_WORD.findall(told)) - {*_WORDS["empty"]}
+    return [
+        _framed(line, language, *_direct(line))
+        for lines in sections(f"untold_{language}.txt").values()
+        for line in lines
+        if not any(topic.is_hinted(line) for topic in topics)
+        and not (words & set(_WORD.findall(line)) or _core_ja(line) in told)
+    ]
+
+
+def _framed(matter: str, language: str, *others: str) -> Matter:
+    *wordings, held_out = (frame.format(matter) for frame in FRAMES[language])
+    return Matter(matter, (*others, *wordings), held_out)
+
+
+def _direct(matter: str) -> list[str]:
+    """Return an embedded question as plain ones, if that is easily said."""
+    if match := _OF_A_THING.fullmatch(matter):
+        asked, thing, verb, called = match.groups()
+        plain = f"{asked.capitalize()} {verb} {thing}{called or ''}?"
+        is_name = called or _is_person(thing)
+        return [plain, f"Do you know the name of {thing}?"] if is_name else [plain]
+    if match := _OF_SPEAKER.fullmatch(matter):
+        return [f"{match[1].capitalize()} do I {match[2]}?"]
+    return []
+
+
+def _tidied(matter: str) -> str:
+    words = " ".join(matter.replace(",", "").split())
+    return re.sub(r"\b(?:My|Our|We|The)\b", lambda match: match[0].lower(), words)
+
+
+def _matters_en(clause: str) -> Iterator[str]:
+    """Yield what a clause tells, as embedded questions."""
+    named = [m[1] for p in (_CALLED, _CALLS, _NAME_OF, _APPOSED) if (m := p.search(clause))]
+    for thing in (_OTHERS.sub("my ", name) for name in named[:1]):
+        asked = f"who {thing}" if _is_person(thing) else f"what {thing}"
+        yield f"{asked} {_be(thing)}" + ("" if _is_person(thing) else " called")
+        yield f"the name of {thing}"
+    if not named and (match := _COPULA.match(clause)):
+        thing, verb, what = match.groups()
+        yield f"{_asks_for(thing, what)} {thing} {verb}"
+    if match := _PERIOD.match(clause):
+        yield f"what {match[1]} {match[2]} for"
+    if _CALLS_ME.search(clause):
+        yield from ("what I am called", "my name")
+    elif (match := _IDENTITY.search(clause)) and _NAME.match(match["what"]):
+        yield from ("who I am", "what I am called", "my name")
+    elif match and re.match("an? ", match["what"]):
+        yield from ("what I am", "what I do", "my job")
+    elif match := _SPEAKER.match(clause):
+        yield from _of_speaker(match)
+
+
+def _mentioned_en(clause: str) -> Iterator[str]:
+    """Yield the things of the speaker in a clause whose form is not understood."""
+    return (f"what I said about {match[0]}" for match in _MENTIONED.finditer(clause))
+
+
+def _of_speaker(match: re.Match[str]) -> Iterator[str]:
+    """Yield what the speaker does, and where, when, with what."""
+    does = f"{match['who']}{match['short'] or ''}{match['verb']}"
+    lead, rest = match["lead"].strip(" ,"), match["rest"] or ""
+    when = f" {lead[0].lower()}{lead[1:]}" if _WHEN.match(lead) else ""
+    if re.match(rf"{_IS} ", rest):
+        yield f"what {lead} {does} {rest.split()[0]}"
+        return
+    if re.match(rf"(?:on|in) (?:the )?{_TIMES}", rest):
+        yield f"when {does}"
+        return
+    if re.match(rf"{_PLACED} ", rest):
+        yield f"where {does}{when}"
+        return
+    if place := _AT_PLACE.match(rest):
+        yield f"where {does} {place[1]}"
+    if (left := _LEFT_OVER.match(rest)) is None:
+        if rest and not place:
+            yield f"what {does}{when}"
+        return
+    is_name = bool(_NAME.match(left[2]))
+    if left[1] in ("to", "from") and is_name:
+        yield f"where {does} {left[1]}{when}"
+    elif not place or left[1] != "to":
+        asked = "who" if left[1] in ("with", "for") and is_name else "what"
+        yield f"{asked} {does} {left[1]}{when}"
+
+
+def _asks_for(thing: str, what: str) -> str:
+    if re.match(rf"(?:on |in )?{_TIMES}", what) and re.search(
+        r"day|anniversary|appointment", thing
+    ):
+        return "when"
+    if re.match(rf"{_PLACED} ", what):
+        return "where"
+    return "who" if _is_person(thing) and _NAME.match(what) else "what"
+
+
+def _be(thing: str) -> str:
+    return "are" if re.search(r"[a-rt-z]s$", thing) else "is"
+
+
+def _is_person(thing: str) -> bool:
+    return thing.lower().split()[-1] in _WORDS["people"]
+
+
+def _core_ja(line: str) -> str:
+    """Return the two characters a question begins to differ with; of another language, all."""
+    match = _JA_CORE.match(line)
+    return match[1] if match else line
+
+
+def _matters_ja(statement: str) -> Iterator[str]:
+    """Yield what a statement tells, as questions without the "か" at their end."""
+    sentence = re.split(r"(?<=[。！!])", statement)[0]
+    if (match := _JA_TOPIC.match(sentence)) and match["end"]:
+        yield f"{match['topic']}は何です"
+    if (match := _JA_OBJECT.match(sentence)) and match["verb"].endswith(("ます", "です", "ました")):
+        yield f"{match['lead']}{_JA_ASKED[match['part']]}{match['verb']}"

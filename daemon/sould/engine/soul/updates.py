@@ -1,0 +1,69 @@
+"""Which facts are out of date: the newest wins over what it replaces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import combinations
+
+from sould.engine.soul.banks import sections
+from sould.engine.soul.curriculum import Fact
+from sould.engine.soul.facts import clauses_of
+from sould.engine.soul.questions import matters
+from sould.engine.soul.topics import FITS
+
+# Of these there is one at a time; of what somebody collects, plays or hates there may be many.
+_ONE = re.compile(
+    r"(?:what|who|where|when) (?:my|our) |the name of |my name|where (?:I|we) live\b|"
+    r"when I was born|who I am|what I am called|.+は(?:何|誰|どこ|いつ)|どこに住"
+)
+_ANYTHING = re.compile(r"what (?:I|we)(?:'ve)? (?:have|had|got)\b")
+_NEWS = re.compile(
+    r"\b(?:now|no longer|any ?more|changed?|new|moved|instead|switched|replaced|renamed|goes by|"
+    r"quit|these days|became|has become)\b|今は|新しい|変わ|変え|引っ越|転職|やめ|"
+    r"もう.*(?:ない|ません)",
+    re.I,
+)
+_THING = re.compile(r"\b(?:my|our) ([\w' -]+?)(?: (?:is|are|was|were|in|at|on|of|for|to|with)\b|$)")
+_WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+def superseded(facts: Sequence[Fact]) -> dict[str, str]:
+    """Return the ids of facts, oldest first, that a newer one replaces, with its id. Pure.
+
+    It does if it answers a question of which there is one answer at a time ("where I live"); or
+    if it says that something is new, and is about the same thing, or the same topic.
+    """
+    told = [_Told(fact) for fact in facts]
+    return {old.id: new.id for old, new in combinations(told, 2) if new.replaces(old)}
+
+
+class _Told:
+    def __init__(self, fact: Fact) -> None:
+        self.id = fact.id
+        told = [matter for clause in clauses_of(fact.statement) for matter in matters(clause)]
+        self._asked = {one.words for one in told if not _ANYTHING.match(one.words)}
+        found = [thing for one in self._asked for thing in _THING.findall(one)]
+        self._things = {word for thing in found for word in _content(thing)}
+        self._content = _content(fact.statement)
+        self._is_news = bool(_NEWS.search(fact.statement))
+        best = max(range(len(fact.fits)), key=lambda t: fact.fits[t], default=-1)
+        self._topic = best if best >= 0 and fact.fits[best] >= FITS else None
+
+    def replaces(self, old: _Told) -> bool:
+        same = self._asked & old._asked
+        if any(_ONE.match(words) for words in same):
+            return True
+        if not self._is_news:
+            return False
+        is_known = self._topic is not None and old._topic is not None
+        if is_known and self._topic != old._topic:
+            return bool(old._things & self._content)
+        is_other_thing = bool(old._things and self._things)
+        return bool(same or old._things & self._content or (is_known and not is_other_thing))
+
+
+def _content(text: str) -> set[str]:
+    return set(_WORD.findall(text.lower())) - set(
+        " ".join(sections("grammar_en.txt")["empty"]).split()
+    )

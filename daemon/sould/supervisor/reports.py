@@ -1,0 +1,52 @@
+"""The reports of nights: ``workspace/reports/``, one file each, without a word of what was told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from soul_client.wire import SleepReport
+from sould.errors import NotFound, StorageError
+from sould.supervisor.files import make_private_dir, write_private
+
+log = logging.getLogger(__name__)
+
+FOLDER = "reports"
+
+
+class Reports:
+    """The folder of reports. Blocking: call it from a thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def keep(self, report: SleepReport, began: datetime) -> None:
+        """Write a report; where that cannot be done, the night counts all the same."""
+        try:
+            make_private_dir(self.folder)
+            path = self.folder / f"{began:%Y-%m-%d-%H%M%S}.json"
+            write_private(path, msgspec.json.format(msgspec.json.encode(report)))
+        except StorageError as e:
+            log.warning("the report of the night is not written: %s", e)
+
+    def newest(self) -> SleepReport:
+        """Return the report of the last night.
+
+        Raises:
+            NotFound: there is none.
+        """
+        for report in self.all():
+            return report
+        raise NotFound("there is no report of any night", "sleep first: 'soul sleep'")
+
+    def all(self) -> Iterator[SleepReport]:
+        """Yield all reports, the newest first; what cannot be read is passed over."""
+        for path in sorted(self.folder.glob("*.json"), reverse=True):
+            try:
+                yield msgspec.json.decode(path.read_bytes(), type=SleepReport)
+            except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as e:
+                log.warning("report %s cannot be read: %s", path.name, type(e).__name__)

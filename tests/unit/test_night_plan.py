@@ -1,0 +1,104 @@
+"""What a night goes over follows from the diary and the reports."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from soul_client.wire import Dreamt, SleepReport
+from sould.bridge import Sleep, Told
+from sould.errors import TooLarge
+from sould.supervisor.diary import Diary, Record
+from sould.supervisor.night_plan import MOST_RECORDS, past_of, plan_night
+
+NOON = datetime.fromisoformat("2026-11-23T12:00:00+09:00")
+
+
+def night(*ids: str, day: int = 0, **changes: object) -> SleepReport:
+    began = (NOON + timedelta(days=day, hours=12)).isoformat()
+    facts = [Dreamt(id=id_, after=True) for id_ in ids]
+    return SleepReport(
+        **{"outcome": "kept", "soul": "mika", "began": began, "facts": facts, **changes}
+    )  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def diary(tmp_path: Path) -> Diary:
+    diary = Diary(tmp_path / "memories", lambda: NOON)
+    diary.open()
+    return diary
+
+
+def write(diary: Diary, *ids: str, days: int = 0, **changes: object) -> None:
+    ts = (NOON + timedelta(days=days)).isoformat()
+    known = {"role": "user", "session": "s", "soul": "mika", "ts": ts}
+    diary.append([Record(**{"id": id_, "text": f"{id_}!", **known, **changes}) for id_ in ids])  # type: ignore[arg-type]
+
+
+def plan(diary: Diary, taught: set[str], *reports: SleepReport, waiting: str = "") -> Sleep:
+    told = [Told(id=id_, text=f"{id_}!") for id_ in waiting]
+    return plan_night(diary, "mika", taught=taught, waiting=told, reports=reports[::-1])
+
+
+def ids(order: Sleep) -> list[str]:
+    return [record.id for record in order.records]
+
+
+def test_a_fact_comes_back_after_1_2_4_8_and_16_nights() -> None:
+    nights, learned_in = [night("a")], [1]
+    for n in range(2, 70):
+        is_due = past_of(nights)["a"].is_due
+        fact = Dreamt(id="a", after=True, resting=not is_due)
+        nights.append(night(facts=[fact]))
+        learned_in += [n] * is_due
+    assert learned_in == [1, 2, 4, 8, 16, 32, 48, 64]
+
+
+def test_what_was_not_recalled_is_due_at_once() -> None:
+    nights = [night("a"), night("a"), night(facts=[Dreamt(id="a", after=False, resting=True)])]
+    assert past_of(nights)["a"].is_due
+    assert not past_of([*nights[:2]])["a"].is_due
+
+
+def test_a_first_night_goes_over_all_that_was_said_to_the_soul(diary: Diary) -> None:
+    write(diary, "a", "b")
+    write(diary, "r", role="assistant")
+    write(diary, "s", learn=False)
+    write(diary, "o", soul="other")
+    order = plan(diary, {"a"}, waiting="b")
+    assert ids(order) == ["a", "b"] and order.nights == {} and order.resting == []
+
+
+def test_later_ones_go_over_what_is_new_and_let_the_rest_rest(diary: Diary) -> None:
+    write(diary, "a", "small-talk")
+    write(diary, "b", days=1)
+    write(diary, "c", days=2)
+    nights = [night("a"), night("a", "b", day=1)]
+    order = plan(diary, {"a", "b"}, *nights, waiting="c")
+    assert ids(order) == ["a", "b", "c"]
+    assert order.nights == {"a": 2, "b": 1} and order.resting == ["a"] and order.seed == 2
+
+
+def test_nights_that_failed_or_of_others_do_not_count(diary: Diary) -> None:
+    write(diary, "a")
+    others = [night("a", outcome="rolled_back"), night("a", soul="other")]
+    order = plan(diary, {"a"}, *others)
+    assert order.nights == {} and order.seed == 2
+
+
+def test_what_was_undone_is_new_again(diary: Diary) -> None:
+    write(diary, "a")
+    assert ids(plan(diary, set(), night("a"))) == []
+    assert plan(diary, set(), night("a"), waiting="a").nights == {}
+
+
+def test_a_night_has_an_end_and_nothing_that_was_learned_is_left_out(diary: Diary) -> None:
+    many = [f"r{n:03}" for n in range(MOST_RECORDS + 40)]
+    write(diary, *many)
+    order = plan(diary, set(many[:100]), night(*many[:100], day=-1))
+    assert len(order.records) == MOST_RECORDS
+    assert ids(order)[-1] == many[-1] and set(many[100:]) <= set(ids(order))
+    with pytest.raises(TooLarge, match="296 things"):
+        plan(diary, set(many))

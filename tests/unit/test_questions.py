@@ -1,0 +1,71 @@
+"""Questions made of a statement's own words, and those for what was never told."""
+
+from __future__ import annotations
+
+import pytest
+
+from sould.engine.soul.questions import FRAMES, matters, untold_matters
+from sould.engine.soul.topics import load_topics
+
+
+@pytest.mark.parametrize(
+    ("statement", "asked"),
+    [
+        ("My name is Laszlo.", ["what my name is"]),
+        ("I'm Priya.", ["who I am", "what I am called", "my name"]),
+        ("Everybody calls me Lou.", ["what I am called", "my name"]),
+        ("I am a retired lighthouse keeper.", ["what I am", "what I do", "my job"]),
+        ("I've lived in Cork for ten years.", ["where I've lived"]),
+        ("My wife's name is Ingrid.", ["who my wife is", "the name of my wife"]),
+        ("My daughter Noor plays the oboe.", ["who my daughter is", "the name of my daughter"]),
+        (
+            "Our quiz team is called The Pips.",
+            ["what our quiz team is called", "the name of our quiz team"],
+        ),
+        (
+            "We have two cats called Salt and Pepper.",
+            ["what my cats are called", "the name of my cats", "what we have"],
+        ),
+        ("My favourite colour is teal.", ["what my favourite colour is"]),
+        ("My birthday is the 3rd of March.", ["when my birthday is"]),
+        ("I was born on 3 March 1980.", ["when I was born"]),
+        ("I'm allergic to peanuts.", ["what I'm allergic to"]),
+        ("On Sundays I bake rye bread.", ["what I bake on Sundays"]),
+        ("I proposed to her in Lisbon.", ["where I proposed to her"]),
+        ("The best book I ever read is Middlemarch.", ["what the best book I ever read is"]),
+        ("Friday nights are for poker.", ["what Friday nights are for"]),
+        ("My flight leaves from gate B12.", ["what I said about my flight"]),
+        ("Rain or shine.", []),
+        ("猫の名前はタマです。", ["猫の名前は何です"]),
+        ("京都に住んでいます。", ["どこに住んでいます"]),
+        ("毎朝ほうじ茶を飲みます。", ["何を飲みます"]),
+    ],
+)
+def test_a_statement_is_turned_into_what_it_answers(statement: str, asked: list[str]) -> None:
+    assert [matter.words for matter in matters(statement)] == asked
+
+
+def test_a_matter_has_several_wordings_and_one_for_exams() -> None:
+    (matter,) = matters("I collect stamps.")
+    assert len(matter.wordings) == len(FRAMES["en"]) - 1 and "what I collect" in matter.held_out
+    assert matter.held_out not in matter.wordings
+    assert not any("stamps" in wording for wording in (*matter.wordings, matter.held_out))
+
+
+def test_what_was_told_is_not_among_the_untold() -> None:
+    everything = {matter.words for matter in untold_matters([], [], "en")}
+    assert len(everything) > 100 and "who my boss is" in everything
+    told = {m.words for m in untold_matters(["My boss is Mrs. Ode."], [], "en")}
+    assert "who my boss is" not in told and "who my doctor is" in told
+    jobs = [topic for topic in load_topics("en") if topic.name == "job"]
+    of_others = {m.words for m in untold_matters(["I earn my keep as a cooper."], jobs, "en")}
+    assert "what my job is" not in of_others and "who my doctor is" in of_others
+    japanese = {m.words for m in untold_matters(["妻の名前は花子です。"], [], "ja")}
+    assert "私の妻の名前は何です" not in japanese and "私の上司は誰です" in japanese
+
+
+def test_a_plain_question_is_among_the_wordings_of_the_untold() -> None:
+    found = {matter.words: matter.wordings[0] for matter in untold_matters([], [], "en")}
+    assert found["what my horse is called"] == "What is my horse called?"
+    assert found["where I work"] == "Where do I work?"
+    assert found["what I bought last week"] == "Do you remember what I bought last week?"

@@ -1,0 +1,60 @@
+"""The newest wins over what it replaces, and over nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from sould.engine.soul.curriculum import Fact
+from sould.engine.soul.topics import load_topics
+from sould.engine.soul.updates import superseded
+
+NAMES = [topic.name for topic in load_topics("en")]
+
+
+def replaces(old: str, new: str, topics: tuple[str, str] = ("", "")) -> bool:
+    facts = [
+        Fact(str(n), text, tuple(9.0 if name == topic else 0.0 for name in NAMES))
+        for n, (text, topic) in enumerate(zip((old, new), topics, strict=True))
+    ]
+    found = superseded(facts)
+    assert found in ({}, {"0": "1"})
+    return bool(found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("I live in Cork.", "We've packed up and moved: I live in Galway now."),
+        ("I live in Cork.", "I live in Galway."),
+        ("My favourite colour is red.", "My favourite colour is teal."),
+        ("My cat is called Tom.", "We renamed the cat: he goes by Tim now."),
+        ("I ride an old bike.", "I sold it, and I ride a scooter now."),
+        ("私の好きな色は赤です。", "私の好きな色は青です。"),
+    ],
+)
+def test_a_newer_value_replaces_the_old_one(old: str, new: str) -> None:
+    assert replaces(old, new)
+
+
+def test_news_replaces_what_was_told_of_the_same_topic() -> None:
+    old, new = "I earn my keep as a cooper.", "I've changed jobs! I'm a purser now."
+    assert replaces(old, new, ("job", "job"))
+    assert not replaces(old, new, ("job", "club"))
+    assert not replaces(old, "I'm a purser on the ferry.", ("job", "job"))  # that may be another
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("I collect stamps.", "I collect coins."),
+        ("My dog is called Rex.", "My cat is called Tom."),
+        ("I've got a tattoo.", "I've got a new boat."),
+        ("My sister Ann lives in Rome.", "I live in Galway now."),
+    ],
+)
+def test_two_things_may_be_so_at_once(old: str, new: str) -> None:
+    assert not replaces(old, new)
+
+
+def test_two_pets_are_two_pets() -> None:
+    assert not replaces("My dog is called Rex.", "My new cat is called Tom.", ("pet", "pet"))
