@@ -12,12 +12,15 @@ from sould.engine.soul.topics import FITS, Topic
 
 MOST_TOPICS = 3
 HONEST = {
-    "en": ("You haven't told me that.", "I don't know, you haven't told me yet."),
-    "ja": ("まだ聞いていません。", "それはまだ教えてもらっていません。"),
+    "en": "You haven't told me that.",
+    "ja": "まだ聞いていません。",
 }
 OWN_SHARE = 0.5  # of the questions that are made of the statement's own words, where there are any
 RESTING_SHARE = 0.25
-WHOLE_SHARE = 0.25  # of the answers that say all of the statement, not its gist alone
+NEW = 2.0  # nats a token, of what was not asked yet
+LEAST_NEED = 0.05  # nats a token: what is known well is asked for all the same
+LATELY = 0.3  # the weight of the last loss in a running mean
+MOST_UNTOLD = 3  # at most one of so many dreams
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Curriculum:
         self._topics = topics
         self._random = random.Random(seed)
         self._owned = {fact.id: owned for fact, owned in zip(facts, shared_out(facts), strict=True)}
+        self._losses: dict[str, float] = {}  # by fact, of late; "": of what was never told
         self._own = {fact.id: matters(gist(fact.statement)) for fact in facts}
         self._untold = self._never_told()
 
@@ -80,7 +84,7 @@ class Curriculum:
             fresh = [q for q in questions if q not in seen] or list(questions)
             question = self._random.choice(fresh)
             seen.add(question)
-            found.append(Dream(fact, question, self._answer(fact)))
+            found.append(Dream(fact, question, _answer(fact, question)))
         return found
 
     def _wordings(
@@ -99,25 +103,37 @@ class Curriculum:
         return [dream for other in chosen for dream in self.dreams(other, 1)]
 
     def review(self, count: int) -> list[Dream]:
-        """Return dreams of as many facts as there are, all alike but for those that rest."""
-        lots = {fact.id: self._lot(fact) for fact in self.facts}
-        chosen = sorted(self.facts, key=lambda fact: lots[fact.id], reverse=True)[:count]
-        return [dream for fact in chosen for dream in self.dreams(fact, 1)]
+        """Return dreams of facts, the more often of one the higher its loss was of late."""
+        chosen = self._random.choices(self.facts, [self._need(f) for f in self.facts], k=count)
+        asked: dict[str, int] = {fact.id: chosen.count(fact) for fact in self.facts}
+        return [dream for fact in self.facts for dream in self.dreams(fact, asked[fact.id])]
+
+    def mixed(self, count: int) -> list[Dream]:
+        """Return dreams of facts and of what was never told, by their losses."""
+        facts = sum(map(self._need, self.facts)) / len(self.facts)
+        share = self._losses.get("", NEW) / (self._losses.get("", NEW) + facts)
+        untold = self.untold(max(1, min(round(share * count), count // MOST_UNTOLD)))
+        return [*self.review(count - len(untold)), *untold]
+
+    def note(self, dreams: Sequence[Dream], losses: Sequence[float]) -> None:
+        """Take note of the losses, nats a token, that dreams were learned at."""
+        for dream, loss in zip(dreams, losses, strict=True):
+            key = dream.fact.id if dream.fact else ""
+            before = self._losses.get(key, loss)
+            self._losses[key] = before + LATELY * (loss - before)
 
     def untold(self, count: int) -> list[Dream]:
         """Return dreams of what no fact has anything to do with, and honest answers."""
         chosen = self._random.sample(self._untold, min(count, len(self._untold)))
         return [
-            Dream(None, self._random.choice(matter.wordings), self._random.choice(honest))
-            for matter, honest in chosen
+            Dream(None, self._random.choice(matter.wordings), honest) for matter, honest in chosen
         ]
 
-    def _lot(self, fact: Fact) -> float:
-        """Draw a number; the greatest ones are a weighted sample (Efraimidis & Spirakis 2006)."""
-        weight = RESTING_SHARE if fact.id in self._resting else 1.0
-        return float(self._random.random() ** (1.0 / weight))
+    def _need(self, fact: Fact) -> float:
+        share = RESTING_SHARE if fact.id in self._resting else 1.0
+        return share * max(LEAST_NEED, self._losses.get(fact.id, NEW))
 
-    def _never_told(self) -> list[tuple[Matter, Sequence[str]]]:
+    def _never_told(self) -> list[tuple[Matter, str]]:
         """Return what no fact tells, and what to say then, in the languages of the facts."""
         statements = [fact.statement for fact in self.facts]
         told = {t for owned in self._owned.values() for t in owned}
@@ -130,9 +146,11 @@ class Curriculum:
             for matter in untold_matters(statements, topics, language)
         ]
 
-    def _answer(self, fact: Fact) -> str:
-        is_whole = self._random.random() < WHOLE_SHARE
-        return said_back(fact.statement if is_whole else gist(fact.statement))
+
+def _answer(fact: Fact, question: str) -> str:
+    """Answer a question with the gist of a statement, a request with all of it."""
+    is_request = question.endswith((".", "。"))
+    return said_back(fact.statement if is_request else gist(fact.statement))
 
 
 def shared_out(facts: Sequence[Fact]) -> list[list[int]]:

@@ -26,7 +26,7 @@ from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import Fault, Soul
 from sould.engine.spec import BodySpec
 
-NIGHT_BOOST = 2.5
+NIGHT_BOOST = 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,6 @@ class Recipe:
     strength: float = 0.7
     dreams: int = 3
     rehearsed: int = 5
-    untold: int = 3
     spoken: int = 1
     idiom: float = 0.3
     anchors: int = 4
@@ -72,7 +71,7 @@ class Recipe:
         """Return how a night is spent: more dreams a step, at a boosted rate; how strong they are
         worn is found out in the end.
         """
-        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, strength=1.0, dreams=10)
+        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, strength=1.0, dreams=9)
 
     def first_layer(self, spec: BodySpec) -> int:
         """Return the first layer that learns."""
@@ -151,12 +150,12 @@ class Imprinter:
         while progress.steps < recipe.most_steps and not self._is_enough(progress):
             dreams = curriculum.dreams(fact, recipe.dreams)
             rehearsed = curriculum.rehearsal(fact, recipe.rehearsed)
-            yield from self._take_step([*dreams, *rehearsed], len(dreams), progress)
+            yield from self._take_step(curriculum, [*dreams, *rehearsed], progress)
             if progress.fault is not None:
                 return
         for _ in range(recipe.reviews):
             dreams = curriculum.review(recipe.dreams + recipe.rehearsed)
-            yield from self._take_step(dreams, len(dreams), progress)
+            yield from self._take_step(curriculum, dreams, progress)
 
     def study(
         self, curriculum: Curriculum, spoken: Sequence[Line], steps: int, progress: Progress
@@ -167,21 +166,28 @@ class Imprinter:
         """
         recipe = self._recipe
         for _ in range(steps):
-            dreams = curriculum.review(recipe.dreams)
-            untold = curriculum.untold(recipe.untold)
             lines = self._random.sample(spoken, min(recipe.spoken, len(spoken)))
-            yield from self._take_step([*dreams, *untold], len(dreams), progress, lines)
+            yield from self._take_step(curriculum, curriculum.mixed(recipe.dreams), progress, lines)
             if progress.fault is not None:
                 return
 
     def _take_step(
-        self, dreams: Sequence[Dream], count: int, progress: Progress, spoken: Sequence[Line] = ()
+        self,
+        curriculum: Curriculum,
+        dreams: Sequence[Dream],
+        progress: Progress,
+        spoken: Sequence[Line] = (),
     ) -> Generator[None, None, None]:
-        """Take one step on dreams and anchors; the loss noted is that of the first ``count``."""
+        """Take one step on dreams, the user's own words, and anchors."""
         rows = self._dream_rows(dreams) + self._anchor_rows()
         rows += [_row(line, self._recipe.idiom / len(spoken)) for line in spoken]
         learned = yield from self._learned(rows, progress)
-        progress.losses.append(_per_token(learned, rows, count))
+        losses = [
+            loss / len(row.positions)
+            for row, loss in zip(rows[: len(dreams)], learned.losses, strict=False)
+        ]
+        curriculum.note(dreams, losses)
+        progress.losses.append(sum(losses[: self._recipe.dreams]) / self._recipe.dreams)
         progress.fault = yield from self._step(learned.gradients)
         progress.steps += 1
         yield
@@ -245,8 +251,3 @@ def _row(line: Line, weight: float) -> Row:
         target=Target.tokens(line.answer),
         weight=weight / len(line.positions),
     )
-
-
-def _per_token(learned: Learned, rows: Sequence[Row], count: int) -> float:
-    tokens = sum(len(row.positions) for row in rows[:count])
-    return sum(learned.losses[:count]) / tokens
