@@ -56,9 +56,9 @@ TEXTS = {
     "command.sleep": (
         "Let the soul in use go over what it was told, as dreams.\n\n"
         "It sits an exam in wordings it never dreamt; what does not pass is rolled back. You can "
-        "talk meanwhile; Ctrl-C or 'soul wake' wakes it, and it is as it was in the evening."
+        "talk meanwhile; 'soul wake' ends the night early, and what passes is kept."
     ),
-    "command.wake": "Wake the soul that is asleep; it is as it was in the evening.",
+    "command.wake": "Wake the soul that is asleep; what was dreamt so far is kept if it passes.",
     "command.report": "Show what came of the last night.",
     "command.exam": (
         "Ask the questions of FILE, a persona or a general quiz, and score the answers.\n\n"
@@ -113,6 +113,7 @@ TEXTS = {
     "option.to": "The saved state to go back to, as 'soul history' numbers them.",
     "option.ask": "A question for both, instead of the usual ones; may be given more than once.",
     "option.no_wait": "Do not wait until the soul has learned what was said to it.",
+    "option.is_waiting": "Stay until it is over; Ctrl-C stops it, and the soul is as it was.",
     "option.yes": "Do not ask.",
     "exit.OK": "done",
     "exit.FAILED": "the daemon answered with an error",
@@ -262,6 +263,7 @@ TEXTS = {
     "why.unload": "the body was unloaded",
     "why.evening": "before it slept",
     "why.sleep": "sleep",
+    "sleep.begun": "asleep; 'soul report' shows what came of it, 'soul wake' ends it early",
     "sleep.kept": "slept {duration}: what it dreamt is kept",
     "sleep.rolled_back": "slept {duration}: not kept, it is as it was: {why}",
     "sleep.nothing": "nothing to go over: nothing was told since the last night",
@@ -270,7 +272,7 @@ TEXTS = {
     "sleep.failed": "not recalled yet:",
     "sleep.learned": "recalled:",
     "sleep.replaced": "out of date, something newer was told:",
-    "wake.woken": "awake; the night is not kept",
+    "wake.woken": "waking: what was dreamt so far is kept if it passes the exam",
     "wake.awake": "it is not asleep",
     "save.copied": "a copy of it is called {name}",
     "reset.confirm": "Let {name} forget all it has learned (level {level})? 'soul undo' undoes it.",
@@ -424,7 +426,7 @@ TEXTS = {
     "chat.help.load": "talk to the soul NAME, or to the one in a .soul FILE",
     "chat.help.history": "the saved states of the soul",
     "chat.help.sleep": "let the soul go over the day as dreams",
-    "chat.help.wake": "wake it; the night is not kept",
+    "chat.help.wake": "wake it; what was dreamt so far is kept if it passes",
     "chat.help.report": "show what came of the last night",
     "chat.help.undo": "go back N saved states of the soul",
     "chat.help.diff": "compare two souls ('-': the bare body) and what they answer",

@@ -57,10 +57,10 @@ TEXTS = {
     "command.verify": ".soul ファイルを隅々まで検査し、内容を表示します。",
     "command.sleep": (
         "使っているソウルに、聞いたことを夢で復習させます。\n\n"
-        "夢に出なかった言い回しで試験をし、通らなければ元に戻します。その間も話せます。Ctrl-C か "
-        "'soul wake' で起こすと、寝る前のままです。"
+        "夢に出なかった言い回しで試験をし、通らなければ元に戻します。その間も話せます。"
+        "'soul wake' で早く起こせます。試験に通れば、そこまでが残ります。"
     ),
-    "command.wake": "眠っているソウルを起こします。寝る前のままです。",
+    "command.wake": "眠っているソウルを起こします。そこまでの夢は、試験に通れば残ります。",
     "command.report": "最後の夜の結果を表示します。",
     "command.exam": (
         "FILE(ペルソナまたは一般知識クイズ)の質問をして、答えを採点します。\n\n"
@@ -115,6 +115,7 @@ TEXTS = {
     "option.to": "戻る先の状態('soul history' の番号)。",
     "option.ask": "いつもの質問の代わりに、両方に聞く質問。複数指定できます。",
     "option.no_wait": "話したことをソウルが学び終えるのを待ちません。",
+    "option.is_waiting": "夜が終わるまで待ちます。Ctrl-C で止めると、寝る前のままです。",
     "option.yes": "確認しません。",
     "exit.OK": "正常",
     "exit.FAILED": "デーモンがエラーを返した",
@@ -264,6 +265,7 @@ TEXTS = {
     "why.unload": "ボディの解放",
     "why.evening": "寝る前",
     "why.sleep": "睡眠",
+    "sleep.begun": "眠りました。結果は朝に 'soul report' で見られます。'soul wake' で起こせます",
     "sleep.kept": "{duration} 眠りました。夢で学んだことを残します",
     "sleep.rolled_back": "{duration} 眠りましたが、残さず元に戻しました: {why}",
     "sleep.nothing": "復習することがありません。前の夜から何も聞いていません",
@@ -272,7 +274,7 @@ TEXTS = {
     "sleep.failed": "まだ思い出せません:",
     "sleep.learned": "思い出せました:",
     "sleep.replaced": "新しい話に置き換わりました:",
-    "wake.woken": "起きました。この夜の分は残しません",
+    "wake.woken": "起きます。ここまでの夢は、試験に通れば残ります",
     "wake.awake": "眠っていません",
     "save.copied": "複製の名前は {name} です",
     "reset.confirm": (
@@ -431,7 +433,7 @@ TEXTS = {
     "chat.help.load": "ソウル NAME、または .soul ファイルのソウルと話す",
     "chat.help.history": "ソウルの保存された状態の一覧",
     "chat.help.sleep": "ソウルに一日を夢で復習させる",
-    "chat.help.wake": "起こす(この夜の分は残らない)",
+    "chat.help.wake": "起こします。そこまでの夢は、試験に通れば残ります",
     "chat.help.report": "最後の夜の結果を見る",
     "chat.help.undo": "ソウルを N 個前に保存された状態に戻す",
     "chat.help.diff": "二つのソウル(「-」ならソウルなし)とその答えを比べる",

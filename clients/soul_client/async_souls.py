@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from soul_client import calls
+from soul_client.async_stream import AsyncStream
 from soul_client.calls import Call
 from soul_client.stream import OnUpdate
 from soul_client.wire import (
@@ -23,12 +24,18 @@ R = TypeVar("R")
 
 
 class AsyncSouls:
-    """The part of ``AsyncClient`` that is about souls; ``_finish`` is the client's.
+    """The part of ``AsyncClient`` that is about souls; ``start`` and the like are the client's.
 
     Paths are absolute: the daemon has a working directory of its own.
     """
 
     async def _finish(self, call: Call[R], on_update: OnUpdate | None = None) -> R:
+        raise NotImplementedError
+
+    async def start(self, call: Call[R], *, timeout_s: float | None = None) -> AsyncStream[R]:
+        raise NotImplementedError
+
+    async def cancel(self, target: str = "") -> list[str]:
         raise NotImplementedError
 
     async def souls(self) -> SoulList:
@@ -68,9 +75,19 @@ class AsyncSouls:
     async def soul_sleep(self, *, on_update: OnUpdate | None = None) -> SleepReport:
         """Let the soul in use go over what it was told, as dreams, while nobody talks to it.
 
-        It is over when the report comes; stopping it wakes the soul, which is as it was.
+        It is over when the report comes; stopped, it is as it was.
         """
         return await self._finish(calls.soul_sleep(), on_update)
+
+    async def soul_fall_asleep(self, *, on_update: OnUpdate | None = None) -> SleepReport | None:
+        """Begin a night, which goes on by itself: then None. Else why there was nothing to do."""
+        return await (await self.start(calls.soul_sleep())).begin(on_update)
+
+    async def soul_wake(self) -> bool:
+        """End the night that goes on; what was dreamt so far is kept if it passes the exam. Tells
+        whether it was night.
+        """
+        return bool(await self.cancel("sleep"))
 
     async def soul_report(self) -> SleepReport:
         """Return the report of the last night."""

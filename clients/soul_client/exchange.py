@@ -45,6 +45,9 @@ _ANSWER = {
 
 Update = Ack | Progress | Chunk
 
+NOT_BEGUN = ("queued", "loading")
+"""Stages of a request that waits for what it needs."""
+
 
 def new_request_id() -> str:
     """Make an id that no other client has: ``cancel`` names requests across clients."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from soul_client import calls
 from soul_client.calls import Call
-from soul_client.stream import OnUpdate
+from soul_client.stream import OnUpdate, Stream
 from soul_client.wire import (
     SleepReport,
     SoulDifference,
@@ -23,12 +23,18 @@ R = TypeVar("R")
 
 
 class Souls:
-    """The part of ``Client`` that is about souls; ``_finish`` is the client's.
+    """The part of ``Client`` that is about souls; ``start`` and the like are the client's.
 
     Paths are absolute: the daemon has a working directory of its own.
     """
 
     def _finish(self, call: Call[R], on_update: OnUpdate | None = None) -> R:
+        raise NotImplementedError
+
+    def start(self, call: Call[R], *, timeout_s: float | None = None) -> Stream[R]:
+        raise NotImplementedError
+
+    def cancel(self, target: str = "") -> list[str]:
         raise NotImplementedError
 
     def souls(self) -> SoulList:
@@ -68,9 +74,19 @@ class Souls:
     def soul_sleep(self, *, on_update: OnUpdate | None = None) -> SleepReport:
         """Let the soul in use go over what it was told, as dreams, while nobody talks to it.
 
-        It is over when the report comes; stopping it wakes the soul, which is as it was.
+        It is over when the report comes; stopped, it is as it was.
         """
         return self._finish(calls.soul_sleep(), on_update)
+
+    def soul_fall_asleep(self, *, on_update: OnUpdate | None = None) -> SleepReport | None:
+        """Begin a night, which goes on by itself: then None. Else why there was nothing to do."""
+        return self.start(calls.soul_sleep()).begin(on_update)
+
+    def soul_wake(self) -> bool:
+        """End the night that goes on; what was dreamt so far is kept if it passes the exam. Tells
+        whether it was night.
+        """
+        return bool(self.cancel("sleep"))
 
     def soul_report(self) -> SleepReport:
         """Return the report of the last night."""

@@ -9,9 +9,9 @@ from typing import Generic, TypeVar
 
 from soul_client import calls
 from soul_client.errors import ConnectionLost, TimedOut
-from soul_client.exchange import Exchange, Update
+from soul_client.exchange import NOT_BEGUN, Exchange, Update
 from soul_client.link import Link
-from soul_client.wire import ChatDone, Chunk
+from soul_client.wire import ChatDone, Chunk, Progress
 
 R = TypeVar("R")
 
@@ -83,6 +83,19 @@ class Stream(Generic[R]):
             if on_update is not None and isinstance(update, Update):
                 on_update(update)
         assert self._exchange.result is not None
+        return self._exchange.result
+
+    def begin(self, on_update: OnUpdate | None = None) -> R | None:
+        """Read until the work has begun, and leave it to itself; raises as ``read``.
+
+        Returns the result if that comes first, else None: it is not heard of any more.
+        """
+        while not self.is_finished:
+            update = self.read()
+            if isinstance(update, Progress) and update.stage not in NOT_BEGUN:
+                return None
+            if on_update is not None and isinstance(update, Update):
+                on_update(update)
         return self._exchange.result
 
     def cancel(self) -> None:

@@ -168,6 +168,12 @@ class Sleep(Struct, frozen=True, kw_only=True):
     resting: list[str] = []
 
 
+class Wake(Struct, frozen=True, kw_only=True):
+    """``soul.wake``: end the night that goes on; what was dreamt so far is examined, and kept if it
+    passes. Without one nothing happens.
+    """
+
+
 class Slept(Struct, frozen=True, kw_only=True):
     """Result of ``soul.sleep``: what was worn stays unless ``report.outcome`` is "kept"."""
 
@@ -183,6 +189,7 @@ ENGINE_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.diff": (SoulDiff, SoulDifference),
     "imprint": (Imprint, Imprinted),
     "soul.sleep": (Sleep, Slept),
+    "soul.wake": (Wake, Empty),
     "text.score": (TextScore, TextScored),
     "memory": (Empty, Memory),
 }

@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from soul_client.wire import (
     Dreamt,
+    Empty,
     Error,
     ErrorCode,
     Kind,
@@ -34,7 +35,7 @@ from soul_client.wire import (
     TextScore,
     TextScored,
 )
-from sould.bridge import Imprint, Imprinted, Save, Sleep, Slept, Wear, Worn
+from sould.bridge import Imprint, Imprinted, Save, Sleep, Slept, Wake, Wear, Worn
 from sould.errors import SouldError, SoulInvalid
 from sould.soulfile.header import require_body
 from sould.soulfile.home import SoulHome
@@ -67,6 +68,7 @@ class FakeSoul:
         self._taught: frozenset[str] = frozenset()  # in the generation
         self._learned: frozenset[str] = frozenset()  # since
         self._level = 0
+        self._is_woken = False
         self._is_journaled = False
 
     def take_off(self, body: LoadedBody) -> None:
@@ -90,6 +92,9 @@ class FakeSoul:
                 self._engine.send(Kind.DONE, id_, self._save(params))
             case Imprint():
                 yield from self._imprint(id_, params)
+            case Wake():
+                self._is_woken = True
+                self._engine.send(Kind.DONE, id_, Empty())
             case Sleep():
                 yield from self._sleep(id_, params)
             case SoulDiff():
@@ -203,7 +208,8 @@ class FakeSoul:
             report = SleepReport(outcome="nothing", why="nothing new", level=self._level)
             return self._engine.send(Kind.DONE, id_, Slept(report=report, worn=self._worn()))
         left_s = sum(float(part.split()[1]) for part in orders if part.startswith("sleep "))
-        while left_s > 0 or self._engine.replies:
+        self._is_woken = False
+        while (left_s > 0 and not self._is_woken) or self._engine.replies:
             if id_ in self._engine.cancelled:
                 error = Error(code=ErrorCode.CANCELLED, message="stopped")
                 return self._engine.send(Kind.ERROR, id_, error)

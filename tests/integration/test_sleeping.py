@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from soul_client import locate
 from soul_client.client import Client
 from soul_client.wire import Error, ErrorCode, Kind
@@ -93,6 +95,37 @@ def test_stopped_it_wakes_as_it_was(tmp_path: Path) -> None:
         assert whys(peer) == ["evening", "new"]
         peer.say("two")
         assert await_soul(peer, is_done).level == 3
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_woken_it_keeps_what_it_dreamt_so_far(tmp_path: Path, by_file: bool) -> None:
+    with running(tmp_path) as (daemon, peer):
+        peer.say("sleep 60;one")
+        await_soul(peer, is_done)
+        night = asleep(peer)
+        if by_file:
+            (locate.workspace_dir(daemon.config) / "stop_signal").write_text("sleep")
+        else:
+            with Client(daemon.config) as other:
+                assert other.soul_wake()
+        assert peer.finish(night)["outcome"] == "kept"
+        assert whys(peer) == ["sleep", "evening", "new"]
+        with Client(daemon.config) as other:
+            assert not other.soul_wake()
+
+
+def test_a_night_goes_on_when_who_asked_for_it_has_gone(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, peer):
+        peer.say("sleep 1;one")
+        await_soul(peer, is_done)
+        with Client(daemon.config) as other:
+            assert other.soul_fall_asleep() is None
+        assert peer.await_status(lambda s: s.state == "dreaming")
+        peer.await_status(lambda s: s.state != "dreaming")
+        assert peer.ask("soul.report")["outcome"] == "kept"
+        with Client(daemon.config) as other:
+            nothing = other.soul_fall_asleep()
+            assert nothing is not None and nothing.outcome == "nothing"
 
 
 def test_two_do_not_sleep_at_once_and_another_soul_wakes_it(tmp_path: Path) -> None:

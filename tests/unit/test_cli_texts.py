@@ -29,7 +29,7 @@ FAMILIES = {
         *("queued", "waiting", "loading", "prefill", "downloading", "checking", "placing"),
         *("preparing", "gathering", "dreaming", "examining"),
     ],
-    "sleep": ["kept", "rolled_back", "nothing", "before", "after"],
+    "sleep": ["kept", "rolled_back", "nothing", "before", "after", "failed", "learned", "replaced"],
 }
 
 

@@ -16,7 +16,6 @@ from sould.supervisor.files import make_private_dir, require_safe_parent, write_
 from sould.supervisor.locks import InstanceLock
 from sould.supervisor.request import StopReason
 from sould.supervisor.status import daemon_state, resident_bytes
-from sould.supervisor.stop_signal import target_of
 from sould.supervisor.turns import finish_of, override
 
 
@@ -67,12 +66,6 @@ def test_level_of_an_engine_line() -> None:
     assert split_level("ERROR x") == (logging.ERROR, "x")
     for line in ("  File x.py", "", "Traceback (most recent call last):", "Level 3"):
         assert split_level(line) == (logging.DEBUG, line)
-
-
-def test_stop_signal_targets() -> None:
-    assert target_of("") == target_of("all") == "all"
-    assert target_of("r12") == "r12"
-    assert target_of("sleep") is None
 
 
 def test_daemon_state_sums_up() -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from soul_cli import naming, soul_lines
 from soul_cli.chat.command import Command, Misused
 from soul_cli.chat.conversation import Conversation
-from soul_cli.commands.sleep import wake_up
 from soul_cli.waiting import Waiting
 from soul_client.client import Client
 from soul_client.stream import OnUpdate
@@ -122,12 +121,14 @@ def _verify(conversation: Conversation, argument: str) -> str:
 
 def _sleep(conversation: Conversation, argument: str) -> str:
     with Waiting(conversation.settings.texts) as waiting:
-        report = conversation.client.soul_sleep(on_update=waiting.update)
+        report = conversation.client.soul_fall_asleep(on_update=waiting.update)
+    if report is None:
+        return conversation.settings.texts("sleep.begun")
     return "\n".join(soul_lines.report_lines(conversation.settings.texts, report))
 
 
 def _wake(conversation: Conversation, argument: str) -> str:
-    woken = wake_up(conversation.client)
+    woken = conversation.client.soul_wake()
     return conversation.settings.texts("wake.woken" if woken else "wake.awake")
 
 

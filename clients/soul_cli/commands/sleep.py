@@ -12,17 +12,23 @@ from soul_cli.settings import Settings
 from soul_cli.waiting import Waiting
 
 if TYPE_CHECKING:
-    from soul_client.client import Client
     from soul_client.wire import SleepReport
 
 
 @click.command(cls=Command)
+@click.option("--wait", "is_waiting", is_flag=True)
 @click.pass_obj
-def sleep(settings: Settings) -> None:
+def sleep(settings: Settings, is_waiting: bool) -> None:
     """Let the soul in use sleep."""
     with settings.connect_or_start() as client, Waiting(settings.texts) as waiting:
-        report = client.soul_sleep(on_update=waiting.update)
-    _show(settings, report)
+        fall_asleep = client.soul_sleep if is_waiting else client.soul_fall_asleep
+        report = fall_asleep(on_update=waiting.update)
+    if report is not None:
+        _show(settings, report)
+    elif settings.is_json:
+        output.say_json({"outcome": "begun"})
+    else:
+        print(settings.texts("sleep.begun"))
 
 
 @click.command(cls=Command)
@@ -30,7 +36,7 @@ def sleep(settings: Settings) -> None:
 def wake(settings: Settings) -> None:
     """Wake the soul that is asleep."""
     with settings.connect() as client:
-        woken = wake_up(client)
+        woken = client.soul_wake()
     if settings.is_json:
         output.say_json({"woken": woken})
     else:
@@ -44,12 +50,6 @@ def report(settings: Settings) -> None:
     with settings.connect_or_start() as client:
         found = client.soul_report()
     _show(settings, found)
-
-
-def wake_up(client: Client) -> bool:
-    """Stop the night, if it is night; tell whether it was."""
-    asleep = [one.id for one in client.status().requests if one.method == "soul.sleep"]
-    return any([client.cancel(id_) for id_ in asleep])
 
 
 def _show(settings: Settings, found: SleepReport) -> None:

@@ -28,6 +28,7 @@ class _Lesson:
         self.id = id_
         self.params = params
         self.stop = stop
+        self.woken = Event()
         self.steps: Steps | Dreaming | None = None
 
 
@@ -60,6 +61,11 @@ class Learning:
     def submit(self, id_: str, params: Imprint | Sleep, stop: Event) -> None:
         """Learn a record, or sleep, when there is time."""
         self._lessons.append(_Lesson(id_, params, stop))
+
+    def wake(self) -> None:
+        """Let the night that goes on come to its end."""
+        for lesson in self._lessons:
+            lesson.woken.set()
 
     def step(self) -> None:
         """Do a small piece of the first lesson; without one, of what the next will need."""
@@ -122,7 +128,7 @@ class Learning:
             )
             self._end(lesson, Slept(report=report, worn=worn.told()))
             return False
-        lesson.steps = teacher.night(worn.soul, params, worn.inner_lr)
+        lesson.steps = teacher.night(worn.soul, params, worn.inner_lr, lesson.woken.is_set)
         return True
 
     def _slept(

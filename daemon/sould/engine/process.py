@@ -13,8 +13,8 @@ from typing import NoReturn
 import torch
 from msgspec import Struct
 
-from soul_client.wire import Chunk, Error, ErrorCode, Kind, Progress, SoulDiff, TextScore
-from sould.bridge import EngineReady, Generate, Imprint, Load, Memory, Save, Sleep, Wear
+from soul_client.wire import Chunk, Empty, Error, ErrorCode, Kind, Progress, SoulDiff, TextScore
+from sould.bridge import EngineReady, Generate, Imprint, Load, Memory, Save, Sleep, Wake, Wear
 from sould.engine import souls
 from sould.engine.generate import generate
 from sould.engine.learning import Learning
@@ -89,6 +89,9 @@ class Engine:
                 self._learning.submit(id_, params, stop)
             case Save():
                 self._save(id_, params)
+            case Wake():
+                self._learning.wake()
+                self._answer(id_, Empty())
             case _:
                 memory = Memory(resident_bytes=resident_bytes(), gpu_bytes=gpu_bytes())
                 self._answer(id_, memory)

@@ -33,7 +33,7 @@ from sould.supervisor.sessions import Sessions
 from sould.supervisor.sleeping import Sleeping
 from sould.supervisor.sockets import Channel
 from sould.supervisor.souls import Souls
-from sould.supervisor.status import daemon_state, resident_bytes, running_requests
+from sould.supervisor.status import SLEEP, daemon_state, resident_bytes, running_requests
 from sould.supervisor.turns import Turns
 from sould.supervisor.wardrobe import Wardrobe
 from sould.version import version
@@ -162,9 +162,12 @@ class Daemon:
         )
 
     def stop(self, target: str) -> list[str]:
-        """Stop a request by its id ("" or "all": every one, and learning until the next turn);
-        return the ids told to stop.
+        """Stop a request by its id ("" or "all": every one, and learning until the next turn;
+        "sleep": wake the soul); return the ids told to stop.
         """
+        if target == "sleep":
+            woken = self._sleeping.wake()
+            return [r.id for r in self._gateway.requests.in_flight if r.method == SLEEP and woken]
         if target in ("", "all"):
             self._learner.pause()
         return self._gateway.requests.stop(target)
@@ -221,7 +224,7 @@ class Daemon:
             clock=self._clock,
             body_name=lambda: self._bodies.wanted,
         )
-        sleeping = Sleeping(
+        self._sleeping = sleeping = Sleeping(
             engine=self.engine,
             learner=self._learner,
             wardrobe=self._wardrobe,
@@ -253,7 +256,7 @@ class Daemon:
             "soul.import": souls.import_file,
             "soul.verify": souls.verify,
             "soul.diff": souls.diff,
-            "soul.sleep": sleeping.sleep,
+            SLEEP: sleeping.sleep,
             "soul.report": sleeping.report,
             "text.score": souls.score,
             "config.show": lookups.show_config,

@@ -28,7 +28,7 @@ class Reports:
         """Write a report; where that cannot be done, the night counts all the same."""
         try:
             make_private_dir(self.folder)
-            path = self.folder / f"{began:%Y-%m-%d-%H%M%S}.json"
+            path = self.folder / f"{began:%Y-%m-%d-%H%M%S-%f}.json"
             write_private(path, msgspec.json.format(msgspec.json.encode(report)))
         except StorageError as e:
             log.warning("the report of the night is not written: %s", e)

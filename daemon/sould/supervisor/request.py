@@ -28,6 +28,9 @@ class StopReason(StrEnum):
     SHUTDOWN = "shutdown"
 
 
+_UNHEARD = (StopReason.GONE, StopReason.SLOW)
+
+
 class Stopped(Exception):
     """The request was stopped while it waited for something."""
 
@@ -45,6 +48,8 @@ class Request:
         self.method = method
         self.position = 0
         self.stop_reason: StopReason | None = None
+        self.outlives_client = False
+        """It goes on when its client has gone; then nobody hears how it ends."""
         self._loop = asyncio.get_running_loop()
         self.accepted_at = self._loop.time()
         self._emit = emit
@@ -105,6 +110,9 @@ class Request:
 
     def stop(self, reason: StopReason) -> None:
         """Ask the request to stop; the first reason counts."""
+        if self.outlives_client and reason in _UNHEARD:
+            self._emit = lambda header, body: None
+            return
         if self.stop_reason is None:
             self.stop_reason = reason
             if not self._stop.done():
@@ -134,7 +142,7 @@ class Request:
 
     def _send(self, kind: Kind, body: Struct) -> None:
         self._last_sent_at = self._loop.time()
-        is_heard = self.stop_reason not in (StopReason.GONE, StopReason.SLOW)
+        is_heard = self.stop_reason not in _UNHEARD
         if is_heard or kind in (Kind.DONE, Kind.ERROR):
             self._emit(Header(kind=kind, id=self.id), body)
 

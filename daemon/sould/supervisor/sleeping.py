@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
 
 from soul_client.wire import Empty, SleepReport
-from sould.bridge import Sleep, Slept
-from sould.errors import Busy, SoulMissing
+from sould.bridge import Sleep, Slept, Wake
+from sould.errors import Busy, EngineDied, SoulMissing
+from sould.supervisor.background import Background
 from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
 from sould.supervisor.learner import Learner
@@ -21,7 +23,9 @@ from sould.supervisor.wardrobe import Wardrobe
 
 
 class Sleeping:
-    """Handlers. A night takes the engine's idle time only: turns go on, learning waits."""
+    """Handlers. A night takes the engine's idle time only: turns go on, learning waits. It goes on
+    when who asked for it has gone.
+    """
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class Sleeping:
         self._clock = clock
         self._body_name = body_name
         self._is_asleep = False
+        self._background = Background()
 
     async def sleep(self, request: Request, params: Empty) -> SleepReport:
         """Sleep until the night is over, the request is stopped, or somebody needs the soul to
@@ -50,13 +55,25 @@ class Sleeping:
         if self._is_asleep:
             raise Busy("it is night already")
         request.ack()
-        self._is_asleep = True
+        request.outlives_client = self._is_asleep = True
         try:
             with self._engine.held():
                 await request.race(self._engine.ensure(self._body_name(), request.progress))
                 return await self._sleep(request)
         finally:
             self._is_asleep = False
+
+    def wake(self) -> bool:
+        """Ask for the end of the night; what was dreamt so far is kept if it passes. Tells whether
+        it was night.
+        """
+        if self._is_asleep and self._engine.body is not None:
+            self._background.start(self._wake())
+        return self._is_asleep
+
+    async def _wake(self) -> None:
+        with contextlib.suppress(EngineDied):
+            await self._engine.ask("soul.wake", Wake())
 
     async def report(self, request: Request, params: Empty) -> SleepReport:
         """Return the report of the last night."""

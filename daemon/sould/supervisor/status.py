@@ -15,6 +15,8 @@ DaemonState = Literal[
 ANSWERS = ("chat.send", "soul.diff", "text.score")
 """Methods that have the body read and say something."""
 
+SLEEP = "soul.sleep"
+
 
 def resident_bytes(pid: int) -> int:
     """Return the memory a process holds; 0 if it is gone."""
@@ -36,7 +38,7 @@ def daemon_state(
         return "loading"
     if any(method in ANSWERS for method in methods):
         return "answering"
-    if "soul.sleep" in methods:
+    if SLEEP in methods:
         return "dreaming"
     if is_imprinting:
         return "imprinting"

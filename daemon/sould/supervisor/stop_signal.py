@@ -1,6 +1,7 @@
 """``workspace/stop_signal``: a file that stops things, for whoever can only write files.
 
-Content: empty or ``all``, a request id, or ``sleep``. Removed once it is obeyed.
+Content: empty or ``all``, a request id, or ``sleep``, which wakes a soul. Removed once it is
+obeyed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _MAX_BYTES = 256
 
 
 class StopSignal:
-    """Watches the workspace for the file; ``stop`` gets the target: "all" or a request id."""
+    """Watches the workspace for the file; ``stop`` gets the target: "all", "sleep" or an id."""
 
     def __init__(
         self,
@@ -92,10 +93,7 @@ class StopSignal:
         text = self._take()
         if text is None:
             return
-        target = target_of(text)
-        if target is None:
-            log.info("%s says %r: nobody sleeps", NAME, text)
-            return
+        target = text or "all"
         stopped = self._stop(target)
         log.info("%s obeyed: %s", NAME, ", ".join(stopped) or f"nothing to stop for {target!r}")
 
@@ -122,10 +120,3 @@ def default_observers() -> Iterator[BaseObserver]:
     from watchdog.observers.polling import PollingObserver
 
     yield PollingObserver(timeout=POLL_S)
-
-
-def target_of(text: str) -> str | None:
-    """Return what a stop signal stops: ``all``, a request id, or None for sleep alone. Pure."""
-    if text == "sleep":
-        return None
-    return text or "all"

@@ -131,9 +131,11 @@ class Night:
         said: Sequence[str],
         seed: int,
         resting: Set[str] = frozenset(),
+        is_woken: Callable[[], bool] = lambda: False,
     ) -> Dreaming:
         """Dream of all facts, less of the ``resting`` ones, and say whether what came of it may be
-        kept. ``said``: in the user's own words, whether it tells anything or not.
+        kept. ``said``: in the user's own words, whether it tells anything or not. ``is_woken``:
+        the night is to end; what was dreamt so far is examined.
         """
         started_s = time.perf_counter()
         yield Progress(stage="examining")
@@ -159,6 +161,8 @@ class Night:
         progress = imprint.Progress()
         for _ in imprinter.study(curriculum, spoken, total, progress):
             yield Progress(stage="dreaming", done=progress.steps, total=total)
+            if is_woken():
+                break
         yield Progress(stage="examining")
         yield from self._weaken(dreamer, evening, facts)
         after = yield from self._examine(dreamer, facts)

@@ -100,8 +100,10 @@ class Teacher:
         )
         return progress
 
-    def night(self, soul: Soul, order: Sleep, inner_lr: float) -> Dreaming:
-        """Go over records while asleep; ``soul`` itself is not changed."""
+    def night(
+        self, soul: Soul, order: Sleep, inner_lr: float, is_woken: Callable[[], bool]
+    ) -> Dreaming:
+        """Go over records while asleep, until ``is_woken``; ``soul`` itself is not changed."""
         yield Stage(stage="preparing")
         while not self.has_prepared:
             self.prepare()
@@ -130,6 +132,7 @@ class Teacher:
             [record.text for record in order.records],
             seed=order.seed,
             resting=frozenset(order.resting),
+            is_woken=is_woken,
         )
         before, after = dreamt.before.told(), dreamt.after.told()
         log.info(
