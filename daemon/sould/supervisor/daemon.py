@@ -24,6 +24,7 @@ from sould.supervisor.gateway import Gateway
 from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
+from sould.supervisor.provenance import Provenance
 from sould.supervisor.request import Request
 from sould.supervisor.rpc import Handler
 from sould.supervisor.scheduler import Scheduler
@@ -228,6 +229,16 @@ class Daemon:
             clock=self._clock,
             body_name=lambda: self._bodies.wanted,
         )
+        provenance = Provenance(
+            scheduler=self._scheduler,
+            engine=self.engine,
+            learner=self._learner,
+            wardrobe=self._wardrobe,
+            folder=self._souls,
+            diary=self._diary,
+            system=self._config.chat.system_prompt,
+            body_name=lambda: self._bodies.wanted,
+        )
         lookups = Lookups(self._config, self._sessions)
         return {
             "chat.send": turns.send,
@@ -251,6 +262,7 @@ class Daemon:
             "soul.import": souls.import_file,
             "soul.verify": souls.verify,
             "soul.diff": souls.diff,
+            "soul.why": provenance.why,
             "soul.sleep": sleeping.sleep,
             "soul.report": sleeping.report,
             "text.score": souls.score,
