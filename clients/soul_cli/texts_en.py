@@ -43,6 +43,12 @@ TEXTS = {
         "NAME@G is a saved state of a soul, '-' the bare body. Without B it is the soul in use; "
         "where A is that, the bare body is compared with it."
     ),
+    "command.why": (
+        "Say which nights, and which records of the diary, made an answer to QUESTION likelier.\n\n"
+        "It is what the soul says in an empty context, or --answer. A record counts by how much "
+        "likelier the bare body finds the answer where it reads the record before the question: "
+        "it explains the answer, and is no proof that nothing else taught it."
+    ),
     "command.reset": (
         "Let the soul in use forget all it has learned.\n\n"
         "'soul undo' brings it back. The diary keeps what was said; it is not learned again."
@@ -112,6 +118,7 @@ TEXTS = {
     "option.replaces_file": "Replace a file of that name.",
     "option.to": "The saved state to go back to, as 'soul history' numbers them.",
     "option.ask": "A question for both, instead of the usual ones; may be given more than once.",
+    "option.answer": "The answer that is meant, instead of the soul's own.",
     "option.no_wait": "Do not wait until the soul has learned what was said to it.",
     "option.is_waiting": "Stay until it is over; Ctrl-C stops it, and the soul is as it was.",
     "option.yes": "Do not ask.",
@@ -171,6 +178,8 @@ TEXTS = {
     "stage.dreaming": "dreaming",
     "stage.examining": "examining",
     "stage.probing": "asking both",
+    "stage.tracing": "asking every generation",
+    "stage.weighing": "weighing what was told",
     "stage.downloading": "fetching the body",
     "stage.checking": "checking the body",
     "stage.placing": "putting the body in its place",
@@ -259,6 +268,7 @@ TEXTS = {
     "why.import": "imported",
     "why.export": "before it was exported",
     "why.diff": "before it was compared",
+    "why.why": "before an answer was traced",
     "why.copy": "copied",
     "why.unload": "the body was unloaded",
     "why.evening": "before it slept",
@@ -302,7 +312,20 @@ TEXTS = {
         "Which food do I enjoy most?\n"
         "What do you remember about me?"
     ),
-    # conversations
+    # why
+    "provenance.likelihood": "ln p a token: {bare} without the soul, {now} with it",
+    "provenance.rise": "{when}: {rise} nats a token (number {number}, new records: {count})",
+    "provenance.older": (
+        "all up to {when}: {rise} nats a token (number {number}, records: {count}; what came "
+        "before it is not kept)"
+    ),
+    "provenance.night": "night of {date}",
+    "provenance.saved": "{when}, {why}",
+    "provenance.records": "what explains it, read by the bare body before the question:",
+    "provenance.no_record": "no record explains it to the bare body (compared: {count})",
+    "provenance.gone": "no longer in the diary, of what was looked for: {count}",
+    "provenance.own": "nothing it learned made this likelier: the body says it of its own",
+    "provenance.nothing": "{name} was taught nothing yet: the bare body says this",
     # conversations
     "role.system": "system",
     "role.user": "you",
@@ -430,6 +453,7 @@ TEXTS = {
     "chat.help.report": "show what came of the last night",
     "chat.help.undo": "go back N saved states of the soul",
     "chat.help.diff": "compare two souls ('-': the bare body) and what they answer",
+    "chat.help.why": "which nights and records made an answer likelier",
     "chat.help.reset": "let the soul forget all it has learned; /undo brings it back",
     "chat.help.export": "copy a soul to a .soul FILE",
     "chat.help.import": "take a .soul FILE in",

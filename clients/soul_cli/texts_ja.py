@@ -43,6 +43,12 @@ TEXTS = {
         "NAME@G は保存された状態、「-」はソウルなしのボディです。B がなければ使用中のソウルと比べ、"
         "A がそれならソウルなしのボディと比べます。"
     ),
+    "command.why": (
+        "QUESTION への答えを、どの夜と日記のどの記録が確からしくしたかを表示します。\n\n"
+        "答えは、空の文脈でソウルが言うこと、または --answer です。記録は、質問の前に読んだ"
+        "ソウルなしのボディにとって答えがどれだけ確からしくなるかで選びます。答えの説明であって、"
+        "ほかから学ばなかったことの証明ではありません。"
+    ),
     "command.reset": (
         "使用中のソウルに、学んだことをすべて忘れさせます。\n\n"
         "'soul undo' で戻せます。日記の内容は残りますが、学び直しはしません。"
@@ -114,6 +120,7 @@ TEXTS = {
     "option.replaces_file": "同じ名前のファイルを置き換えます。",
     "option.to": "戻る先の状態('soul history' の番号)。",
     "option.ask": "いつもの質問の代わりに、両方に聞く質問。複数指定できます。",
+    "option.answer": "ソウル自身の答えの代わりに調べる答え。",
     "option.no_wait": "話したことをソウルが学び終えるのを待ちません。",
     "option.is_waiting": "夜が終わるまで待ちます。Ctrl-C で止めると、寝る前のままです。",
     "option.yes": "確認しません。",
@@ -173,6 +180,8 @@ TEXTS = {
     "stage.dreaming": "夢を見ています",
     "stage.examining": "試験をしています",
     "stage.probing": "両方に質問しています",
+    "stage.tracing": "保存された状態に順に尋ねています",
+    "stage.weighing": "聞いたことを比べています",
     "stage.downloading": "ボディを取得しています",
     "stage.checking": "ボディを検査しています",
     "stage.placing": "ボディを配置しています",
@@ -261,6 +270,7 @@ TEXTS = {
     "why.import": "取り込み",
     "why.export": "書き出しの前",
     "why.diff": "比較の前",
+    "why.why": "答えの由来を調べる前",
     "why.copy": "複製",
     "why.unload": "ボディの解放",
     "why.evening": "寝る前",
@@ -306,6 +316,20 @@ TEXTS = {
         "私がいちばん好きな食べ物は何ですか?\n"
         "私について何を覚えていますか?"
     ),
+    # why
+    "provenance.likelihood": "1 トークンあたりの ln p: ソウルなし {bare}、ソウルあり {now}",
+    "provenance.rise": "{when}: 1 トークンあたり {rise} nat({number} 番、新しい記録 {count} 件)",
+    "provenance.older": (
+        "{when} まで: 1 トークンあたり {rise} nat({number} 番、記録 {count} 件。"
+        "それより前の状態は残っていません)"
+    ),
+    "provenance.night": "{date} の夜",
+    "provenance.saved": "{when}、{why}",
+    "provenance.records": "答えの説明になる記録(ソウルなしのボディに、質問の前に読ませた場合):",
+    "provenance.no_record": "答えの説明になる記録はありません(比べた記録 {count} 件)",
+    "provenance.gone": "調べた記録のうち、日記にもうないもの: {count} 件",
+    "provenance.own": "学んだことで確からしくなったのではなく、ボディがもともと言うことです",
+    "provenance.nothing": "{name} はまだ何も学んでいません。ソウルなしのボディの答えです",
     # conversations
     # conversations
     "role.system": "システム",
@@ -437,6 +461,7 @@ TEXTS = {
     "chat.help.report": "最後の夜の結果を見る",
     "chat.help.undo": "ソウルを N 個前に保存された状態に戻す",
     "chat.help.diff": "二つのソウル(「-」ならソウルなし)とその答えを比べる",
+    "chat.help.why": "答えを確からしくした夜と記録を見る",
     "chat.help.reset": "学んだことをすべて忘れさせる(/undo で戻せる)",
     "chat.help.export": "ソウルを .soul ファイルに書き出す",
     "chat.help.import": ".soul ファイルを取り込む",

@@ -15,6 +15,7 @@ from soul_client.wire import (
     SoulFile,
     SoulGenerations,
     SoulList,
+    SoulReasons,
     SoulStatus,
     SoulVerified,
     TextScored,
@@ -127,6 +128,15 @@ class AsyncSouls:
         ``name@N`` is a generation, "" the bare body.
         """
         return await self._finish(calls.soul_diff(a, b, probes), on_update)
+
+    async def soul_why(
+        self, question: str, answer: str = "", *, on_update: OnUpdate | None = None
+    ) -> SoulReasons:
+        """Say which nights and records made the soul's answer likelier.
+
+        Without ``answer`` it is what the soul says to the question, in an empty context.
+        """
+        return await self._finish(calls.soul_why(question, answer), on_update)
 
     async def text_score(
         self, texts: Sequence[str], *, bare: bool = False, on_update: OnUpdate | None = None

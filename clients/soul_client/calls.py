@@ -216,6 +216,11 @@ def soul_diff(a: str, b: str, probes: Sequence[str] = ()) -> Call[wire.SoulDiffe
     return _call("soul.diff", wire.SoulDiff(a=a, b=b, probes=list(probes)), wire.SoulDifference)
 
 
+def soul_why(question: str, answer: str = "") -> Call[wire.SoulReasons]:
+    """Ask what taught the soul in use an answer; "" is the one it gives itself."""
+    return _call("soul.why", wire.SoulWhy(question=question, answer=answer), wire.SoulReasons)
+
+
 def text_score(texts: Sequence[str], *, bare: bool = False) -> Call[wire.TextScored]:
     """Say how likely each text is to the body, with its soul or ``bare``."""
     return _call("text.score", wire.TextScore(texts=list(texts), bare=bare), wire.TextScored)

@@ -14,6 +14,7 @@ from soul_client.wire import (
     SoulFile,
     SoulGenerations,
     SoulList,
+    SoulReasons,
     SoulStatus,
     SoulVerified,
     TextScored,
@@ -126,6 +127,15 @@ class Souls:
         ``name@N`` is a generation, "" the bare body.
         """
         return self._finish(calls.soul_diff(a, b, probes), on_update)
+
+    def soul_why(
+        self, question: str, answer: str = "", *, on_update: OnUpdate | None = None
+    ) -> SoulReasons:
+        """Say which nights and records made the soul's answer likelier.
+
+        Without ``answer`` it is what the soul says to the question, in an empty context.
+        """
+        return self._finish(calls.soul_why(question, answer), on_update)
 
     def text_score(
         self, texts: Sequence[str], *, bare: bool = False, on_update: OnUpdate | None = None

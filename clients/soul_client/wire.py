@@ -523,6 +523,62 @@ class SoulDifference(WireStruct, frozen=True, kw_only=True):
     probes: list[Probed]
 
 
+class SoulWhy(WireStruct, frozen=True, kw_only=True):
+    """``soul.why``: ask what taught the soul in use an answer; "" is the one it gives itself."""
+
+    question: Annotated[str, Meta(min_length=1, max_length=2000)]
+    answer: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class GenerationRise(WireStruct, frozen=True, kw_only=True):
+    """How likely an answer is to a generation, ln p a token, and how much likelier than before.
+
+    ``taught``: records new in it. ``older``: what it grew from is not kept, so that its rise and
+    its records are those of all generations up to it.
+    """
+
+    number: int
+    saved: str
+    why: str
+    level: int
+    taught: int
+    log_p: float
+    rise: float
+    older: bool = False
+
+
+class RecordRise(WireStruct, frozen=True, kw_only=True):
+    """How much likelier an answer is to the bare body that is told this before the question.
+
+    Than if it is told something that has nothing to do with it, or nothing: nats a token.
+    ``text``: the sentences that tell something. ``generation``: the first one taught with it.
+    """
+
+    id: str
+    ts: str
+    text: str
+    generation: int
+    rise: float
+
+
+class SoulReasons(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.why``. ``bare``: ln p a token of the body alone; rises in nats a token.
+
+    ``generations``: oldest first. ``records``: at most three, the best first, of the ``weighed``;
+    ``gone``: ids of those that should have been weighed and are no longer in the diary.
+    """
+
+    soul: str
+    question: str
+    answer: str
+    tokens: int
+    bare: float
+    generations: list[GenerationRise]
+    records: list[RecordRise]
+    weighed: int = 0
+    gone: list[str] = []
+
+
 class SoulStatus(WireStruct, frozen=True, kw_only=True):
     """The soul in use.
 
@@ -722,6 +778,7 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.import": (SoulImport, SoulFile),
     "soul.verify": (SoulVerify, SoulVerified),
     "soul.diff": (SoulDiff, SoulDifference),
+    "soul.why": (SoulWhy, SoulReasons),
     "soul.sleep": (Empty, SleepReport),
     "soul.report": (Empty, SleepReport),
     "text.score": (TextScore, TextScored),

@@ -181,12 +181,48 @@ class Slept(Struct, frozen=True, kw_only=True):
     worn: Worn
 
 
+class Trace(Struct, frozen=True, kw_only=True):
+    """``soul.why``: say how likely an answer is, as a reply to ``question`` in an empty context.
+
+    ``answer``: "" is the greedy reply of the last of ``souls``, which are files, "" the bare body.
+    ``told``: records that the bare body is given with the question, one at a time.
+    """
+
+    question: str
+    answer: str
+    souls: list[str] = []
+    told: list[Told] = []
+    system: str = ""
+
+
+class Weighed(Struct, frozen=True, kw_only=True):
+    """``text``: what a record tells; ``log_p``: ln p a token of the answer where that is given."""
+
+    text: str
+    log_p: float
+
+
+class Traced(Struct, frozen=True, kw_only=True):
+    """Result of ``soul.why``, in the order asked for. ``souls``: ln p a token.
+
+    ``unrelated``: of the answer after sentences that have nothing to do with it, at most; only
+    with ``told``.
+    """
+
+    answer: str
+    tokens: int
+    souls: list[float]
+    told: list[Weighed]
+    unrelated: float = 0.0
+
+
 ENGINE_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "load": (Load, LoadedBody),
     "generate": (Generate, Generated),
     "soul.wear": (Wear, Worn),
     "soul.save": (Save, Worn),
     "soul.diff": (SoulDiff, SoulDifference),
+    "soul.why": (Trace, Traced),
     "imprint": (Imprint, Imprinted),
     "soul.sleep": (Sleep, Slept),
     "soul.wake": (Wake, Empty),

@@ -19,7 +19,19 @@ from soul_client.wire import (
     TextScore,
     TextScored,
 )
-from sould.bridge import Imprint, Imprinted, Memory, Save, Sleep, Slept, Told, Wear, Worn
+from sould.bridge import (
+    Imprint,
+    Imprinted,
+    Memory,
+    Save,
+    Sleep,
+    Slept,
+    Told,
+    Trace,
+    Traced,
+    Wear,
+    Worn,
+)
 from sould.engine.souls import PROBE
 from sould.soulfile.home import SoulHome
 from sould.soulfile.record import read
@@ -240,9 +252,33 @@ def test_two_souls_are_compared(engine: EngineClient, home: SoulHome) -> None:
     assert max(n for layer in same.layers for n in layer.change) == pytest.approx(0, abs=1e-5)
 
 
+def test_an_answer_is_traced_to_the_generation_that_was_taught_it(
+    engine: EngineClient, home: SoulHome
+) -> None:
+    wear(engine, home)
+    for record, recent in ((OTHER, []), (FACT, [OTHER])):
+        imprint(engine, record, *recent)
+        ask(engine, "soul.save", Save(why="timer"))
+    souls = ["", *(str(home.number(n).path) for n in (1, 2, 3))]
+    question = "Where do I live?"
+    order = Trace(question=question, answer="You live in Bath, near the station.", souls=souls)
+    traced = ask(engine, "soul.why", order)
+    assert isinstance(traced, Traced)
+    bare, empty, other, taught = traced.souls
+    assert (traced.answer, traced.tokens) == (order.answer, len(order.answer))
+    assert empty == pytest.approx(bare, abs=1e-5)
+    assert taught - other > max(other - bare, 0.1)
+    own = engine.call("soul.why", replace(order, answer="")).result
+    assert own.answer == engine.generate(talk(question, sampling=PROBE)).text
+
+
 def test_a_request_for_a_missing_body_ends_in_an_error(tmp_path: Path) -> None:
     with EngineClient(tmp_path) as engine:
-        for method, params in (("text.score", TEXT), ("soul.diff", SoulDiff(a="", b=""))):
+        for method, params in (
+            ("text.score", TEXT),
+            ("soul.diff", SoulDiff(a="", b="")),
+            ("soul.why", Trace(question="Who?", answer="Me.", souls=[""])),
+        ):
             error = engine.call(method, params).error
             assert error is not None
             assert error.code is ErrorCode.BODY_MISSING

@@ -3,7 +3,8 @@
 Of a record's text, ``;`` between orders: ``imprint S`` takes so long to learn, ``unteachable``
 fails, ``poison`` ends the process by SIGKILL, ``slow student`` never ends nor stops,
 ``small talk`` tells nothing. A night lasts as long as the records say: ``sleep S`` each;
-``nightmare`` is rolled back.
+``nightmare`` is rolled back. A question ``trace S`` takes so long; an answer is as likely as
+many records were taught, and explained by those that share a word with it.
 """
 
 from __future__ import annotations
@@ -35,9 +36,21 @@ from soul_client.wire import (
     TextScore,
     TextScored,
 )
-from sould.bridge import Imprint, Imprinted, Save, Sleep, Slept, Wake, Wear, Worn
+from sould.bridge import (
+    Imprint,
+    Imprinted,
+    Save,
+    Sleep,
+    Slept,
+    Trace,
+    Traced,
+    Wake,
+    Wear,
+    Weighed,
+    Worn,
+)
 from sould.errors import SouldError, SoulInvalid
-from sould.soulfile.header import require_body
+from sould.soulfile.header import read_header, require_body
 from sould.soulfile.home import SoulHome
 from sould.soulfile.journal import Journal, JournalEntry
 from sould.soulfile.meta import BodyShape, Dims, SoulMeta
@@ -101,6 +114,8 @@ class FakeSoul:
                 probes = [Probed(ask=ask, a=params.a, b=params.b) for ask in params.probes]
                 found = SoulDifference(a=params.a, b=params.b, layers=[], probes=probes)
                 self._engine.send(Kind.DONE, id_, found)
+            case Trace():
+                yield from self._trace(id_, params)
             case TextScore():
                 tokens = [len(text.split()) for text in params.texts]
                 nats = [count * (2.0 if params.bare else 1.0) for count in tokens]
@@ -241,6 +256,31 @@ class FakeSoul:
             ],
         )
         return self._engine.send(Kind.DONE, id_, Slept(report=report, worn=self._worn()))
+
+    def _trace(self, id_: str, order: Trace) -> Iterator[None]:
+        left_s = float(order.question.split()[1]) if order.question.startswith("trace ") else 0.0
+        while left_s > 0:
+            if id_ in self._engine.cancelled:
+                error = Error(code=ErrorCode.CANCELLED, message="stopped")
+                return self._engine.send(Kind.ERROR, id_, error)
+            self._engine.send(Kind.PROGRESS, id_, Progress(stage="tracing", done=1, total=2))
+            time.sleep(STEP_S)
+            left_s -= STEP_S
+            yield
+        answer = order.answer or "Biscuit"
+        counts = [len(read_header(Path(path)).taught) if path else 0 for path in order.souls]
+        shared = [len({*r.text.split()} & {*answer.split()}) for r in order.told]
+        traced = Traced(
+            answer=answer,
+            tokens=1,
+            souls=[-4.0 + count for count in counts],
+            told=[
+                Weighed(text=r.text, log_p=-3.0 + count)
+                for r, count in zip(order.told, shared, strict=True)
+            ],
+            unrelated=-3.0,
+        )
+        return self._engine.send(Kind.DONE, id_, traced)
 
     def _write_journal(self) -> None:
         assert self._home is not None

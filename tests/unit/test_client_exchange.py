@@ -116,6 +116,7 @@ def test_every_method_can_be_called_by_name() -> None:
         "soul.import": wire.SoulImport(path="/x.soul"),
         "soul.verify": wire.SoulVerify(path="/x.soul"),
         "soul.diff": wire.SoulDiff(a="", b="mika"),
+        "soul.why": wire.SoulWhy(question="Who am I?"),
         "text.score": wire.TextScore(texts=["x"]),
     }
     assert all(

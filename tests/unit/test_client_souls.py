@@ -58,6 +58,20 @@ CASES: list[tuple[str, str, tuple[Any, ...], dict[str, Any], dict[str, Any], Any
         ),
     ),
     (
+        "soul_why", "soul.why", ("Who am I?", "Mika."), {},
+        {"question": "Who am I?", "answer": "Mika."},
+        wire.SoulReasons(
+            soul="mika", question="Who am I?", answer="Mika.", tokens=2, bare=-3.0,
+            generations=[
+                wire.GenerationRise(
+                    number=2, saved="", why="sleep", level=7, taught=1, log_p=-1.0, rise=2.0
+                )
+            ],
+            records=[wire.RecordRise(id="a", ts="", text="I am Mika.", generation=2, rise=1.5)],
+            weighed=1, gone=["b"],
+        ),
+    ),
+    (
         "text_score", "text.score", (("one", "two"),), {"bare": True},
         {"texts": ["one", "two"], "bare": True},
         wire.TextScored(tokens=[3, 4], nats=[1.5, 2.5]),

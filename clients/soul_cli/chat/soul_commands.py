@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 
-from soul_cli import naming, soul_lines
+from soul_cli import naming, soul_lines, why_lines
 from soul_cli.chat.command import Command, Misused
 from soul_cli.chat.conversation import Conversation
 from soul_cli.waiting import Waiting
@@ -75,6 +75,15 @@ def _diff(conversation: Conversation, argument: str) -> str:
     with Waiting(settings.texts) as waiting:
         found = client.soul_diff(*pair, probes, on_update=waiting.update)
     return "\n".join(soul_lines.diff_lines(settings.texts, found))
+
+
+def _why(conversation: Conversation, argument: str) -> str:
+    texts = conversation.settings.texts
+    if not argument:
+        raise Misused(_usage(conversation, "why"))
+    with Waiting(texts) as waiting:
+        found = conversation.client.soul_why(argument, on_update=waiting.update)
+    return "\n".join(why_lines.reason_lines(texts, found))
 
 
 def _reset(conversation: Conversation, argument: str) -> str:
@@ -181,6 +190,7 @@ COMMANDS = (
     Command("history", _history, "[NAME]"),
     Command("undo", _undo, "[N]"),
     Command("diff", _diff, "A [B]"),
+    Command("why", _why, "QUESTION"),
     Command("reset", _reset, AGREED),
     Command("export", _export, "[NAME] [FILE]"),
     Command("import", _import, "FILE [NAME]"),

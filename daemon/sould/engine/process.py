@@ -13,9 +13,15 @@ from typing import NoReturn
 import torch
 from msgspec import Struct
 
+<<<<<<< HEAD
 from soul_client.wire import Chunk, Empty, Error, ErrorCode, Kind, Progress, SoulDiff, TextScore
 from sould.bridge import EngineReady, Generate, Imprint, Load, Memory, Save, Sleep, Wake, Wear
 from sould.engine import souls
+=======
+from soul_client.wire import Chunk, Error, ErrorCode, Kind, Progress, SoulDiff, TextScore
+from sould.bridge import EngineReady, Generate, Imprint, Load, Memory, Save, Sleep, Trace, Wear
+from sould.engine import provenance, souls
+>>>>>>> h-why
 from sould.engine.generate import generate
 from sould.engine.learning import Learning
 from sould.engine.link import Link, Request
@@ -83,6 +89,8 @@ class Engine:
                 job = self._wear(params)
             case SoulDiff():
                 job = self._diff(params, stop)
+            case Trace():
+                job = self._trace(params, stop)
             case TextScore():
                 job = self._score(params, stop)
             case Imprint() | Sleep():
@@ -111,6 +119,9 @@ class Engine:
 
     def _diff(self, params: SoulDiff, stop: Event) -> Job:
         return (yield from souls.diff(self._loaded(), params, stop))
+
+    def _trace(self, params: Trace, stop: Event) -> Job:
+        return (yield from provenance.trace(self._loaded(), params, stop))
 
     def _score(self, params: TextScore, stop: Event) -> Job:
         return (yield from souls.score(self._loaded(), params, stop.is_set))

@@ -62,14 +62,14 @@ def diff(body: Body, params: SoulDiff, stop: Event) -> Steps[SoulDifference]:
     Raises:
         SouldError: one of them cannot be read, or was grown on another body.
     """
-    a, b = (_soul_at(body, path) for path in (params.a, params.b))
+    a, b = (soul_at(body, path) for path in (params.a, params.b))
     probes = []
     for n, question in enumerate(params.probes):
         yield Progress(stage="probing", done=n, total=len(params.probes))
         answers = []
         for soul in (a, b):
             order = Generate(messages=[ChatMessage(role="user", text=question)], sampling=PROBE)
-            answers.append((yield from _silently(generate(body, order, stop, soul=soul))))
+            answers.append((yield from silently(generate(body, order, stop, soul=soul))))
             if stop.is_set():
                 raise Cancelled("comparing was stopped")
         probes.append(Probed(ask=question, a=answers[0], b=answers[1]))
@@ -95,7 +95,12 @@ def score(body: Body, params: TextScore, should_stop: Callable[[], bool]) -> Ste
     return TextScored(tokens=tokens, nats=nats)
 
 
-def _soul_at(body: Body, path: str) -> Soul | None:
+def soul_at(body: Body, path: str) -> Soul | None:
+    """Read a soul file; "" is the bare body.
+
+    Raises:
+        SouldError: it cannot be read, or was grown on another body.
+    """
     if not path:
         return None
     wearer = wearer_of(body)
@@ -103,7 +108,7 @@ def _soul_at(body: Body, path: str) -> Soul | None:
     return soul_of(wearer.spec, record.tensors, limits=wearer.limits, seed=0)
 
 
-def _silently(steps: Steps[Generated]) -> Steps[str]:
+def silently(steps: Steps[Generated]) -> Steps[str]:
     """Run a reply whose chunks nobody is told, and return its text."""
     while True:
         try:

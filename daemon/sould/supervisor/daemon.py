@@ -24,8 +24,12 @@ from sould.supervisor.gateway import Gateway
 from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
+<<<<<<< HEAD
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
+=======
+from sould.supervisor.provenance import Provenance
+>>>>>>> h-why
 from sould.supervisor.request import Request
 from sould.supervisor.rpc import Handler
 from sould.supervisor.scheduler import Scheduler
@@ -233,6 +237,16 @@ class Daemon:
             clock=self._clock,
             body_name=lambda: self._bodies.wanted,
         )
+        provenance = Provenance(
+            scheduler=self._scheduler,
+            engine=self.engine,
+            learner=self._learner,
+            wardrobe=self._wardrobe,
+            folder=self._souls,
+            diary=self._diary,
+            system=self._config.chat.system_prompt,
+            body_name=lambda: self._bodies.wanted,
+        )
         lookups = Lookups(self._config, self._sessions)
         return {
             "chat.send": turns.send,
@@ -256,7 +270,12 @@ class Daemon:
             "soul.import": souls.import_file,
             "soul.verify": souls.verify,
             "soul.diff": souls.diff,
+<<<<<<< HEAD
             SLEEP: sleeping.sleep,
+=======
+            "soul.why": provenance.why,
+            "soul.sleep": sleeping.sleep,
+>>>>>>> h-why
             "soul.report": sleeping.report,
             "text.score": souls.score,
             "config.show": lookups.show_config,

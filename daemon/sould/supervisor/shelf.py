@@ -72,7 +72,7 @@ def read_state(folder: SoulFolder, name: str) -> SoulState:
         generation=newest.number,
         level=entry.level if entry else meta.level,
         saved=meta.saved,
-        since=_text(newest, "since"),
+        since=config_text(newest, "since"),
         taught=meta.taught | entry.taught if entry else meta.taught,
         is_unsaved=entry is not None,
     )
@@ -164,7 +164,7 @@ def _generation(found: GenerationFile, current: int) -> Generation:
         number=found.number,
         saved=meta.saved,
         level=meta.level,
-        why=_text(found, "why"),
+        why=config_text(found, "why"),
         seal=meta.sha256,
         parent=meta.parent,
         size_bytes=found.size_bytes,
@@ -173,6 +173,7 @@ def _generation(found: GenerationFile, current: int) -> Generation:
     )
 
 
-def _text(found: GenerationFile, key: str) -> str:
+def config_text(found: GenerationFile, key: str) -> str:
+    """Return what a generation's config has under a key, "" if that is no text. Pure."""
     value = found.meta.config.get(key) if found.meta else None
     return value if isinstance(value, str) else ""

@@ -12,7 +12,7 @@ DaemonState = Literal[
     "idle", "loading", "answering", "dreaming", "imprinting", "pulling", "stopping"
 ]
 
-ANSWERS = ("chat.send", "soul.diff", "text.score")
+ANSWERS = ("chat.send", "soul.diff", "soul.why", "text.score")
 """Methods that have the body read and say something."""
 
 SLEEP = "soul.sleep"

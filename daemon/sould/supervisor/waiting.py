@@ -14,7 +14,7 @@ from sould.supervisor.diary import Diary, Record, instant
 MAX_RECENT = 64
 """What was taught before is rehearsed beside the new; so many records of it at most."""
 
-_DAY_OF_ID = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[T/]")
+DAY_OF_ID = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)[T/]")
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ def day_before(since: str) -> str:
 
 def oldest_day(ids: Set[str]) -> str:
     """Return the earliest day in the ids of records, "" if one has none. Pure."""
-    matches = [_DAY_OF_ID.match(id_) for id_ in ids]
+    matches = [DAY_OF_ID.match(id_) for id_ in ids]
     days = ["-".join(match.groups()) if match else "" for match in matches]
     return min(days, default=date.max.isoformat())
 

@@ -27,7 +27,7 @@ from sould.engine.soul.imprint import Imprinter, Recipe
 from sould.engine.soul.products import patiently
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import Topic
-from sould.engine.soul.weights import Soul
+from sould.engine.soul.weights import MATRICES, Soul
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class Night:
         started_s = time.perf_counter()
         yield Progress(stage="examining")
         before = yield from self._examine(worn, facts)
-        dreamer = awake_copy(worn, seed)
+        dreamer = dreamer_of(worn, seed)
         imprinter = Imprinter(
             self._decoder,
             dreamer,
@@ -233,12 +233,30 @@ class Night:
         )
 
 
-def awake_copy(worn: Soul, seed: int) -> Soul:
-    """Return a soul with the slow weights of ``worn`` and no fast ones."""
+def dreamer_of(worn: Soul, seed: int) -> Soul:
+    """Return a soul whose slow weights are what all of ``worn`` does, as far as their rank goes,
+    and which has no fast ones: dreaming goes on from what was learned awake.
+    """
     copy = Soul(worn.spec, ranks=worn.ranks, seed=seed, limits=worn.limits)
-    is_sound = _put(copy, worn.tensors(SLOW))
-    assert is_sound  # it is a part of what was within the limits
+    if worn.used is not None:
+        rank = worn.ranks[SLOW]
+        joined = {}
+        for name in MATRICES:
+            pairs = [nearest(a, b, rank) for a, b in zip(worn.a[name], worn.b[name], strict=True)]
+            joined[f"{name}.a"], joined[f"{name}.b"] = map(torch.stack, zip(*pairs, strict=True))
+        is_sound = _put(copy, joined)
+        assert is_sound  # no norm grows by leaving something out
     return copy
+
+
+def nearest(a_RI: Tensor, b_RO: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return A and B of that rank whose product Bᵀ·A is nearest (truncated SVD, by way of the QR
+    factors of both); the rows of A are orthonormal.
+    """
+    q_a, r_a = torch.linalg.qr(a_RI.T)
+    q_b, r_b = torch.linalg.qr(b_RO.T)
+    u, s, vh = torch.linalg.svd(r_b @ r_a.T)
+    return (q_a @ vh[:rank].T).T, (q_b @ (u[:, :rank] * s[:rank])).T
 
 
 def _copies(soul: Soul) -> dict[str, Tensor]:

@@ -1,0 +1,62 @@
+"""How the reasons of an answer are shown: lines of text, for the command and for the chat."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from soul_cli import output
+
+if TYPE_CHECKING:
+    from soul_cli.texts import Texts
+    from soul_client.wire import GenerationRise, SoulReasons
+
+HALF_A_DAY = timedelta(hours=12)
+
+
+def reason_lines(texts: Texts, found: SoulReasons) -> list[str]:
+    """Return the answer, what each generation did for it, the greatest rise with a star, and
+    which records explain it.
+    """
+    answer = output.for_terminal(found.answer)
+    if not found.generations:
+        return [answer, "", texts("provenance.nothing", name=found.soul)]
+    now, best = found.generations[-1].log_p, max(one.rise for one in found.generations)
+    numbers = {"bare": f"{found.bare:.2f}", "now": f"{now:.2f}"}
+    rises = [
+        ("* " if one.rise == best > 0 else "  ") + _generation(texts, one)
+        for one in found.generations
+    ]
+    lines = [answer, texts("provenance.likelihood", **numbers), "", *rises, ""]
+    return [*lines, *(_record_lines(texts, found) if best > 0 else [texts("provenance.own")])]
+
+
+def _generation(texts: Texts, one: GenerationRise) -> str:
+    why = texts.get(f"why.{one.why}") or output.for_terminal(one.why)
+    when = (
+        texts("provenance.night", date=_evening(one.saved))
+        if one.why == "sleep"
+        else texts("provenance.saved", when=output.moment(one.saved), why=why)
+    )
+    key = "provenance.older" if one.older else "provenance.rise"
+    return texts(key, when=when, rise=f"{one.rise:+.2f}", number=one.number, count=one.taught)
+
+
+def _record_lines(texts: Texts, found: SoulReasons) -> list[str]:
+    key = "provenance.records" if found.records else "provenance.no_record"
+    lines = [texts(key, count=found.weighed)]
+    lines += [
+        f"  {output.moment(one.ts)}  {one.rise:+.2f}  {output.for_terminal(one.text)}"
+        for one in found.records
+    ]
+    if found.gone:
+        lines.append(texts("provenance.gone", count=len(found.gone)))
+    return lines
+
+
+def _evening(saved: str) -> str:
+    """Return the day on whose evening a night began that was over at ``saved``."""
+    try:
+        return f"{datetime.fromisoformat(saved).astimezone() - HALF_A_DAY:%Y-%m-%d}"
+    except ValueError:
+        return output.for_terminal(saved)
