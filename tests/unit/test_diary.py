@@ -92,6 +92,7 @@ def test_records_are_private_lines_of_the_local_date(diary: Diary, clock: Clock)
         "session": "s",
         "learn": True,
         "soul": "",
+        "imported": "",
     }
     assert stat.S_IMODE(oldest.stat().st_mode) == 0o600
     assert stat.S_IMODE(diary.folder.stat().st_mode) == 0o700
@@ -113,7 +114,15 @@ def test_lines_that_are_no_records_are_passed_over(
     diary.append(turn(1))
     path = diary.files()[0]
     good = path.read_bytes()
-    path.write_bytes(b"\n[]\n{}\n\xff\xfe\n" + b'{"role":"user","text":"secret"\n' + good)
+    bad = [
+        b"",
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b'{"role":' + b"[" * 9999,
+        b'{"role":"user","text":"secret"',
+    ]
+    path.write_bytes(b"\n".join(bad) + b"\n" + good)
     assert texts(diary) == ["q1 猫", "r1"]
     assert "secret" not in caplog.text
     assert "line 3" in caplog.text

@@ -21,6 +21,7 @@ from sould.supervisor.engine import Engine
 from sould.supervisor.engine_link import Spawn
 from sould.supervisor.events import Events, is_subscription
 from sould.supervisor.gateway import Gateway
+from sould.supervisor.importing import Importing
 from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
@@ -228,11 +229,21 @@ class Daemon:
             clock=self._clock,
             body_name=lambda: self._bodies.wanted,
         )
+        importing = Importing(
+            config=self._config,
+            engine=self.engine,
+            wardrobe=self._wardrobe,
+            folder=self._souls,
+            diary=self._diary,
+            clock=self._clock,
+            body_name=lambda: self._bodies.wanted,
+        )
         lookups = Lookups(self._config, self._sessions)
         return {
             "chat.send": turns.send,
             "session.list": lookups.list_sessions,
             "session.get": lookups.get_session,
+            "diary.import": importing.import_log,
             "body.list": self._bodies.list,
             "body.info": self._bodies.info,
             "body.load": self._bodies.load,
