@@ -15,7 +15,7 @@ TEXTS = {
     "chats.kind.chatgpt": "ChatGPT",
     "chats.kind.sillytavern": "SillyTavern",
     "chats.kind.diary": "diary",
-    "chats.read": "{kind}: {conversations} conversations, {messages} messages{days}",
+    "chats.read": "{kind}: conversations {conversations}, messages {messages}{days}",
     "chats.days": ", {first} to {last}",
     "chats.added": "taken in for {soul}: {added}; already there: {known}",
     "chats.would_add": "would be taken in for {soul}: {added}; already there: {known}",

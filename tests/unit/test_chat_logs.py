@@ -228,6 +228,15 @@ def test_a_record_of_our_own_keeps_its_id_in_the_diary_of_its_soul(tmp_path: Pat
         assert Read(write_lines(tmp_path / "x.jsonl", {**own, "id": forged})).ids != [forged]
 
 
+def test_chats_of_sillytavern_without_a_date_are_told_apart(tmp_path: Path) -> None:
+    head = {"user_name": "unused", "character_name": "unused"}
+    chats = [
+        Read(write_lines(tmp_path / name, head, silly(f"hello {name}", is_user=False)))
+        for name in ("a", "b")
+    ]
+    assert len({read.records[0]["session"] for read in chats}) == 2
+
+
 # what records are
 
 

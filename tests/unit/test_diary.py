@@ -173,6 +173,15 @@ def test_full_disk_leaves_the_file_as_it_was(diary: Diary, room_bytes: int) -> N
     assert texts(diary) == ["q1 猫", "r1", "q3 猫", "r3"]
 
 
+def test_records_of_another_day_go_into_its_file_or_nowhere(diary: Diary) -> None:
+    diary.append_to("2001-01-01", turn(1))
+    path = diary.day_file("2001-01-01")
+    before = path.read_bytes()
+    with files_at_most(len(before) + 50), pytest.raises(StorageError, match="import again"):
+        diary.append_to("2001-01-01", turn(2))
+    assert path.read_bytes() == before and diary.files() == [path]
+
+
 def test_full_disk_at_the_start_is_no_reason_not_to_start(tmp_path: Path, clock: Clock) -> None:
     folder = tmp_path / "memories"
     folder.mkdir(mode=0o700)

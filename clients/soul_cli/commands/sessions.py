@@ -32,6 +32,11 @@ def sessions(settings: Settings, session: str | None, imported: bool) -> None:
         print(settings.texts("sessions.none"))
     else:
         output.table(
-            (one.session, one.last_ts[:16].replace("T", " "), str(one.turns), one.title)
+            (
+                one.session,
+                one.last_ts[:16].replace("T", " "),
+                str(one.turns),
+                output.for_terminal(one.title),
+            )
             for one in listed.sessions
         )

@@ -71,7 +71,8 @@ def sillytavern(lines: Iterable[Line], tally: Tally) -> Iterator[Message]:
         if entry is None:
             continue
         if entry.mes is None and isinstance(entry.character_name, str):
-            key = f"{entry.user_name} {entry.character_name} {entry.create_date}"[:1000]
+            if entry.create_date is not None:
+                key = f"{entry.user_name} {entry.character_name} {entry.create_date}"[:1000]
             last_time = time_of(entry.create_date)
         elif not isinstance(entry.mes, str) or not isinstance(entry.is_user, bool):
             tally.skip("wrong_shape", number)
@@ -79,6 +80,7 @@ def sillytavern(lines: Iterable[Line], tally: Tally) -> Iterator[Message]:
             tally.skip("not_said", number)
         else:
             last_time = time_of(entry.send_date) or last_time
+            key = key or f"{last_time} {entry.mes}"[:1000]  # what it began with
             yield Message(
                 place=number,
                 conversation=key,

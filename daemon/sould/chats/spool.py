@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -37,8 +38,5 @@ def write_sorted(records: Iterable[Record], folder: Path) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Remove the folder, and what may lie in it."""
-    for name in (_RAW, FILE):
-        (folder / name).unlink(missing_ok=True)
-    if folder.exists():
-        folder.rmdir()
+    """Remove the folder, as far as that can be done: who was told to end may still write."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 
 READ_COMMAND = (sys.executable, "-m", "sould", "read-chats")
 FOLDER = "import"
-BATCH = 500
-"""Records that are written at a time, all of one day."""
+BATCH_RECORDS, BATCH_CHARS = 500, 1 << 20
+"""So much is written at a time, all of one day; a single record may be longer."""
 
 _decoder = msgspec.json.Decoder(Record)
 
@@ -189,11 +189,13 @@ def _batches(path: Path) -> Generator[list[Record]]:
 
 def _cut(records: Iterable[Record]) -> Iterator[list[Record]]:
     batch: list[Record] = []
+    chars = 0
     for record in records:
         batch.append(record)
-        if len(batch) == BATCH:
+        chars += len(record.text)
+        if len(batch) == BATCH_RECORDS or chars >= BATCH_CHARS:
             yield batch
-            batch = []
+            batch, chars = [], 0
     if batch:
         yield batch
 
