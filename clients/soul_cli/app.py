@@ -30,6 +30,7 @@ COMMANDS = {
     "import": "soul_cli.commands.soul_files",
     "verify": "soul_cli.commands.soul_files",
     "why": "soul_cli.commands.why",
+    "import-chats": "soul_cli.commands.import_chats",
     "sleep": "soul_cli.commands.sleep",
     "wake": "soul_cli.commands.sleep",
     "report": "soul_cli.commands.sleep",
@@ -57,7 +58,7 @@ class Root(Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), name)
         return command
 

@@ -6,6 +6,7 @@ from functools import cache
 from importlib import import_module
 
 LANGUAGES = ("en", "ja")
+_PARTS = ("texts", "texts_import")
 
 
 class Texts:
@@ -25,6 +26,8 @@ class Texts:
 
 @cache
 def table(language: str) -> dict[str, str]:
-    """Return the table of a language; it is imported when it is first used."""
-    texts: dict[str, str] = import_module(f"soul_cli.texts_{language}").TEXTS
+    """Return the table of a language; its modules are imported when it is first used."""
+    texts: dict[str, str] = {}
+    for part in _PARTS:
+        texts |= import_module(f"soul_cli.{part}_{language}").TEXTS
     return texts

@@ -173,9 +173,9 @@ class AsyncClient(AsyncSouls):
         """Ask the daemon to finish what runs, and end."""
         await self._quick(calls.shutdown())
 
-    async def sessions(self) -> SessionList:
-        """List the conversations, newest first."""
-        return await self._quick(calls.sessions())
+    async def sessions(self, *, imported: bool = False) -> SessionList:
+        """List the conversations held here, or those imported from chat logs, newest first."""
+        return await self._quick(calls.sessions(imported=imported))
 
     async def session(self, name: str) -> SessionHistory:
         """Read the messages of one conversation."""

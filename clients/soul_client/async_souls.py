@@ -10,6 +10,7 @@ from soul_client.async_stream import AsyncStream
 from soul_client.calls import Call
 from soul_client.stream import OnUpdate
 from soul_client.wire import (
+    DiaryImported,
     SleepReport,
     SoulDifference,
     SoulFile,
@@ -110,6 +111,14 @@ class AsyncSouls:
     ) -> SoulFile:
         """Take a ``.soul`` file in, without using it; ``name`` "" is the one it has."""
         return await self._finish(calls.soul_import(path, name), on_update)
+
+    async def diary_import(
+        self, path: str, *, dry_run: bool = False, on_update: OnUpdate | None = None
+    ) -> DiaryImported:
+        """Take a chat log into the diary of the soul in use: what is there already is not taken
+        in again. It is learned at night. ``dry_run``: only say what there is in it.
+        """
+        return await self._finish(calls.diary_import(path, dry_run=dry_run), on_update)
 
     async def soul_verify(self, path: str, *, on_update: OnUpdate | None = None) -> SoulVerified:
         """Check every bit of a ``.soul`` file; what is wrong with it is in ``faults``."""

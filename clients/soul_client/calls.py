@@ -104,14 +104,20 @@ def chat(
     return _call("chat.send", params, wire.ChatDone)
 
 
-def sessions() -> Call[wire.SessionList]:
-    """List the conversations, newest first."""
-    return _call("session.list", wire.Empty(), wire.SessionList)
+def sessions(*, imported: bool = False) -> Call[wire.SessionList]:
+    """List the conversations held here, or those imported, newest first."""
+    return _call("session.list", wire.SessionListOf(imported=imported), wire.SessionList)
 
 
 def session(name: str) -> Call[wire.SessionHistory]:
     """Read the messages of one conversation."""
     return _call("session.get", wire.SessionGet(session=name), wire.SessionHistory)
+
+
+def diary_import(path: str, *, dry_run: bool = False) -> Call[wire.DiaryImported]:
+    """Take the chat log at an absolute path into the diary of the soul in use."""
+    params = wire.DiaryImport(path=path, dry_run=dry_run)
+    return _call("diary.import", params, wire.DiaryImported)
 
 
 def body_list() -> Call[wire.BodyList]:

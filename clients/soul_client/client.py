@@ -191,9 +191,9 @@ class Client(Souls):
         """Ask the daemon to finish what runs, and end."""
         self._quick(calls.shutdown())
 
-    def sessions(self) -> SessionList:
-        """List the conversations, newest first."""
-        return self._quick(calls.sessions())
+    def sessions(self, *, imported: bool = False) -> SessionList:
+        """List the conversations held here, or those imported from chat logs, newest first."""
+        return self._quick(calls.sessions(imported=imported))
 
     def session(self, name: str) -> SessionHistory:
         """Read the messages of one conversation."""

@@ -122,7 +122,8 @@ class Ack(WireStruct, frozen=True, kw_only=True):
 class Progress(WireStruct, frozen=True, kw_only=True):
     """How far a request is.
 
-    ``stage``: queued, loading, prefill, imprinting, probing, downloading, checking, placing.
+    ``stage``: queued, loading, prefill, imprinting, probing, downloading, checking, placing,
+    reading_log, recording.
     """
 
     stage: str
@@ -221,12 +222,19 @@ class ChatDone(WireStruct, frozen=True, kw_only=True):
 
 
 class SessionInfo(WireStruct, frozen=True, kw_only=True):
-    """One line of ``session.list``."""
+    """One line of ``session.list``. ``imported``: from a chat log, and not gone on with here."""
 
     session: str
     turns: int
     last_ts: str
     title: str
+    imported: bool = False
+
+
+class SessionListOf(WireStruct, frozen=True, kw_only=True):
+    """``session.list``: the conversations held here, or those imported from chat logs."""
+
+    imported: bool = False
 
 
 class SessionList(WireStruct, frozen=True, kw_only=True):
@@ -246,6 +254,47 @@ class SessionHistory(WireStruct, frozen=True, kw_only=True):
 
     session: str
     messages: list[ChatMessage]
+
+
+ChatLogKind = Literal["chatgpt", "sillytavern", "diary"]
+SkipReason = Literal["not_json", "wrong_shape", "not_said", "empty", "too_long"]
+
+
+class DiaryImport(WireStruct, frozen=True, kw_only=True):
+    """``diary.import``: take the chat log at an absolute path into the diary of the soul in use."""
+
+    path: Annotated[str, Meta(min_length=1)]
+    dry_run: bool = False
+
+
+class Skipped(WireStruct, frozen=True, kw_only=True):
+    """What of a chat log was left out, and the first places where, from 1.
+
+    ``places``: lines, or conversations of an export; each once.
+    """
+
+    why: SkipReason
+    count: int
+    places: list[int] = []
+
+
+class DiaryImported(WireStruct, frozen=True, kw_only=True):
+    """Result of ``diary.import``. ``messages`` = ``added`` + ``known``, in the diary before.
+
+    ``secrets``: of the user's messages, those that are never learned. ``first``, ``last``: days.
+    """
+
+    kind: ChatLogKind
+    soul: str
+    conversations: int
+    messages: int
+    added: int = 0
+    known: int = 0
+    secrets: int = 0
+    skipped: list[Skipped] = []
+    first: str = ""
+    last: str = ""
+    dry_run: bool = False
 
 
 class BodyEntry(WireStruct, frozen=True, kw_only=True):
@@ -758,8 +807,9 @@ class Connection(WireStruct, frozen=True, kw_only=True):
 
 RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "chat.send": (ChatSend, ChatDone),
-    "session.list": (Empty, SessionList),
+    "session.list": (SessionListOf, SessionList),
     "session.get": (SessionGet, SessionHistory),
+    "diary.import": (DiaryImport, DiaryImported),
     "body.list": (Empty, BodyList),
     "body.info": (BodyRef, BodyInfo),
     "body.load": (BodyRef, LoadedBody),

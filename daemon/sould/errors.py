@@ -20,7 +20,7 @@
     ├── BadRequest           a value that the types allow and the daemon does not
     ├── TooLarge             over a limit of config.wire
     ├── Busy                 a queue is full
-    ├── NotFound             no such session
+    ├── NotFound             no such session or chat log
     ├── Cancelled            work was stopped before it had a result
     └── Relayed              an error another process of ours reported, passed on as it is
 """

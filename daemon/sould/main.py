@@ -38,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from sould import verify
 
             return verify.main(argv[1:])
+        case ["read-chats"]:
+            from sould.chats import main as chats
+
+            return chats.main(argv[1:])
     return _run(_parse(argv))
 
 
@@ -104,6 +108,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "inspect": "say what a body is, as JSON lines",
         "pull": "fetch a body into models/",
         "verify": "say whether a .soul file is sound, as JSON lines",
+        "read-chats": "read a chat log of another program, as JSON lines",
     }.items():
         commands.add_parser(name, help=what)
     return parser.parse_args(argv)

@@ -92,6 +92,7 @@ def test_records_are_private_lines_of_the_local_date(diary: Diary, clock: Clock)
         "session": "s",
         "learn": True,
         "soul": "",
+        "imported": "",
     }
     assert stat.S_IMODE(oldest.stat().st_mode) == 0o600
     assert stat.S_IMODE(diary.folder.stat().st_mode) == 0o700
@@ -113,7 +114,15 @@ def test_lines_that_are_no_records_are_passed_over(
     diary.append(turn(1))
     path = diary.files()[0]
     good = path.read_bytes()
-    path.write_bytes(b"\n[]\n{}\n\xff\xfe\n" + b'{"role":"user","text":"secret"\n' + good)
+    bad = [
+        b"",
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b'{"role":' + b"[" * 9999,
+        b'{"role":"user","text":"secret"',
+    ]
+    path.write_bytes(b"\n".join(bad) + b"\n" + good)
     assert texts(diary) == ["q1 猫", "r1"]
     assert "secret" not in caplog.text
     assert "line 3" in caplog.text
@@ -162,6 +171,15 @@ def test_full_disk_leaves_the_file_as_it_was(diary: Diary, room_bytes: int) -> N
     diary.append(turn(3))
     assert diary.is_writable
     assert texts(diary) == ["q1 猫", "r1", "q3 猫", "r3"]
+
+
+def test_records_of_another_day_go_into_its_file_or_nowhere(diary: Diary) -> None:
+    diary.append_to("2001-01-01", turn(1))
+    path = diary.day_file("2001-01-01")
+    before = path.read_bytes()
+    with files_at_most(len(before) + 50), pytest.raises(StorageError, match="import again"):
+        diary.append_to("2001-01-01", turn(2))
+    assert path.read_bytes() == before and diary.files() == [path]
 
 
 def test_full_disk_at_the_start_is_no_reason_not_to_start(tmp_path: Path, clock: Clock) -> None:

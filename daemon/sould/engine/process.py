@@ -13,15 +13,20 @@ from typing import NoReturn
 import torch
 from msgspec import Struct
 
-<<<<<<< HEAD
 from soul_client.wire import Chunk, Empty, Error, ErrorCode, Kind, Progress, SoulDiff, TextScore
-from sould.bridge import EngineReady, Generate, Imprint, Load, Memory, Save, Sleep, Wake, Wear
-from sould.engine import souls
-=======
-from soul_client.wire import Chunk, Error, ErrorCode, Kind, Progress, SoulDiff, TextScore
-from sould.bridge import EngineReady, Generate, Imprint, Load, Memory, Save, Sleep, Trace, Wear
+from sould.bridge import (
+    EngineReady,
+    Generate,
+    Imprint,
+    Load,
+    Memory,
+    Save,
+    Sleep,
+    Trace,
+    Wake,
+    Wear,
+)
 from sould.engine import provenance, souls
->>>>>>> h-why
 from sould.engine.generate import generate
 from sould.engine.learning import Learning
 from sould.engine.link import Link, Request

@@ -21,15 +21,13 @@ from sould.supervisor.engine import Engine
 from sould.supervisor.engine_link import Spawn
 from sould.supervisor.events import Events, is_subscription
 from sould.supervisor.gateway import Gateway
+from sould.supervisor.importing import Importing
 from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
-<<<<<<< HEAD
+from sould.supervisor.provenance import Provenance
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
-=======
-from sould.supervisor.provenance import Provenance
->>>>>>> h-why
 from sould.supervisor.request import Request
 from sould.supervisor.rpc import Handler
 from sould.supervisor.scheduler import Scheduler
@@ -245,6 +243,14 @@ class Daemon:
             folder=self._souls,
             diary=self._diary,
             system=self._config.chat.system_prompt,
+        )
+        importing = Importing(
+            config=self._config,
+            engine=self.engine,
+            wardrobe=self._wardrobe,
+            folder=self._souls,
+            diary=self._diary,
+            clock=self._clock,
             body_name=lambda: self._bodies.wanted,
         )
         lookups = Lookups(self._config, self._sessions)
@@ -252,6 +258,7 @@ class Daemon:
             "chat.send": turns.send,
             "session.list": lookups.list_sessions,
             "session.get": lookups.get_session,
+            "diary.import": importing.import_log,
             "body.list": self._bodies.list,
             "body.info": self._bodies.info,
             "body.load": self._bodies.load,
@@ -270,12 +277,8 @@ class Daemon:
             "soul.import": souls.import_file,
             "soul.verify": souls.verify,
             "soul.diff": souls.diff,
-<<<<<<< HEAD
             SLEEP: sleeping.sleep,
-=======
             "soul.why": provenance.why,
-            "soul.sleep": sleeping.sleep,
->>>>>>> h-why
             "soul.report": sleeping.report,
             "text.score": souls.score,
             "config.show": lookups.show_config,

@@ -29,6 +29,8 @@ class Record(Struct, frozen=True, kw_only=True):
     """One line: somebody said something. ``learn``: whether a soul may be taught with it.
 
     ``ts``: of what a user said, when its turn began. ``soul``: the one that was worn then.
+    ``imported``: when it was taken in from a chat log; "": it was said here. Such a record lies
+    in the file of the day in its id.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Record(Struct, frozen=True, kw_only=True):
     session: str
     learn: bool = True
     soul: str = ""
+    imported: str = ""
 
 
 class _Line(Struct):
@@ -51,6 +54,7 @@ class _Line(Struct):
     session: str = ""
     learn: bool = True
     soul: str = ""
+    imported: str = ""
 
 
 _decoder = msgspec.json.Decoder(_Line)
@@ -90,18 +94,29 @@ class Diary:
         Raises:
             StorageError: nothing was added; the file is as it was.
         """
-        data = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
-        path = self.folder / f"{self._clock():%Y-%m-%d}.jsonl"
-        with self._lock:
-            try:
-                self._append(path, data)
-            except OSError as e:
-                self.is_writable = False
-                raise StorageError(
-                    f"the turn is not recorded: {path} cannot be written: {e.strerror}",
-                    "make room on the disk and say it again",
-                ) from e
-            self.is_writable = True
+        path = self.day_file(f"{self._clock():%Y-%m-%d}")
+        try:
+            self._write(path, records)
+        except OSError as e:
+            raise StorageError(
+                f"the turn is not recorded: {path} cannot be written: {e.strerror}",
+                "make room on the disk and say it again",
+            ) from e
+
+    def append_to(self, day: str, records: Sequence[Record]) -> None:
+        """As :meth:`append`, to the file of a day (``YYYY-MM-DD``)."""
+        path = self.day_file(day)
+        try:
+            self._write(path, records)
+        except OSError as e:
+            raise StorageError(
+                f"{path} cannot be written: {e.strerror}",
+                "make room on the disk and import again: nothing is taken in twice",
+            ) from e
+
+    def day_file(self, day: str) -> Path:
+        """Return the file of a day (``YYYY-MM-DD``), whether there is one or not."""
+        return self.folder / f"{day}.jsonl"
 
     def read(self, path: Path) -> Iterator[Record]:
         """Yield the records of one file in order; lines that are none are passed over.
@@ -126,6 +141,16 @@ class Diary:
                 break
             found |= {record.id: record.text for record in self.read(path) if record.id in ids}
         return found
+
+    def _write(self, path: Path, records: Sequence[Record]) -> None:
+        data = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+        with self._lock:
+            try:
+                self._append(path, data)
+            except OSError:
+                self.is_writable = False
+                raise
+            self.is_writable = True
 
     def _append(self, path: Path, data: bytes) -> None:
         is_new = not path.exists()
@@ -159,7 +184,7 @@ def _write_all(file: FileIO, data: bytes) -> None:
 def _parse(path: Path, number: int, line: bytes) -> Record | None:
     try:
         raw = _decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as e:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         log.warning("%s, line %d is no diary record and is passed over: %s", path.name, number, e)
         return None
     return Record(
@@ -170,6 +195,7 @@ def _parse(path: Path, number: int, line: bytes) -> Record | None:
         session=raw.session or f"diary-{path.stem}",
         learn=raw.learn,
         soul=raw.soul,
+        imported=raw.imported,
     )
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from soul_client.wire import ConfigShown, Empty, SessionGet, SessionHistory, SessionList
+from soul_client.wire import (
+    ConfigShown,
+    Empty,
+    SessionGet,
+    SessionHistory,
+    SessionList,
+    SessionListOf,
+)
 from sould.config import Config
 from sould.errors import NotFound
 from sould.supervisor.request import Request
@@ -18,10 +25,11 @@ class Lookups:
         self._config = config
         self._sessions = sessions
 
-    async def list_sessions(self, request: Request, params: Empty) -> SessionList:
-        """List all sessions, the one used last first."""
+    async def list_sessions(self, request: Request, params: SessionListOf) -> SessionList:
+        """List the sessions held here, or those imported, the one used last first."""
         request.ack()
-        return SessionList(sessions=await request.race(asyncio.to_thread(self._sessions.infos)))
+        reading = asyncio.to_thread(self._sessions.infos, imported=params.imported)
+        return SessionList(sessions=await request.race(reading))
 
     async def get_session(self, request: Request, params: SessionGet) -> SessionHistory:
         """Return what was said in a session."""

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ from soul_client.wire import ChatMessage, SessionInfo
 from sould.supervisor.diary import Diary, Record, instant
 
 MAX_IN_MEMORY = 64
+MAX_LISTED = 5000
 TITLE_CHARS = 60
 
 _DATED = re.compile(r"^(\d{4})(\d\d)(\d\d)-\d{6}-[0-9a-f]{4}$")
@@ -52,6 +53,7 @@ class Summary(Struct):
     turns: int
     last_ts: str
     title: str
+    is_imported: bool = True
 
 
 class Sessions:
@@ -87,10 +89,12 @@ class Sessions:
     def history(self, id: str) -> list[ChatMessage]:
         """Return all messages of a session as recorded, oldest first."""
         files = reversed(self._files_with(id))
-        return [_message(r) for path in files for r in self._diary.read(path) if r.session == id]
+        return [_message(r) for path in files for r in self._records(path) if r.session == id]
 
-    def infos(self) -> list[SessionInfo]:
-        """Return all sessions, the one used last first."""
+    def infos(self, *, imported: bool = False) -> list[SessionInfo]:
+        """Return the sessions that were held here, or else those imported from other programs;
+        the one used last first, ``MAX_LISTED`` at most.
+        """
         merged: dict[str, Summary] = {}
         for path in reversed(self._diary.files()):
             for id, part in self._summarise(path).items():
@@ -98,16 +102,20 @@ class Sessions:
                 whole.turns += part.turns
                 whole.last_ts = part.last_ts
                 whole.title = whole.title or part.title
+                whole.is_imported = whole.is_imported and part.is_imported
         infos = [
-            SessionInfo(session=id, turns=s.turns, last_ts=s.last_ts, title=s.title)
+            SessionInfo(
+                session=id, turns=s.turns, last_ts=s.last_ts, title=s.title, imported=imported
+            )
             for id, s in merged.items()
+            if s.is_imported == imported
         ]
-        return sorted(infos, key=lambda info: instant(info.last_ts), reverse=True)
+        return sorted(infos, key=lambda info: instant(info.last_ts), reverse=True)[:MAX_LISTED]
 
     def _read(self, id: str, max_chars: int) -> list[ChatMessage]:
         messages: list[ChatMessage] = []
         for path in self._files_with(id):
-            older = [r for r in self._diary.read(path) if r.session == id]
+            older = [r for r in self._records(path) if r.session == id]
             messages = pair_turns(older) + messages
             if sum(len(message.text) for message in messages) >= max_chars:
                 break
@@ -128,8 +136,18 @@ class Sessions:
         stamp = stat.st_size, stat.st_mtime_ns
         known = self._summaries.get(path)
         if known is None or known[0] != stamp:
-            known = self._summaries[path] = stamp, summarise(self._diary.read(path))
+            known = self._summaries[path] = stamp, summarise(self._records(path))
         return known[1]
+
+    def _records(self, path: Path) -> Iterator[Record]:
+        """Yield the records of a file; one that was imported again, once."""
+        imported: set[str] = set()
+        for record in self._diary.read(path):
+            if record.imported:
+                if record.id in imported:
+                    continue
+                imported.add(record.id)
+            yield record
 
 
 def summarise(records: Iterable[Record]) -> dict[str, Summary]:
@@ -138,6 +156,7 @@ def summarise(records: Iterable[Record]) -> dict[str, Summary]:
     for record in records:
         summary = found.setdefault(record.session, Summary(turns=0, last_ts="", title=""))
         summary.last_ts = record.ts
+        summary.is_imported = summary.is_imported and bool(record.imported)
         if record.role == "user":
             summary.title = summary.title or title_of(record.text)
         else:

@@ -44,10 +44,16 @@ def find_waiting(diary: Diary, soul: str, since: str, taught: Set[str]) -> Waiti
 
 
 def is_waiting(record: Record, soul: str, since: str, taught: Set[str]) -> bool:
-    """Tell whether a soul has yet to learn a record. Pure."""
+    """Tell whether a soul has yet to learn a record; an imported one is left to nights. Pure."""
+    return not record.imported and is_untaught(record, soul, since, taught)
+
+
+def is_untaught(record: Record, soul: str, since: str, taught: Set[str]) -> bool:
+    """Tell whether a record is for a soul, came since it began, and is not in it. Pure."""
     if record.role != "user" or not record.learn or record.soul != soul or record.id in taught:
         return False
-    return instant(record.ts) >= int(instant(since) * 1000) / 1000  # records know milliseconds
+    came = instant(record.imported or record.ts)
+    return came >= int(instant(since) * 1000) / 1000  # records know milliseconds
 
 
 def day_before(since: str) -> str:

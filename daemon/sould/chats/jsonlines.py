@@ -1,0 +1,139 @@
+"""Logs of one JSON object a line: those of SillyTavern, and diaries, the original's and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from sould.chats.message import Message, Tally
+from sould.chats.times import time_of
+
+T = TypeVar("T")
+
+Line = tuple[int, bytes | None]
+"""Its number, from 1, and what is in it; None: it is longer than ``MAX_LINE_BYTES``."""
+
+
+class Entry(Struct):
+    """A line of a SillyTavern chat: the first one tells of the chat, the others are said."""
+
+    user_name: Any = None
+    character_name: Any = None
+    create_date: Any = None
+    name: Any = None
+    mes: Any = None
+    is_user: Any = None
+    is_system: Any = None
+    send_date: Any = None
+
+
+class DiaryLine(Struct):
+    """A line of a diary: the original's have a ``timestamp`` alone."""
+
+    role: Any = None
+    text: Any = None
+    timestamp: Any = None
+    ts: Any = None
+    id: Any = None
+    session: Any = None
+    soul: Any = None
+    learn: Any = True
+
+
+def entry_of(line: bytes) -> Entry:
+    """Read a line of a SillyTavern chat; raises as :func:`diary_line_of`."""
+    return _entries.decode(line)
+
+
+def diary_line_of(line: bytes) -> DiaryLine:
+    """Read a line of a diary.
+
+    Raises:
+        msgspec.ValidationError: it is JSON, and no object.
+        msgspec.DecodeError, UnicodeDecodeError, RecursionError: it is no JSON.
+    """
+    return _diary_lines.decode(line)
+
+
+_entries = msgspec.json.Decoder(Entry)
+_diary_lines = msgspec.json.Decoder(DiaryLine)
+
+
+def sillytavern(lines: Iterable[Line], tally: Tally) -> Iterator[Message]:
+    """Yield what was said in a chat of SillyTavern; what is hidden from the character is not."""
+    key, last_time = "", ""
+    tally.conversations = 1
+    for number, line in lines:
+        entry = _decoded(_entries, number, line, tally)
+        if entry is None:
+            continue
+        if entry.mes is None and isinstance(entry.character_name, str):
+            if entry.create_date is not None:
+                key = f"{entry.user_name} {entry.character_name} {entry.create_date}"[:1000]
+            last_time = time_of(entry.create_date)
+        elif not isinstance(entry.mes, str) or not isinstance(entry.is_user, bool):
+            tally.skip("wrong_shape", number)
+        elif entry.is_system is True:
+            tally.skip("not_said", number)
+        else:
+            last_time = time_of(entry.send_date) or last_time
+            key = key or f"{last_time} {entry.mes}"[:1000]  # what it began with
+            yield Message(
+                place=number,
+                conversation=key,
+                role="user" if entry.is_user else "assistant",
+                text=entry.mes,
+                time=last_time,
+            )
+
+
+def diary(lines: Iterable[Line], tally: Tally, last_time: str) -> Iterator[Message]:
+    """Yield what was said in a diary; a conversation is a session, or else a day.
+
+    ``last_time``: of lines that have none, before one that has.
+    """
+    conversations: set[str] = set()
+    for number, line in lines:
+        found = _decoded(_diary_lines, number, line, tally)
+        if found is None:
+            continue
+        if not isinstance(found.text, str) or not isinstance(found.role, str):
+            tally.skip("wrong_shape", number)
+        elif found.role not in ("user", "assistant"):
+            tally.skip("not_said", number)
+        else:
+            last_time = time_of(found.ts) or time_of(found.timestamp) or last_time
+            key = found.session if isinstance(found.session, str) else ""
+            conversations.add(key or last_time[:10])
+            tally.conversations = len(conversations)
+            yield Message(
+                place=number,
+                conversation=key or last_time[:10],
+                role="user" if found.role == "user" else "assistant",
+                text=found.text,
+                time=last_time,
+                learn=found.learn is not False,
+                id=found.id if isinstance(found.id, str) else "",
+                soul=found.soul if isinstance(found.soul, str) else "",
+            )
+
+
+def _decoded(
+    decoder: msgspec.json.Decoder[T], number: int, line: bytes | None, tally: Tally
+) -> T | None:
+    """Return what a line holds; None if that is nothing, or is left out."""
+    if line is None:
+        tally.skip("too_long", number)
+        return None
+    if not line.strip():
+        return None
+    try:
+        return decoder.decode(line)
+    except msgspec.ValidationError:
+        tally.skip("wrong_shape", number)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        tally.skip("not_json", number)
+    return None
