@@ -8,6 +8,8 @@
 #                 (without PERSONA and NIGHT: a tiny persona of the tests, its first night)
 #   make exam-day what a first day leaves in a soul, each persona's in a fresh home:
 #                 make exam-day PERSONAS="A.json B.json" IDLE=30 GENERAL=quiz.json TEXT=plain.txt
+#   make exam-nights  the same over several nights, asked after each; EXAM_ARGS=--no-controls:
+#                 make exam-nights PERSONAS="A.json B.json" NIGHTS=3 IDLE=2 GENERAL=… TEXT=…
 #   make campaign-souls   5,000 spoilt soul files: each is refused, none does harm
 #   make campaign-kills   kill -9 while somebody chats and saves: nothing is lost (KILLS=200 SEED=)
 #   make campaign-frames  100,000 spoilt frames: each is answered, the daemon lives (FRAMES= SEED=)
@@ -36,7 +38,7 @@ IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
 PERSONA ?= tests/data/persona-en.json
 NIGHT   ?= 1
 
-.PHONY: chat test lint bench campaign-souls campaign-kills campaign-frames exam exam-day setup setup-dev body test-body clean anew
+.PHONY: chat test lint bench campaign-souls campaign-kills campaign-frames exam exam-day exam-nights setup setup-dev body test-body clean anew
 .NOTPARALLEL:
 
 chat: setup
@@ -60,8 +62,13 @@ exam: setup
 	  $(BIN)/soul exam "$(PERSONA)" $(if $(NIGHT),--night $(NIGHT)) $(EXAM_ARGS)
 
 exam-day: setup-dev test-body
-	@BIT_TTT_CONFIG= $(BIN)/python -m tests.exam --idle $(or $(IDLE),30) --night $(NIGHT) \
+	@BIT_TTT_CONFIG= $(BIN)/python -m tests.exam day --idle $(or $(IDLE),30) --night $(NIGHT) \
 	  $(if $(GENERAL),--general "$(GENERAL)") $(if $(TEXT),--text "$(TEXT)") $(PERSONAS)
+
+exam-nights: setup-dev test-body
+	@BIT_TTT_CONFIG= $(BIN)/python -m tests.exam nights --idle $(or $(IDLE),2) \
+	  $(if $(NIGHTS),--nights $(NIGHTS)) $(if $(GENERAL),--general "$(GENERAL)") \
+	  $(if $(TEXT),--text "$(TEXT)") $(EXAM_ARGS) $(PERSONAS)
 
 campaign-souls: setup-dev
 	@SOUL_MUTATIONS=$${SOUL_MUTATIONS:-5000} $(BIN)/python -m pytest -q -s --timeout 1800 \

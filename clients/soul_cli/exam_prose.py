@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from soul_cli import output
 from soul_cli.settings import Settings
 from soul_cli.waiting import watched
 from soul_client import exam as paper
-from soul_client.exam import Prose, Reading
+from soul_client.exam import Reading
 
 if TYPE_CHECKING:
     from soul_client.client import Client
@@ -23,6 +24,11 @@ class Passage:
 
     readings: list[Reading]
     bare: list[Reading] | None
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were predicted."""
+        return sum(one.tokens for one in self.readings)
 
     @property
     def change_percent(self) -> float | None:
@@ -42,6 +48,12 @@ class Passage:
 
     def show(self, settings: Settings, about: dict[str, Any]) -> None:
         """Print both perplexities and the change."""
+        print(settings.texts("exam.prose", file=about["file"], tokens=f"{self.tokens:,}"))
+        print()
+        self.show_table(settings, about)
+
+    def show_table(self, settings: Settings, about: dict[str, Any]) -> None:
+        """Print both perplexities and the change, without a heading."""
         texts = settings.texts
         name = about["soul"]["name"] if about["soul"] else ""
         with_soul = texts("exam.with_soul", name=name).rstrip()
@@ -49,20 +61,19 @@ class Passage:
         if self.bare is not None:
             rows.append((texts("exam.bare"), f"{paper.perplexity(self.bare):.3f}"))
             rows.append((texts("exam.change"), f"{self.change_percent:+.2f} %"))
-        tokens = sum(one.tokens for one in self.readings)
-        print(texts("exam.prose", file=about["file"], tokens=f"{tokens:,}"))
-        print()
         output.table(rows, ["", texts("exam.perplexity")])
 
 
-def read(settings: Settings, client: Client, prose: Prose, *, has_controls: bool) -> Passage:
+def read(
+    settings: Settings, client: Client, paragraphs: Sequence[str], *, has_controls: bool
+) -> Passage:
     """Have a text read with the soul, then without."""
-    texts, count = settings.texts, len(prose.paragraphs)
-    every = paper.read_all(client, prose.paragraphs)
+    texts, count = settings.texts, len(paragraphs)
+    every = paper.read_all(client, paragraphs)
     readings = watched(texts, "stage.scoring", every, count)
     if not has_controls:
         return Passage(readings=readings, bare=None)
-    every = paper.read_all(client, prose.paragraphs, bare=True)
+    every = paper.read_all(client, paragraphs, bare=True)
     return Passage(readings=readings, bare=watched(texts, "stage.scoring_bare", every, count))
 
 

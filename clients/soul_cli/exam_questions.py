@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from soul_cli import output
+from soul_cli import exam_prose, output
+from soul_cli.exam_prose import Passage
 from soul_cli.settings import Settings
 from soul_cli.waiting import watched
 from soul_client import exam as paper
@@ -23,7 +24,8 @@ class Sitting:
     """The answers with the soul, and those of each control by its name.
 
     ``kept``: of a quiz, what the bare body answers and is still answered; None where that
-    is not known, or nothing.
+    is not known, or nothing. ``style``: how likely the persona's held-out phrases are; None
+    where it has none.
     """
 
     night: int
@@ -31,6 +33,7 @@ class Sitting:
     answers: list[Answer]
     controls: dict[str, list[Answer]]
     kept: Score | None
+    style: Passage | None
 
     def report(self) -> dict[str, Any]:
         """Return scores and answers as builtins."""
@@ -40,6 +43,7 @@ class Sitting:
             **_report(self.answers),
             "kept": _share(self.kept) if self.kept else None,
             "controls": {name: _report(answers) for name, answers in self.controls.items()},
+            "style": self.style.report() if self.style else None,
         }
 
     def show(self, settings: Settings, about: dict[str, Any]) -> None:
@@ -58,6 +62,10 @@ class Sitting:
             print()
             print(texts(f"control.{name}"))
             output.table(_score_rows(settings, answers))
+        if self.style:
+            print()
+            print(texts("exam.style", tokens=f"{self.style.tokens:,}"))
+            self.style.show_table(settings, about)
 
 
 def ask(
@@ -92,7 +100,17 @@ def ask(
         answers=answers,
         controls=controls,
         kept=kept if kept and kept.asked else None,
+        style=_style(settings, client, loaded),
     )
+
+
+def _style(settings: Settings, client: Client, loaded: Persona | Quiz) -> Passage | None:
+    """Have the held-out phrases read. Always against the bare body: only the change says anything,
+    and they are few.
+    """
+    if not isinstance(loaded, Persona) or loaded.style is None:
+        return None
+    return exam_prose.read(settings, client, loaded.style.held_out, has_controls=True)
 
 
 def _plan(loaded: Persona | Quiz, night: int) -> tuple[list[Question], str]:

@@ -70,8 +70,9 @@ TEXTS = {
         "Ask the questions of FILE, a persona or a general quiz, and score the answers.\n\n"
         "Each is asked on its own: empty context, greedy, off the record. It is not scored if "
         "an accepted answer is in the prompt. Default: after the last night. Of a .txt file "
-        "(a paragraph a line) it measures the perplexity. The controls ask the bare body the "
-        "same. What was said before is learned first."
+        "(a paragraph a line) it measures the perplexity, and of a persona's held-out phrases, as "
+        "plain text too. The controls ask the bare body the same. What was said before is learned "
+        "first."
     ),
     "command.rehearse": (
         "Say what the persona of FILE says on the day before night N, as a user would.\n\n"
@@ -340,6 +341,7 @@ TEXTS = {
         "{file}, general knowledge: empty context, greedy, at most {max_tokens} tokens. "
         "No prompt had an accepted answer in it."
     ),
+    "exam.style": "phrases in the persona's voice, never said, read as plain text: {tokens} tokens",
     "exam.prose": "{file}: every paragraph on its own, {tokens} tokens in all.",
     "exam.perplexity": "perplexity",
     "exam.with_soul": "with the soul {name}",

@@ -112,6 +112,11 @@ def first_probe(raw: Any) -> Any:
         (lambda r: first_probe(r).pop("updates"), "stale without updates"),
         (lambda r: first_probe(r)["updates"].update(night=1), "night 1 is not before night 1"),
         (lambda r: first_probe(r)["updates"].update(fact=9), "night 0 has no probe for fact 9"),
+        (lambda r: r["style"].update(held_out=[]), r"length >= 1 - at `\$.style.held_out`"),
+        (
+            lambda r: r["style"]["held_out"].append(r["nights"][1]["small_talk"][0]),
+            r"'What rhymes with silver\?' is said, .* at \$.style.held_out\[2\]",
+        ),
         (
             lambda r: first_probe(r)["ask"].append("Am I a PIANO player?"),
             r"'Am I a PIANO player\?' has its answer 'piano' in it - at .*ask\[2\]",

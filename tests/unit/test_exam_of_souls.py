@@ -174,6 +174,30 @@ def test_a_text_has_no_nights_and_says_nothing(soul: Any, text: Path) -> None:
     assert code == Exit.USAGE and "nothing in it to say" in err
 
 
+# Style
+
+
+def test_the_phrases_of_a_persona_are_read_with_the_soul_and_without(
+    soul: Any, examinee: Examinee
+) -> None:
+    path = str(DATA / "persona-en.json")
+    style = json.loads(soul("exam", path, "--json")[1])["style"]
+    assert (style["perplexity"], style["tokens"], style["change_percent"]) == (40.4, 16, 1.0)
+    examinee.daemon.requests.clear()
+    shown = soul("exam", path, "--night", "1", "--no-controls")[1].splitlines()
+    assert shown[-5].endswith("never said, read as plain text: 16 tokens")
+    assert shown[-1] == "change              +1.00 %"
+    sent = [(raw["texts"], raw["bare"]) for h, raw in examinee.daemon.requests
+            if h.method == "text.score"]  # fmt: skip
+    phrases = json.loads((DATA / "persona-en.json").read_text("utf-8"))["style"]["held_out"]
+    assert sent == [(phrases, False), (phrases, True)]
+
+
+def test_where_there_is_no_style_nothing_is_read(soul: Any, examinee: Examinee) -> None:
+    result = json.loads(soul("exam", str(DATA / "persona-ja.json"), "--json")[1])
+    assert result["style"] is None and "text.score" not in methods(examinee)
+
+
 # Waiting
 
 

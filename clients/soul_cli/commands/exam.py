@@ -120,7 +120,7 @@ def _examine(
     from soul_client.exam import Prose
 
     if isinstance(loaded, Prose):
-        return exam_prose.read(settings, client, loaded, has_controls=has_controls)
+        return exam_prose.read(settings, client, loaded.paragraphs, has_controls=has_controls)
     return exam_questions.ask(
         settings, client, loaded, night, max_tokens, has_controls=has_controls
     )

@@ -12,6 +12,7 @@ from soul_client.exam.files import (
     Prose,
     Quiz,
     QuizItem,
+    Style,
     Update,
     load,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "QuizItem",
     "Reading",
     "Score",
+    "Style",
     "Update",
     "Verdict",
     "ask_all",

@@ -49,6 +49,16 @@ class NeverTold(Struct, frozen=True, kw_only=True):
     ask: Text
 
 
+class Style(Struct, frozen=True, kw_only=True):
+    """How an invented user talks. ``signature``: turns of phrase that come back again and again.
+
+    ``held_out``: utterances in the same voice that are never said, to be read as plain text.
+    """
+
+    held_out: Texts
+    signature: list[Text] = []
+
+
 class Persona(Struct, frozen=True, kw_only=True):
     """An invented user, who talks on some days; every day ends with a night."""
 
@@ -56,6 +66,7 @@ class Persona(Struct, frozen=True, kw_only=True):
     language: Literal["en", "ja"]
     nights: Annotated[list[Night], Meta(min_length=1)]
     never_told: list[NeverTold] = []
+    style: Style | None = None
 
 
 class QuizItem(Struct, frozen=True, kw_only=True):
@@ -133,6 +144,16 @@ def _persona_faults(persona: Persona) -> Iterator[str]:
             seen.add(probe.fact)
             yield from _telling(at, probe.ask, [*probe.accept, *probe.stale])
             yield from _update_faults(persona, n, probe, at)
+    yield from _style_faults(persona)
+
+
+def _style_faults(persona: Persona) -> Iterator[str]:
+    if persona.style is None:
+        return
+    said = {text for night in persona.nights for text in (*night.say, *night.small_talk)}
+    for n, text in enumerate(persona.style.held_out):
+        if text in said:
+            yield f"{text!r} is said, so it is not held out - at $.style.held_out[{n}]"
 
 
 def _update_faults(persona: Persona, night: int, probe: Probe, at: str) -> Iterator[str]:

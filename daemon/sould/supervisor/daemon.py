@@ -243,6 +243,7 @@ class Daemon:
             folder=self._souls,
             diary=self._diary,
             system=self._config.chat.system_prompt,
+            body_name=lambda: self._bodies.wanted,
         )
         importing = Importing(
             config=self._config,
