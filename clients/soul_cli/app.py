@@ -29,6 +29,7 @@ COMMANDS = {
     "export": "soul_cli.commands.soul_files",
     "import": "soul_cli.commands.soul_files",
     "verify": "soul_cli.commands.soul_files",
+    "forget": "soul_cli.commands.forget",
     "sleep": "soul_cli.commands.sleep",
     "wake": "soul_cli.commands.sleep",
     "report": "soul_cli.commands.sleep",

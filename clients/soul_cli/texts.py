@@ -6,6 +6,8 @@ from functools import cache
 from importlib import import_module
 
 LANGUAGES = ("en", "ja")
+PARTS = ("texts", "texts_forget")
+"""The modules of a language, each with a part of its table."""
 
 
 class Texts:
@@ -26,5 +28,7 @@ class Texts:
 @cache
 def table(language: str) -> dict[str, str]:
     """Return the table of a language; it is imported when it is first used."""
-    texts: dict[str, str] = import_module(f"soul_cli.texts_{language}").TEXTS
+    texts: dict[str, str] = {}
+    for part in PARTS:
+        texts |= import_module(f"soul_cli.{part}_{language}").TEXTS
     return texts

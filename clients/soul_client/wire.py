@@ -570,6 +570,60 @@ class SleepReport(WireStruct, frozen=True, kw_only=True):
     began: str = ""
 
 
+class SoulForget(WireStruct, frozen=True, kw_only=True):
+    """``soul.forget``: ``what`` is the id of a diary record, or a text that was said.
+
+    ``dry_run``: only say what would be forgotten. ``wait``: until the soul has learned again
+    what it had learned after it; stopped, the request is ``done`` all the same.
+    """
+
+    what: Annotated[str, Meta(min_length=1)]
+    dry_run: bool = False
+    wait: bool = False
+
+
+class DiaryRecord(WireStruct, frozen=True, kw_only=True):
+    """What the user said once."""
+
+    id: str
+    ts: str
+    text: str
+
+
+class RecallMarks(WireStruct, frozen=True, kw_only=True):
+    """How well facts are known, each asked for in an empty context.
+
+    ``recalled``: facts that a greedy reply states word by word. ``log_p``: ln p a token of
+    stating them.
+    """
+
+    recalled: int
+    facts: int
+    log_p: float
+
+
+class Forgotten(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.forget``. ``replies``: removed with ``records``, as many.
+
+    ``generations``: of the soul, removed. ``relearned``: how many other records were learned
+    since, and are learned again; ``lost``: how many of those the diary does not have. ``others``:
+    souls that were taught some of it too, and still are. ``before``, ``after``: the soul, asked
+    for it; ``never``: the bare body. They are nil if nothing in it tells a fact, if nothing was
+    forgotten yet (``dry_run``), and ``after`` if the soul could not be put on again.
+    """
+
+    soul: str
+    records: list[DiaryRecord]
+    replies: int = 0
+    generations: int = 0
+    relearned: int = 0
+    lost: int = 0
+    others: list[str] = []
+    before: RecallMarks | None = None
+    after: RecallMarks | None = None
+    never: RecallMarks | None = None
+
+
 class TextScore(WireStruct, frozen=True, kw_only=True):
     """``text.score``: how likely each text is to the body, with its soul or ``bare``.
 
@@ -705,6 +759,7 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.diff": (SoulDiff, SoulDifference),
     "soul.sleep": (Empty, SleepReport),
     "soul.report": (Empty, SleepReport),
+    "soul.forget": (SoulForget, Forgotten),
     "text.score": (TextScore, TextScored),
     "config.show": (Empty, ConfigShown),
 }

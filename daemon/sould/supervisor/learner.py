@@ -74,26 +74,31 @@ class Learner:
         return [*self._recent, *self._waiting.values()]
 
     @property
+    def recent(self) -> list[Told]:
+        """What was learned last, oldest first."""
+        return list(self._recent)
+
+    @property
     def is_crowded(self) -> bool:
         """More may have been learned than ``told`` has room for."""
         return len(self._recent) == MAX_RECENT
 
-    def begin(self, soul: str, since: str, taught: Set[str]) -> None:
+    def begin(self, soul: str, since: str, taught: Set[str], again: Set[str]) -> None:
         """Learn from now on what waits for a soul that has just been put on."""
         self.end()
         self._soul = soul
         self._added = {}
         self._known.clear()
-        self._task = asyncio.get_running_loop().create_task(self._work(soul, since, taught))
+        self._task = asyncio.get_running_loop().create_task(self._work(soul, since, taught, again))
         self._task.add_done_callback(note_failure)
 
-    async def look(self, soul: str, since: str, taught: Set[str]) -> None:
+    async def look(self, soul: str, since: str, taught: Set[str], again: Set[str]) -> None:
         """Find out what waits for a soul that is not worn; without ``since`` it is new."""
         self.end()
         self._soul = soul
         self._added = {}
         nothing = Waiting(waiting=[], recent=[])
-        found = await self._read(soul, since, taught) if since else nothing
+        found = await self._read(soul, since, taught, again) if since else nothing
         if self._task is None and soul == self._soul:  # it was not put on meanwhile
             self._take(found)
 
@@ -167,9 +172,9 @@ class Learner:
     def _has_work(self) -> bool:
         return bool(self._waiting) and not self._is_paused and not self._stops
 
-    async def _work(self, soul: str, since: str, taught: Set[str]) -> None:
+    async def _work(self, soul: str, since: str, taught: Set[str], again: Set[str]) -> None:
         with self._engine.held():
-            self._take(await self._read(soul, since, taught))
+            self._take(await self._read(soul, since, taught, again))
         while True:
             self._wake.clear()
             with self._engine.held():
@@ -177,9 +182,9 @@ class Learner:
                     await self._learn_next()
             await self._wake.wait()
 
-    async def _read(self, soul: str, since: str, taught: Set[str]) -> Waiting:
+    async def _read(self, soul: str, since: str, taught: Set[str], again: Set[str]) -> Waiting:
         try:
-            return await asyncio.to_thread(find_waiting, self._diary, soul, since, taught)
+            return await asyncio.to_thread(find_waiting, self._diary, soul, since, taught, again)
         except OSError as e:
             log.error("the diary cannot be read: %s", e)
             self._on_left_out(f"the diary cannot be read, what waits in it is not learned: {e}")
