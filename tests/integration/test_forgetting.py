@@ -169,8 +169,24 @@ def test_what_a_crash_cut_short_is_finished_at_the_start(tmp_path: Path) -> None
     note = {"soul": "default", "records": ids, "again": []}
     (folder / "forgetting.json").write_text(str(note).replace("'", '"'), "utf-8")
     with running(tmp_path) as (daemon, peer):
-        assert soul_of(peer).pending == 1
         peer.ask("body.load")
         assert await_soul(peer, is_done).level == 1
         assert holding(daemon, "Biscuit") == [] and said(daemon) == ["one"]
         assert not (folder / "forgetting.json").exists()
+
+
+def test_what_failed_half_way_is_finished_when_it_is_asked_for_again(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, peer):
+        teach(peer, "one", SECRET)
+        folder = locate.workspace_dir(daemon.config)
+        obstacle = folder / "cache" / "teacher" / "fits-0.json"
+        obstacle.mkdir(parents=True)
+        assert forget(peer, "Biscuit").code is ErrorCode.STORAGE
+        assert (folder / "forgetting.json").exists()
+        assert "Biscuit" not in (folder / "forgetting.json").read_text("utf-8")
+        obstacle.rmdir()
+        assert forget(peer, "Biscuit", dry_run=True).code is ErrorCode.NOT_FOUND
+        assert not (folder / "forgetting.json").exists()
+        peer.ask("body.load")
+        assert await_soul(peer, is_done).level == 1
+        assert said(daemon) == ["one"]
