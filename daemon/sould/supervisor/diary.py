@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import datetime
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Literal
 
@@ -164,7 +164,7 @@ def without(path: Path, data: bytes, ids: Set[str]) -> bytes:
 
     Where others are known by the number of their line, an empty line takes the place of each.
     """
-    lines = data.splitlines(keepends=True)
+    lines = BytesIO(data).readlines()  # split as files are: at line feeds alone
     records = [_parse(path, number, line) for number, line in enumerate(lines, start=1)]
     is_numbered = any(record and record.id.startswith(f"{path.stem}/") for record in records)
     kept = [

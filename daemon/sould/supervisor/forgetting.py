@@ -137,6 +137,7 @@ class Forgetting:
         return await self._examined(request, forgotten, probes)
 
     async def _settled(self, request: Request) -> None:
+        """Wait until nothing is left to be learned, or nothing more is learned."""
         await self._learner.known()
         total, shown = self._learner.pending, 0
         while left := self._learner.pending:
@@ -145,6 +146,9 @@ class Forgetting:
                 request.progress(Progress(stage="imprinting", done=done, total=total))
             shown = left
             await asyncio.sleep(LOOK_S)
+            await self._engine.ensure(self._body_name(), request.progress)  # it may have died
+            if self._learner.is_paused or not self._wardrobe.is_worn:
+                return
 
 
 def told(plan: Plan) -> Forgotten:

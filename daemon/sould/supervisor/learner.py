@@ -69,6 +69,11 @@ class Learner:
         return len(self._waiting)
 
     @property
+    def is_paused(self) -> bool:
+        """Nothing is learned until the next turn has been recorded."""
+        return self._is_paused
+
+    @property
     def told(self) -> list[Told]:
         """What was learned last, and what waits, oldest first."""
         return [*self._recent, *self._waiting.values()]
