@@ -64,12 +64,15 @@ class Forgetting:
             request.ack()
             return told(await request.race(self._plan(what)))
         with self._engine.held():
-            async with self._scheduler.slot(request, exclusive=True), self._learner.stopped():
-                if self._eraser.is_pending:  # an earlier one that failed half way
-                    await self._finish(request)
-                if params.dry_run:
-                    return told(await request.race(self._plan(what)))
-                forgotten, probes = await self._forget(request, what)
+            async with self._scheduler.slot(request, exclusive=True):
+                # First, since it may have to put another body's soul away, which stops learning.
+                await request.race(self._engine.ensure(self._body_name(), request.progress))
+                async with self._learner.stopped():
+                    if self._eraser.is_pending:  # an earlier one that failed half way
+                        await self._finish(request)
+                    if params.dry_run:
+                        return told(await request.race(self._plan(what)))
+                    forgotten, probes = await self._forget(request, what)
             if not params.wait:
                 return forgotten
             return await self._relearned(request, forgotten, probes)
