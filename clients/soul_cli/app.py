@@ -31,6 +31,7 @@ COMMANDS = {
     "verify": "soul_cli.commands.soul_files",
     "why": "soul_cli.commands.why",
     "import-chats": "soul_cli.commands.import_chats",
+    "forget": "soul_cli.commands.forget",
     "sleep": "soul_cli.commands.sleep",
     "wake": "soul_cli.commands.sleep",
     "report": "soul_cli.commands.sleep",

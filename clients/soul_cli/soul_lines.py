@@ -66,7 +66,8 @@ def report_lines(texts: Texts, report: SleepReport) -> list[str]:
                 drift=f"{marks.drift:.3f}",
             )
         )
-    return [*lines, *_fact_lines(texts, report)]
+    lines += _fact_lines(texts, report)
+    return [*lines, "  " + texts("sleep.left", count=report.left)] if report.left else lines
 
 
 def _fact_lines(texts: Texts, report: SleepReport) -> list[str]:

@@ -6,7 +6,8 @@ from functools import cache
 from importlib import import_module
 
 LANGUAGES = ("en", "ja")
-_PARTS = ("texts", "texts_import")
+PARTS = ("texts", "texts_forget", "texts_import")
+"""The modules of a language, each with a part of its table."""
 
 
 class Texts:
@@ -26,8 +27,8 @@ class Texts:
 
 @cache
 def table(language: str) -> dict[str, str]:
-    """Return the table of a language; its modules are imported when it is first used."""
+    """Return the table of a language; it is imported when it is first used."""
     texts: dict[str, str] = {}
-    for part in _PARTS:
+    for part in PARTS:
         texts |= import_module(f"soul_cli.{part}_{language}").TEXTS
     return texts

@@ -283,6 +283,7 @@ TEXTS = {
     "sleep.failed": "not recalled yet:",
     "sleep.learned": "recalled:",
     "sleep.replaced": "out of date, something newer was told:",
+    "sleep.left": "{count} more wait for the coming nights",
     "wake.woken": "waking: what was dreamt so far is kept if it passes the exam",
     "wake.awake": "it is not asleep",
     "save.copied": "a copy of it is called {name}",

@@ -285,6 +285,7 @@ TEXTS = {
     "sleep.failed": "まだ思い出せません:",
     "sleep.learned": "思い出せました:",
     "sleep.replaced": "新しい話に置き換わりました:",
+    "sleep.left": "あと {count} 件は次の夜に復習します",
     "wake.woken": "起きます。ここまでの夢は、試験に通れば残ります",
     "wake.awake": "眠っていません",
     "save.copied": "複製の名前は {name} です",

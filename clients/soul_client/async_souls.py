@@ -11,6 +11,7 @@ from soul_client.calls import Call
 from soul_client.stream import OnUpdate
 from soul_client.wire import (
     DiaryImported,
+    Forgotten,
     SleepReport,
     SoulDifference,
     SoulFile,
@@ -94,6 +95,21 @@ class AsyncSouls:
     async def soul_report(self) -> SleepReport:
         """Return the report of the last night."""
         return await self._finish(calls.soul_report())
+
+    async def soul_forget(
+        self,
+        what: str,
+        *,
+        dry_run: bool = False,
+        wait: bool = False,
+        on_update: OnUpdate | None = None,
+    ) -> Forgotten:
+        """Take what was said out of the diary and out of the soul in use, for good.
+
+        ``what``: a text that was said, or the id of a diary record. ``dry_run``: only say what
+        that would be. ``wait``: until the soul has learned again what it had learned after it.
+        """
+        return await self._finish(calls.soul_forget(what, dry_run=dry_run, wait=wait), on_update)
 
     async def soul_export(
         self,

@@ -201,6 +201,12 @@ def soul_report() -> Call[wire.SleepReport]:
     return _call("soul.report", wire.Empty(), wire.SleepReport)
 
 
+def soul_forget(what: str, *, dry_run: bool = False, wait: bool = False) -> Call[wire.Forgotten]:
+    """Forget what was said for good; ``dry_run``: only ask what that would be."""
+    params = wire.SoulForget(what=what, dry_run=dry_run, wait=wait)
+    return _call("soul.forget", params, wire.Forgotten)
+
+
 def soul_export(path: str, name: str = "", *, replace: bool = False) -> Call[wire.SoulFile]:
     """Copy a soul ("" is the one in use) to an absolute path."""
     params = wire.SoulExport(path=path, name=name, replace=replace)

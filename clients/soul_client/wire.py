@@ -679,7 +679,7 @@ class SleepReport(WireStruct, frozen=True, kw_only=True):
     """Result of ``soul.sleep``. ``kept``: the soul is a new one; else it is as it was.
 
     ``why``: what it was not kept for, or why there was nothing to do. ``level``: after it.
-    ``facts``: what was examined, oldest first.
+    ``facts``: what was examined, oldest first. ``left``: records that wait for later nights.
     """
 
     outcome: Literal["kept", "rolled_back", "nothing"]
@@ -692,6 +692,61 @@ class SleepReport(WireStruct, frozen=True, kw_only=True):
     level: int = 0
     began: str = ""
     facts: list[Dreamt] = []
+    left: int = 0
+
+
+class SoulForget(WireStruct, frozen=True, kw_only=True):
+    """``soul.forget``: ``what`` is the id of a diary record, or a text that was said.
+
+    ``dry_run``: only say what would be forgotten. ``wait``: until the soul has learned again
+    what it had learned after it; stopped, the request is ``done`` all the same.
+    """
+
+    what: Annotated[str, Meta(min_length=1)]
+    dry_run: bool = False
+    wait: bool = False
+
+
+class DiaryRecord(WireStruct, frozen=True, kw_only=True):
+    """What the user said once."""
+
+    id: str
+    ts: str
+    text: str
+
+
+class RecallMarks(WireStruct, frozen=True, kw_only=True):
+    """How well facts are known, each asked for in an empty context.
+
+    ``recalled``: facts that a greedy reply states word by word. ``log_p``: ln p a token of
+    stating them.
+    """
+
+    recalled: int
+    facts: int
+    log_p: float
+
+
+class Forgotten(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.forget``. ``replies``: removed with ``records``, as many.
+
+    ``generations``: of the soul, removed. ``relearned``: how many other records were learned
+    since, and are learned again; ``lost``: how many of those the diary does not have. ``others``:
+    souls that were taught some of it too, and still are. ``before``, ``after``: the soul, asked
+    for it; ``never``: the bare body. They are nil if nothing in it tells a fact, if nothing was
+    forgotten yet (``dry_run``), and ``after`` if the soul could not be put on again.
+    """
+
+    soul: str
+    records: list[DiaryRecord]
+    replies: int = 0
+    generations: int = 0
+    relearned: int = 0
+    lost: int = 0
+    others: list[str] = []
+    before: RecallMarks | None = None
+    after: RecallMarks | None = None
+    never: RecallMarks | None = None
 
 
 class TextScore(WireStruct, frozen=True, kw_only=True):
@@ -831,6 +886,7 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.why": (SoulWhy, SoulReasons),
     "soul.sleep": (Empty, SleepReport),
     "soul.report": (Empty, SleepReport),
+    "soul.forget": (SoulForget, Forgotten),
     "text.score": (TextScore, TextScored),
     "config.show": (Empty, ConfigShown),
 }

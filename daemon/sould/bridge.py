@@ -107,7 +107,8 @@ class Worn(Struct, frozen=True, kw_only=True):
     """Result of ``soul.wear`` and ``soul.save``: what is worn, and what of it is on disk.
 
     ``taught``: ids of the records in the weights. ``since``: records said before it are not
-    waiting to be learned (RFC 3339). ``notes``: what had to be mended, for people.
+    waiting to be learned (RFC 3339), but for those in ``again``. ``notes``: what had to be
+    mended, for people.
     """
 
     name: str
@@ -117,6 +118,7 @@ class Worn(Struct, frozen=True, kw_only=True):
     since: str
     is_unsaved: bool
     taught: list[str] = []
+    again: list[str] = []
     notes: list[str] = []
 
 
@@ -216,6 +218,40 @@ class Traced(Struct, frozen=True, kw_only=True):
     unrelated: float = 0.0
 
 
+class Probe(Struct, frozen=True, kw_only=True):
+    """A question about a record, and what a soul that knows it says."""
+
+    id: str
+    question: str
+    answer: str
+
+
+class Mark(Struct, frozen=True, kw_only=True):
+    """How well a probe is answered. ``log_p``: ln p a token of the answer."""
+
+    says: bool
+    log_p: float
+
+
+class Examine(Struct, frozen=True, kw_only=True):
+    """``soul.examine``: ask the worn soul, and the bare body, about records or by ``probes``.
+
+    ``beside``: what else is known, so that a question is asked about one record alone.
+    """
+
+    records: list[Told] = []
+    beside: list[Told] = []
+    probes: list[Probe] = []
+
+
+class Examined(Struct, frozen=True, kw_only=True):
+    """Result of ``soul.examine``: the probes, of records that tell something, and their marks."""
+
+    probes: list[Probe]
+    worn: list[Mark]
+    bare: list[Mark]
+
+
 ENGINE_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "load": (Load, LoadedBody),
     "generate": (Generate, Generated),
@@ -226,6 +262,7 @@ ENGINE_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "imprint": (Imprint, Imprinted),
     "soul.sleep": (Sleep, Slept),
     "soul.wake": (Wake, Empty),
+    "soul.examine": (Examine, Examined),
     "text.score": (TextScore, TextScored),
     "memory": (Empty, Memory),
 }

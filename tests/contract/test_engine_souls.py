@@ -20,6 +20,8 @@ from soul_client.wire import (
     TextScored,
 )
 from sould.bridge import (
+    Examine,
+    Examined,
     Imprint,
     Imprinted,
     Memory,
@@ -199,6 +201,25 @@ def test_a_night_can_be_stopped_and_leaves_no_trace(engine: EngineClient, home: 
     assert scored.result["nats"] == [evening], "at night the soul of the evening answers"
     assert stopped.error is not None and stopped.error.code is ErrorCode.CANCELLED
     assert nats(engine) == evening
+
+
+def test_what_is_known_of_a_record_is_examined(
+    engine: EngineClient, home: SoulHome, cache: Path
+) -> None:
+    wear(engine, home)
+    order = Examine(records=[FACT, SMALL_TALK, JAPANESE], beside=[FACT, OTHER])
+    empty = ask(engine, "soul.examine", order)
+    assert isinstance(empty, Examined)
+    assert [probe.id for probe in empty.probes] == [JAPANESE.id, FACT.id]
+    assert empty.probes[1].answer == "You live in Bath." and empty.probes[1].question
+    assert empty.worn == empty.bare
+    imprint(engine, FACT)
+    for path in (cache / "teacher").glob("fits-*.json"):
+        path.unlink()
+    again = ask(engine, "soul.examine", Examine(probes=empty.probes))
+    assert again.probes == empty.probes and again.bare == empty.bare
+    assert again.worn[1].log_p > again.bare[1].log_p + 0.3
+    assert not list((cache / "teacher").glob("fits-*.json")), "by probes nothing is kept of it"
 
 
 def test_replies_are_the_soul_s_or_bare(engine: EngineClient, home: SoulHome) -> None:

@@ -37,8 +37,12 @@ from soul_client.wire import (
     TextScored,
 )
 from sould.bridge import (
+    Examine,
+    Examined,
     Imprint,
     Imprinted,
+    Mark,
+    Probe,
     Save,
     Sleep,
     Slept,
@@ -51,7 +55,7 @@ from sould.bridge import (
 )
 from sould.errors import SouldError, SoulInvalid
 from sould.soulfile.header import read_header, require_body
-from sould.soulfile.home import SoulHome
+from sould.soulfile.history import SoulHome, again_of
 from sould.soulfile.journal import Journal, JournalEntry
 from sould.soulfile.meta import BodyShape, Dims, SoulMeta
 from sould.soulfile.writing import write_empty
@@ -110,6 +114,8 @@ class FakeSoul:
                 self._engine.send(Kind.DONE, id_, Empty())
             case Sleep():
                 yield from self._sleep(id_, params)
+            case Examine():
+                self._engine.send(Kind.DONE, id_, self._examine(params))
             case SoulDiff():
                 probes = [Probed(ask=ask, a=params.a, b=params.b) for ask in params.probes]
                 found = SoulDifference(a=params.a, b=params.b, layers=[], probes=probes)
@@ -143,7 +149,8 @@ class FakeSoul:
         self._level = entry.level if entry else newest.meta.level
         self._is_journaled = True
         worn = self._worn()
-        return Worn(**{**_fields(worn), "taught": [*self._taught, *self._learned], "notes": notes})
+        known = {"taught": [*self._taught, *self._learned], "again": sorted(again_of(newest.meta))}
+        return Worn(**{**_fields(worn), **known, "notes": notes})
 
     def _new(self, name: str) -> SoulMeta:
         now = datetime.now().astimezone().isoformat()
@@ -179,6 +186,16 @@ class FakeSoul:
             since=str(newest.meta.config["since"]),
             is_unsaved=bool(self._learned),
         )
+
+    def _examine(self, order: Examine) -> Examined:
+        """Know what was taught, whatever is asked; the bare body knows nothing."""
+        asked = [Probe(id=r.id, question="?", answer=r.text) for r in order.records]
+        probes = order.probes or asked
+        known = self._taught | self._learned
+        worn = [
+            Mark(says=one.id in known, log_p=-0.25 if one.id in known else -4.0) for one in probes
+        ]
+        return Examined(probes=probes, worn=worn, bare=[Mark(says=False, log_p=-4.0)] * len(probes))
 
     def _imprint(self, id_: str, order: Imprint) -> Iterator[None]:
         record = order.record

@@ -14,6 +14,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def main(source: Path, models: Path, name: str) -> None:
     for step in range(1, 1000):
         shutil.rmtree(models)
         shutil.copytree(first, models)
-        was_killed = _pull_killed_at(step, source, models, name)
+        was_killed = killed_at_step(step, lambda: _pull(source, models, name))
         after_kill = _held(models)
         _pull(source, models, name)
         line = {"killed": was_killed, "after_kill": after_kill, "after_next": _held(models)}
@@ -43,7 +44,10 @@ def _pull(source: Path, models: Path, name: str) -> None:
     pull(str(source), models, name=name, replace=True, on_progress=lambda _: None)
 
 
-def _pull_killed_at(step: int, source: Path, models: Path, name: str) -> bool:
+def killed_at_step(step: int, change: Callable[[], object]) -> bool:
+    """Make a change in a process that is killed before so many steps are made; tell whether it
+    got that far.
+    """
     pid = os.fork()
     if pid == 0:
         left = step
@@ -56,7 +60,7 @@ def _pull_killed_at(step: int, source: Path, models: Path, name: str) -> bool:
                     os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(count)
-        _pull(source, models, name)
+        change()
         os._exit(0)
     status = os.waitpid(pid, 0)[1]
     if os.WIFSIGNALED(status):

@@ -38,8 +38,17 @@ def write(diary: Diary, *ids: str, days: int = 0, **changes: object) -> None:
 
 
 def plan(diary: Diary, taught: set[str], *reports: SleepReport, waiting: str = "") -> Sleep:
+    return plan_and_left(diary, taught, *reports, waiting=waiting)[0]
+
+
+def plan_and_left(
+    diary: Diary, taught: set[str], *reports: SleepReport, waiting: str = ""
+) -> tuple[Sleep, int]:
     told = [Told(id=id_, text=f"{id_}!") for id_ in waiting]
-    return plan_night(diary, "mika", taught=taught, waiting=told, reports=reports[::-1])
+    since = (NOON + timedelta(days=30)).isoformat()  # what waits is said by ``waiting`` alone
+    return plan_night(
+        diary, "mika", since=since, taught=taught, waiting=told, reports=reports[::-1]
+    )
 
 
 def ids(order: Sleep) -> list[str]:
@@ -72,7 +81,7 @@ def test_a_first_night_goes_over_all_that_was_said_to_the_soul(diary: Diary) -> 
 
 
 def test_later_ones_go_over_what_is_new_and_let_the_rest_rest(diary: Diary) -> None:
-    write(diary, "a", "small-talk")
+    write(diary, "a")
     write(diary, "b", days=1)
     write(diary, "c", days=2)
     nights = [night("a"), night("a", "b", day=1)]
@@ -86,6 +95,25 @@ def test_nights_that_failed_or_of_others_do_not_count(diary: Diary) -> None:
     others = [night("a", outcome="rolled_back"), night("a", soul="other")]
     order = plan(diary, {"a"}, *others)
     assert order.nights == {} and order.seed == 2
+
+
+def test_what_was_imported_comes_the_oldest_first_and_the_rest_later(diary: Diary) -> None:
+    many = [f"r{n:03}" for n in range(MOST_RECORDS + 9)]
+    write(diary, *many, imported=(NOON + timedelta(days=31)).isoformat())
+    order, left = plan_and_left(diary, set())
+    assert ids(order) == many[:MOST_RECORDS] and left == 9
+
+
+def test_small_talk_of_earlier_days_does_not_come_back(diary: Diary) -> None:
+    write(diary, "a", "small-talk")
+    write(diary, "b", "chatter", days=1)
+    order = plan(diary, {"a", "small-talk", "chatter"}, night("a"), waiting="b")
+    assert ids(order) == ["a", "b", "chatter"]
+
+
+def test_what_a_copy_was_taught_as_another_soul_is_reviewed(diary: Diary) -> None:
+    write(diary, "a", soul="original")
+    assert ids(plan(diary, {"a"})) == ["a"]
 
 
 def test_what_was_undone_is_new_again(diary: Diary) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from safetensors import safe_open
 
 from sould.soulfile import limits
+from sould.soulfile.forgetting import forget
 from sould.soulfile.home import SoulFolder
 from sould.soulfile.journal import Journal
 from sould.soulfile.layout import MATRICES, PARTS, tensor_shapes
@@ -72,8 +73,12 @@ def test_the_folder(tmp_path: Path) -> None:
     found = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
     assert [row[0].strip("`") for row in table("Folder")[:3]] == found
     undone = home.undo(to=1, now=NOW)
-    assert undone.meta is not None
-    ours = undone.meta.config.keys() - make_meta().config.keys()
+    forget(home, {"hand made"}, again=["else"], now=NOW)
+    forgetful, _ = home.newest()
+    assert undone.meta is not None and forgetful is not None and forgetful.meta is not None
+    both = {**undone.meta.config, **forgetful.meta.config}
+    ours = both.keys() - make_meta().config.keys()
+    assert ours - undone.meta.config.keys() == {"again"}
     assert {row[0].strip("`") for row in table("Folder")[5:]} == ours
 
 

@@ -96,3 +96,14 @@ def test_days_of_moments_and_ids() -> None:
     assert oldest_day({"20261123T101010-0a0b0c0du", "2025-05-01/7"}) == "2025-05-01"
     assert oldest_day({"20261123T101010-0a0b0c0du", "hand made"}) == ""
     assert oldest_day(set()) == date.max.isoformat()
+
+
+def test_what_has_to_be_learned_again_waits_whenever_and_to_whom_it_was_said(days: Days) -> None:
+    old = [record(n, NOON + timedelta(days=n), soul="other") for n in range(4)]
+    new = record(5, NOON + timedelta(days=5))
+    days.write(*old, new)
+    again = {old[1].id, old[2].id}
+    found = find_waiting(days.diary, "mika", new.ts, {old[2].id}, again)
+    assert [told.text for told in found.waiting] == ["q1", "q5"]
+    assert [told.text for told in found.recent] == ["q2"]
+    assert old[0].ts[:10] not in days.opened, "no further back than it takes"

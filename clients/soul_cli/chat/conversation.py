@@ -35,6 +35,7 @@ class Conversation:
         self.system = system
         self.sampling = sampling or SamplingOverrides()
         self.is_off_record = is_off_record
+        self.to_forget = ""  # asked for, and not agreed to yet
         self._client: Client | None = None
         self._problem_told = ""
 

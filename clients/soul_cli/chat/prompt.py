@@ -14,9 +14,8 @@ from prompt_toolkit.output import ColorDepth
 
 from soul_cli import output
 from soul_cli.settings import Settings
-from soul_client.locate import workspace_dir
+from soul_cli.typed import history_path
 
-HISTORY_NAME = "chat_history"
 PROMPT = "> "
 
 
@@ -40,7 +39,7 @@ class Prompt:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._history = History(str(private_file(workspace_dir(settings.config_path))))
+        self._history = History(str(private_file(history_path(settings.config_path))))
         self._session: PromptSession[str] = PromptSession(
             history=self._history,
             multiline=True,
@@ -85,10 +84,9 @@ def accept_or_continue(buffer: Buffer) -> None:
         buffer.validate_and_handle()
 
 
-def private_file(workspace: Path) -> Path:
+def private_file(path: Path) -> Path:
     """Return the history file; made, open to its owner alone."""
-    path = workspace / HISTORY_NAME
-    workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
     path.chmod(0o600)
     return path

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 
-from soul_cli import naming, soul_lines, why_lines
+from soul_cli import forget_lines, naming, output, soul_lines, typed, why_lines
 from soul_cli.chat.command import Command, Misused
 from soul_cli.chat.conversation import Conversation
 from soul_cli.waiting import Waiting
@@ -18,7 +18,7 @@ from soul_client.stream import OnUpdate
 from soul_client.wire import SoulStatus
 
 AGREED = "yes"
-"""What ``/reset`` must be followed by."""
+"""What ``/reset`` must be followed by, and ``/forget`` the second time."""
 
 
 def _souls(conversation: Conversation, argument: str) -> str:
@@ -93,6 +93,26 @@ def _reset(conversation: Conversation, argument: str) -> str:
         raise Misused(texts("chat.reset_confirm", name=soul.name, level=soul.level))
     shown = _begin(conversation, lambda client, told: client.soul_reset(on_update=told))
     return f"{shown}\n{texts('reset.undo', command='/undo')}"
+
+
+def _forget(conversation: Conversation, argument: str) -> str:
+    """First show what would be forgotten; agreed to, forget it, and begin a new conversation."""
+    settings, client = conversation.settings, conversation.client
+    if not argument:
+        raise Misused(_usage(conversation, "forget"))
+    if argument.lower() != AGREED or not conversation.to_forget:
+        what = output.as_text(_one(conversation, "forget", argument))
+        found = client.soul_forget(what, dry_run=True)
+        conversation.to_forget = what
+        lines = forget_lines.plan_lines(settings.texts, found)
+        return "\n".join([*lines, settings.texts("chat.forget_confirm")])
+    what, conversation.to_forget = conversation.to_forget, ""
+    with Waiting(settings.texts) as waiting:
+        done = client.soul_forget(what, on_update=waiting.update)
+    typed.forget(typed.history_path(settings.config_path), what, done.records)
+    conversation.session = None
+    lines = forget_lines.done_lines(settings.texts, done)
+    return "\n".join([*lines, settings.texts("chat.new_session")])
 
 
 def _export(conversation: Conversation, argument: str) -> str:
@@ -192,6 +212,7 @@ COMMANDS = (
     Command("diff", _diff, "A [B]"),
     Command("why", _why, "QUESTION"),
     Command("reset", _reset, AGREED),
+    Command("forget", _forget, "TEXT|ID"),
     Command("export", _export, "[NAME] [FILE]"),
     Command("import", _import, "FILE [NAME]"),
     Command("verify", _verify, "FILE"),

@@ -154,7 +154,7 @@ class Learning:
         if dreamt.soul is None:
             report(None)
             return
-        tokens = {r.id: teacher.tokens(r) for r in params.records if teacher.tells(r)}
+        tokens = {r.id: teacher.tokens(r) if teacher.tells(r) else 0 for r in params.records}
         scores = {"recalled": after.recalled, "facts": after.facts}
         worn.slept(dreamt.soul, tokens, scores, report)
 

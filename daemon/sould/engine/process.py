@@ -16,6 +16,7 @@ from msgspec import Struct
 from soul_client.wire import Chunk, Empty, Error, ErrorCode, Kind, Progress, SoulDiff, TextScore
 from sould.bridge import (
     EngineReady,
+    Examine,
     Generate,
     Imprint,
     Load,
@@ -50,6 +51,7 @@ class Engine:
         self._body: Body | None = None
         self._cache_dir = Path()
         self._worn: WornSoul | None = None
+        self._teacher: Teacher | None = None
         self._writer = Writer(link.inbox.put)
         self._learning = Learning(self._answer, self._tell_progress)
         self._scheduler = Scheduler(parallel=1)
@@ -98,6 +100,8 @@ class Engine:
                 job = self._trace(params, stop)
             case TextScore():
                 job = self._score(params, stop)
+            case Examine():
+                job = self._examine(params, stop)
             case Imprint() | Sleep():
                 self._learning.submit(id_, params, stop)
             case Save():
@@ -131,6 +135,12 @@ class Engine:
     def _score(self, params: TextScore, stop: Event) -> Job:
         return (yield from souls.score(self._loaded(), params, stop.is_set))
 
+    def _examine(self, params: Examine, stop: Event) -> Job:
+        body = self._loaded()
+        if self._teacher is None:
+            raise NotFound("no soul is worn")
+        return (yield from souls.examine(body, self._teacher, params, stop.is_set))
+
     def _wear(self, params: Wear) -> Job:
         """Wear a soul; the one worn before is taken off even if this one cannot be."""
         body = self._loaded()
@@ -143,6 +153,7 @@ class Engine:
             cache_dir=self._cache_dir,
             should_yield=lambda: not self._link.inbox.empty(),
         )
+        self._teacher = teacher
         self._learning.begin(self._worn, teacher)
         return self._worn.told(all_taught=True)
 
@@ -154,7 +165,7 @@ class Engine:
         worn.save(params.why, lambda error: self._answer(id_, error or worn.told()))
 
     def _take_off(self) -> None:
-        self._worn = None
+        self._worn = self._teacher = None
         self._learning.begin(None, None)
         if self._body is not None:
             self._body.decoder.soul = None

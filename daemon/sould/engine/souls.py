@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from threading import Event
+from typing import TypeVar, cast
 
 from soul_client.wire import (
     ChatMessage,
@@ -16,18 +17,21 @@ from soul_client.wire import (
     TextScore,
     TextScored,
 )
-from sould.bridge import Generate, Generated, Wear
+from sould.bridge import Examine, Examined, Generate, Generated, Wear
 from sould.engine.generate import Steps, generate
 from sould.engine.loading import Body
 from sould.engine.soul.chatform import Line
 from sould.engine.soul.compare import layer_norms
 from sould.engine.soul.scoring import Scorer
+from sould.engine.soul.teacher import Teacher
 from sould.engine.soul.tensors import soul_of
 from sould.engine.soul.weights import Soul
 from sould.engine.soul.worn import Wearer, WornSoul
 from sould.engine.soul.writer import Writer
 from sould.errors import Cancelled
 from sould.soulfile.record import read
+
+T = TypeVar("T")
 
 PROBE = Sampling(temperature=0.0, repetition_penalty=1.0, max_tokens=64)
 
@@ -93,6 +97,27 @@ def score(body: Body, params: TextScore, should_stop: Callable[[], bool]) -> Ste
         tokens.append(len(line.positions))
         nats.append(-scorer.log_p([], [line])[0] if line.positions else 0.0)
     return TextScored(tokens=tokens, nats=nats)
+
+
+def examine(
+    body: Body, teacher: Teacher, params: Examine, should_stop: Callable[[], bool]
+) -> Steps[Examined]:
+    """Ask the soul that is worn, and the bare body, about records, or by the probes given."""
+
+    def patient(steps: Generator[None, None, T]) -> Steps[T]:
+        while True:
+            if should_stop():
+                raise Cancelled("examining was stopped")
+            try:
+                next(steps)
+            except StopIteration as end:
+                return cast(T, end.value)
+            yield Progress(stage="examining")
+
+    probes = params.probes or (yield from patient(teacher.probes(params.records, params.beside)))
+    worn = yield from patient(teacher.marks(body.decoder.soul, probes))
+    bare = yield from patient(teacher.marks(None, probes))
+    return Examined(probes=probes, worn=worn, bare=bare)
 
 
 def soul_at(body: Body, path: str) -> Soul | None:

@@ -24,7 +24,9 @@ from sould.soulfile.generations import (
 )
 from sould.soulfile.header import check_seal, read_header
 from sould.soulfile.journal import Journal
+from sould.soulfile.jsontext import Unsound
 from sould.soulfile.meta import SoulMeta
+from sould.soulfile.taught import unpack
 from sould.soulfile.writing import restamp, restamp_learned, write_empty
 
 log = logging.getLogger(__name__)
@@ -107,7 +109,7 @@ class SoulHome:
         if to is None:
             to = self._before(current, steps)
         older = self._number(to, read_header)  # its seal is checked when it is written again
-        meta = stamped(older, now, self.name, why="undo", since=now.isoformat())
+        meta = stamped(older, now, self.name, why="undo", **afresh(now))
         return self.add(lambda path: restamp(older.path, path, meta))
 
     def reset(self, *, now: datetime) -> GenerationFile | None:
@@ -123,7 +125,7 @@ class SoulHome:
             return None
         left = self.current(now=now, why="reset")
         meta = dataclasses.replace(
-            stamped(left, now, self.name, why="reset", since=now.isoformat()),
+            stamped(left, now, self.name, why="reset", **afresh(now)),
             level=0,
             taught=frozenset(),
             scores={},
@@ -263,10 +265,34 @@ def meta_of(found: GenerationFile) -> SoulMeta:
     return found.meta
 
 
+def since_of(meta: SoulMeta) -> str:
+    """Return the moment from which on what is said to a soul waits to be learned."""
+    return str(meta.config.get("since", meta.created))
+
+
+def again_of(meta: SoulMeta) -> frozenset[str]:
+    """Return the records that wait whenever they were said: they were learned and have to be
+    learned again, since what was learned before them was forgotten.
+    """
+    text = meta.config.get("again")
+    try:
+        return unpack(text) if isinstance(text, str) and text else frozenset()
+    except Unsound as e:
+        log.warning("soul '%s' does not say what it has to learn again: %s", meta.name, e)
+        return frozenset()
+
+
+def afresh(now: datetime) -> dict[str, str | None]:
+    """Return the settings of a state that learns only what is said from now on."""
+    return {"since": now.isoformat(), "again": None}
+
+
 def stamped(source: GenerationFile, now: datetime, name: str, **config: Any) -> SoulMeta:
-    """Return the metadata of a state that is written again, with these settings beside its own."""
+    """Return the metadata of a state that is written again, with these settings beside its own;
+    one that is None it loses.
+    """
     assert now.tzinfo is not None
     meta = meta_of(source)
-    return dataclasses.replace(
-        meta, name=name, saved=now.isoformat(), config={**meta.config, **config}
-    )
+    kept = {key: value for key, value in meta.config.items() if key not in config}
+    given = {key: value for key, value in config.items() if value is not None}
+    return dataclasses.replace(meta, name=name, saved=now.isoformat(), config={**kept, **given})

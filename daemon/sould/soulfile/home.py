@@ -15,7 +15,7 @@ from sould.durable import replace_file, sync_dir
 from sould.errors import SoulExists, SoulInvalid
 from sould.soulfile.generations import GenerationFile, generation, missing, storing, taken
 from sould.soulfile.header import check_seal, chunks, reading
-from sould.soulfile.history import SoulHome, meta_of, stamped
+from sould.soulfile.history import SoulHome, afresh, meta_of, stamped
 from sould.soulfile.jsontext import shown
 from sould.soulfile.names import name_fault
 from sould.soulfile.writing import restamp
@@ -157,7 +157,7 @@ class SoulFolder:
 
     def _grown(self, source: GenerationFile, name: str, now: datetime, *, why: str) -> SoulHome:
         """Make a soul whose first generation is that of another: all of it there, or nothing."""
-        grown = stamped(source, now, name, why=why, since=now.isoformat())
+        grown = stamped(source, now, name, why=why, **afresh(now))
         meta = dataclasses.replace(grown, parent=meta_of(source).sha256)
         self._make()
         home, draft = self._home(name), self.folder / f".{name}.new"

@@ -19,7 +19,9 @@ from sould.supervisor.control import Control
 from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
 from sould.supervisor.engine_link import Spawn
+from sould.supervisor.erasing import Eraser
 from sould.supervisor.events import Events, is_subscription
+from sould.supervisor.forgetting import Forgetting
 from sould.supervisor.gateway import Gateway
 from sould.supervisor.importing import Importing
 from sould.supervisor.learner import Learner
@@ -204,13 +206,14 @@ class Daemon:
         )
 
     def _handlers(self) -> dict[str, Handler]:
+        off_record = OffRecord()
         turns = Turns(
             config=self._config,
             scheduler=self._scheduler,
             engine=self.engine,
             diary=self._diary,
             sessions=self._sessions,
-            off_record=OffRecord(),
+            off_record=off_record,
             events=self.events,
             clock=self._clock,
             body_name=lambda: self._bodies.wanted,
@@ -254,6 +257,7 @@ class Daemon:
             clock=self._clock,
             body_name=lambda: self._bodies.wanted,
         )
+        forgetting = self._forgetting(off_record)
         lookups = Lookups(self._config, self._sessions)
         return {
             "chat.send": turns.send,
@@ -281,9 +285,27 @@ class Daemon:
             SLEEP: sleeping.sleep,
             "soul.why": provenance.why,
             "soul.report": sleeping.report,
+            "soul.forget": forgetting.forget,
             "text.score": souls.score,
             "config.show": lookups.show_config,
         }
+
+    def _forgetting(self, off_record: OffRecord) -> Forgetting:
+        return Forgetting(
+            scheduler=self._scheduler,
+            engine=self.engine,
+            learner=self._learner,
+            wardrobe=self._wardrobe,
+            sessions=self._sessions,
+            off_record=off_record,
+            eraser=Eraser(
+                workspace=self._config.workspace,
+                diary=self._diary,
+                souls=self._souls,
+                clock=self._clock,
+            ),
+            body_name=lambda: self._bodies.wanted,
+        )
 
     def _receive_evt(self, frames: list[bytes]) -> None:
         if is_subscription(frames):

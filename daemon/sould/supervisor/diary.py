@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import datetime
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from sould.errors import StorageError
-from sould.supervisor.files import make_private_dir, open_private, sync_dir
+from sould.supervisor.files import make_private_dir, open_private, sync_dir, write_private
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +152,34 @@ class Diary:
                 raise
             self.is_writable = True
 
+    def remove(self, ids: Set[str]) -> None:
+        """Take records out for good, a file at a time; those that are not there are gone already.
+
+        What crashes tore off (``*.torn``) goes too: nobody can say what it was.
+
+        Raises:
+            StorageError: a file cannot be written; of it and the older ones nothing is gone.
+        """
+        with self._lock:
+            for path in self.files():
+                try:
+                    self._remove(path, ids)
+                except OSError as e:
+                    raise StorageError(f"{path} cannot be written: {e.strerror}") from e
+            try:
+                for torn in self.folder.glob("*.torn"):
+                    torn.unlink(missing_ok=True)
+                sync_dir(self.folder)
+            except OSError as e:
+                raise StorageError(f"{self.folder} cannot be cleared: {e.strerror}") from e
+
+    def _remove(self, path: Path, ids: Set[str]) -> None:
+        if not any(record.id in ids for record in self.read(path)):
+            return
+        with open(path, "ab+", buffering=0, opener=open_private) as file:
+            _mend(path, file)
+        write_private(path, without(path, path.read_bytes(), ids))
+
     def _append(self, path: Path, data: bytes) -> None:
         is_new = not path.exists()
         with open(path, "ab+", buffering=0, opener=open_private) as file:
@@ -165,6 +193,21 @@ class Diary:
             except OSError:
                 file.truncate(old_bytes)
                 raise
+
+
+def without(path: Path, data: bytes, ids: Set[str]) -> bytes:
+    """Return a file without these records. Pure.
+
+    Where others are known by the number of their line, an empty line takes the place of each.
+    """
+    lines = BytesIO(data).readlines()  # split as files are: at line feeds alone
+    records = [_parse(path, number, line) for number, line in enumerate(lines, start=1)]
+    is_numbered = any(record and record.id.startswith(f"{path.stem}/") for record in records)
+    kept = [
+        (b"\n" if is_numbered else b"") if record and record.id in ids else line
+        for line, record in zip(lines, records, strict=True)
+    ]
+    return b"".join(kept)
 
 
 def instant(ts: str) -> float:
@@ -182,6 +225,8 @@ def _write_all(file: FileIO, data: bytes) -> None:
 
 
 def _parse(path: Path, number: int, line: bytes) -> Record | None:
+    if line == b"\n":  # one was forgotten here
+        return None
     try:
         raw = _decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:

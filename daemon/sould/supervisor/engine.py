@@ -195,6 +195,10 @@ class Engine:
             await self._before_end(why)
         await self._end()
 
+    async def discard(self) -> None:
+        """End the process without saving anything: what it holds is to be forgotten."""
+        await self._end()
+
     async def close(self) -> None:
         """End the process for good."""
         self._background.cancel()

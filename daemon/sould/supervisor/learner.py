@@ -27,7 +27,7 @@ MAX_DEATHS = 3
 class Learner:
     """The turns that wait to be learned by the soul that is worn.
 
-    ``on_learned`` gets each result, ``on_left_out`` why a record was given up; it is learned
+    ``since``: when the soul began to listen. ``on_learned`` gets each result, ``on_left_out`` why a record was given up; it is learned
     at the next start, if it can be then.
     """
 
@@ -46,6 +46,7 @@ class Learner:
         self._on_left_out = on_left_out
         self._on_change = on_change
         self._soul = ""
+        self.since = ""
         self._taught: set[str] = set()
         self._waiting: dict[str, Told] = {}
         self._added: dict[str, Told] = {}  # since the diary began to be read
@@ -75,26 +76,36 @@ class Learner:
         return list(self._waiting.values())
 
     @property
+    def recent(self) -> list[Told]:
+        """What was learned last, oldest first."""
+        return list(self._recent)
+
+    @property
     def taught(self) -> frozenset[str]:
         """Ids of the records in the weights."""
         return frozenset(self._taught)
 
-    def begin(self, soul: str, since: str, taught: Set[str]) -> None:
+    @property
+    def is_paused(self) -> bool:
+        """Nothing is learned until the next turn has been recorded."""
+        return self._is_paused
+
+    def begin(self, soul: str, since: str, taught: Set[str], again: Set[str]) -> None:
         """Learn from now on what waits for a soul that has just been put on."""
         self.end()
-        self._soul, self._taught = soul, set(taught)
+        self._soul, self.since, self._taught = soul, since, set(taught)
         self._added = {}
         self._known.clear()
-        self._task = asyncio.get_running_loop().create_task(self._work(soul, since, taught))
+        self._task = asyncio.get_running_loop().create_task(self._work(soul, since, taught, again))
         self._task.add_done_callback(note_failure)
 
-    async def look(self, soul: str, since: str, taught: Set[str]) -> None:
+    async def look(self, soul: str, since: str, taught: Set[str], again: Set[str]) -> None:
         """Find out what waits for a soul that is not worn; without ``since`` it is new."""
         self.end()
-        self._soul, self._taught = soul, set(taught)
+        self._soul, self.since, self._taught = soul, since, set(taught)
         self._added = {}
         nothing = Waiting(waiting=[], recent=[])
-        found = await self._read(soul, since, taught) if since else nothing
+        found = await self._read(soul, since, taught, again) if since else nothing
         if self._task is None and soul == self._soul:  # it was not put on meanwhile
             self._take(found)
 
@@ -168,9 +179,9 @@ class Learner:
     def _has_work(self) -> bool:
         return bool(self._waiting) and not self._is_paused and not self._stops
 
-    async def _work(self, soul: str, since: str, taught: Set[str]) -> None:
+    async def _work(self, soul: str, since: str, taught: Set[str], again: Set[str]) -> None:
         with self._engine.held():
-            self._take(await self._read(soul, since, taught))
+            self._take(await self._read(soul, since, taught, again))
         while True:
             self._wake.clear()
             with self._engine.held():
@@ -178,9 +189,9 @@ class Learner:
                     await self._learn_next()
             await self._wake.wait()
 
-    async def _read(self, soul: str, since: str, taught: Set[str]) -> Waiting:
+    async def _read(self, soul: str, since: str, taught: Set[str], again: Set[str]) -> Waiting:
         try:
-            return await asyncio.to_thread(find_waiting, self._diary, soul, since, taught)
+            return await asyncio.to_thread(find_waiting, self._diary, soul, since, taught, again)
         except OSError as e:
             log.error("the diary cannot be read: %s", e)
             self._on_left_out(f"the diary cannot be read, what waits in it is not learned: {e}")

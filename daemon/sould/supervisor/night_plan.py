@@ -14,6 +14,7 @@ from soul_client.wire import SleepReport
 from sould.bridge import Sleep, Told
 from sould.errors import TooLarge
 from sould.supervisor.diary import Diary, Record, instant
+from sould.supervisor.untaught import find_untaught
 
 MOST_RECORDS = 256
 LONGEST_REST = 16  # nights
@@ -55,15 +56,17 @@ def plan_night(
     diary: Diary,
     soul: str,
     *,
+    since: str,
     taught: Set[str],
     waiting: Sequence[Told],
     reports: Iterable[SleepReport],
-) -> Sleep:
-    """Return what tonight goes over, oldest first, ``MOST_RECORDS`` at most. Blocking.
+) -> tuple[Sleep, int]:
+    """Return what tonight goes over, oldest first, ``MOST_RECORDS`` at most; and how many records
+    that were imported are left to later nights. Blocking.
 
-    ``taught``: ids in the weights of the soul. ``waiting``: not yet in them. ``reports``: of all
-    nights, the newest first. Turns that tell nothing are in it for the user's own way of talking,
-    those since the last night.
+    ``since``: when the soul began to listen. ``taught``: ids in its weights. ``waiting``: not yet
+    in them. ``reports``: of all nights, the newest first. Turns that tell nothing are in it for
+    the user's own way of talking, those since the last night.
 
     Raises:
         TooLarge: more was learned since the last night than this one can go over; it would be lost.
@@ -71,13 +74,10 @@ def plan_night(
     every = list(reports)
     kept = [one for one in reversed(every) if one.soul == soul and one.outcome == "kept"]
     past, last = past_of(kept), instant(kept[-1].began) if kept else 0.0
-    wait = {one.id for one in waiting}
-    records = [
-        record
-        for record in _said_to(diary, soul)
-        if record.id in taught or record.id in wait or instant(record.ts) >= last
-    ]
-    fresh = [r for r in records if r.id in taught and r.id not in past]
+    untaught = find_untaught(diary, soul, since, taught, MOST_RECORDS)
+    wanted = {one.id for one in [*waiting, *untaught.records]}
+    records = [r for r in _told_by_user(diary) if r.id in wanted or r.id in taught]
+    fresh = [r for r in records if r.id in taught and r.id not in past and instant(r.ts) >= last]
     if len(fresh) > MOST_RECORDS:
         raise TooLarge(
             f"soul '{soul}' was taught {len(fresh)} things since its last night, and a night can "
@@ -89,18 +89,19 @@ def plan_night(
         [r for r in reversed(old) if past[r.id].is_due is wanted] for wanted in (True, False)
     )
     chosen = {r.id for r in [*fresh, *new, *due, *resting][:MOST_RECORDS]}
-    return Sleep(
+    order = Sleep(
         records=[Told(id=r.id, text=r.text) for r in records if r.id in chosen],
         seed=len(every),
         nights={r.id: past[r.id].times for r in old if r.id in chosen},
         resting=[r.id for r in resting if r.id in chosen],
     )
+    return order, untaught.left + sum(r.id not in chosen for r in new)
 
 
-def _said_to(diary: Diary, soul: str) -> list[Record]:
+def _told_by_user(diary: Diary) -> list[Record]:
     return [
         record
         for path in reversed(diary.files())
         for record in diary.read(path)
-        if record.role == "user" and record.learn and record.soul == soul
+        if record.role == "user" and record.learn
     ]

@@ -22,6 +22,7 @@ from sould.supervisor import logs, shelf
 from sould.supervisor.binding import DEFAULT_ENGINE, Binding, EngineSpawner
 from sould.supervisor.daemon import Daemon
 from sould.supervisor.diary import Diary
+from sould.supervisor.erasing import Eraser
 from sould.supervisor.locks import InstanceLock
 from sould.supervisor.runtime import RuntimeDir
 from sould.supervisor.status import resident_bytes
@@ -59,6 +60,8 @@ def run(config: Config, engine: EngineOptions) -> None:
         diary = Diary(config.workspace / "memories", local_now)
         diary.open()
         souls = shelf.open_folder(config)
+        eraser = Eraser(workspace=config.workspace, diary=diary, souls=souls[0], clock=local_now)
+        eraser.finish_what_was_begun()
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(_live(config, runtime, diary, souls, engine))
     log.info("ended")

@@ -11,6 +11,7 @@ from msgspec import Struct
 from soul_client.wire import Generation, LoadedBody, SoulEntry, SoulGenerations
 from sould.config import Config
 from sould.errors import BadRequest, ConfigError, SoulInvalid, SoulMissing, StorageError
+from sould.soulfile.history import again_of
 from sould.soulfile.home import GenerationFile, SoulFolder, SoulHome
 from sould.soulfile.journal import Journal
 from sould.soulfile.names import name_fault
@@ -29,6 +30,7 @@ class SoulState(Struct, frozen=True, kw_only=True):
     saved: str = ""
     since: str = ""
     taught: frozenset[str] = frozenset()
+    again: frozenset[str] = frozenset()
     is_unsaved: bool = False
 
 
@@ -74,6 +76,7 @@ def read_state(folder: SoulFolder, name: str) -> SoulState:
         saved=meta.saved,
         since=config_text(newest, "since"),
         taught=meta.taught | entry.taught if entry else meta.taught,
+        again=again_of(meta),
         is_unsaved=entry is not None,
     )
 

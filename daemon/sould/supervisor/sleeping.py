@@ -88,7 +88,7 @@ class Sleeping:
             if not soul.worn:
                 raise SoulMissing(f"soul '{soul.name}' is not worn: {soul.problem}")
             await self._wardrobe.save("evening")  # what the night can be undone to
-            order = await asyncio.to_thread(self._plan, soul.name)
+            order, left = await asyncio.to_thread(self._plan, soul.name)
             began = self._clock()
             try:
                 slept = await request.race(self._engine.ask("soul.sleep", order, request.progress))
@@ -100,15 +100,16 @@ class Sleeping:
             if slept.report.outcome == "kept":
                 await self._wardrobe.again()
         stamp = began.isoformat(timespec="milliseconds")
-        report = msgspec.structs.replace(slept.report, soul=soul.name, began=stamp)
+        report = msgspec.structs.replace(slept.report, soul=soul.name, began=stamp, left=left)
         if report.outcome != "nothing":
             await asyncio.to_thread(self._reports.keep, report, began)
         return await asyncio.to_thread(self._in_words, report)
 
-    def _plan(self, soul: str) -> Sleep:
+    def _plan(self, soul: str) -> tuple[Sleep, int]:
         return plan_night(
             self._diary,
             soul,
+            since=self._learner.since,
             taught=self._learner.taught,
             waiting=self._learner.waiting,
             reports=self._reports.all(),

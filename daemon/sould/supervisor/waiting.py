@@ -24,21 +24,28 @@ class Waiting(Struct, frozen=True, kw_only=True):
     recent: list[Told]
 
 
-def find_waiting(diary: Diary, soul: str, since: str, taught: Set[str]) -> Waiting:
+def find_waiting(
+    diary: Diary, soul: str, since: str, taught: Set[str], again: Set[str] = frozenset()
+) -> Waiting:
     """Read what a soul has yet to learn, and what it was taught last. Blocking.
 
-    Files of days before ``since`` are read only as far as ``recent`` asks for it.
+    ``again``: records that wait whenever and to whom they were said. Files of days before
+    ``since`` are read only as far as that and ``recent`` ask for it.
     """
     waiting: list[Told] = []
     recent: list[Told] = []
     wanted = min(MAX_RECENT, len(taught))
-    first_day, first_taught_day = day_before(since), oldest_day(taught)
+    again = again - taught
+    first_day = min(day_before(since), oldest_day(again))
+    first_taught_day = oldest_day(taught)
     for path in diary.files():
         is_over = len(recent) >= wanted or path.stem < first_taught_day
         if is_over and path.stem < first_day:
             break
         told = [record for record in diary.read(path) if record.role == "user" and record.learn]
-        waiting[:0] = [_told(r) for r in told if is_waiting(r, soul, since, taught)]
+        waiting[:0] = [
+            _told(r) for r in told if r.id in again or is_waiting(r, soul, since, taught)
+        ]
         recent[:0] = [_told(r) for r in told if r.id in taught]
     return Waiting(waiting=waiting, recent=recent[-MAX_RECENT:])
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 from msgspec import Struct
@@ -50,6 +51,7 @@ class Wardrobe:
         self.name = name
         self.is_worn = False
         self.is_unsaved = False
+        self.taught: frozenset[str] = frozenset()
         self._config = config
         self._folder = folder
         self._engine = engine
@@ -146,10 +148,16 @@ class Wardrobe:
                 self._report("wear", str(e))
                 return
             self._level, self._generation, self._saved = state.level, state.generation, state.saved
-            self.is_unsaved = state.is_unsaved
+            self.is_unsaved, self.taught = state.is_unsaved, state.taught
         self.changed()
         if self._config.memory:
-            await self._learner.look(self.name, state.since, state.taught)
+            await self._learner.look(self.name, state.since, state.taught, state.again)
+
+    @asynccontextmanager
+    async def untouched(self) -> AsyncIterator[None]:
+        """Let nobody read what lies on disk inside: it is being changed."""
+        async with self._reading:
+            yield
 
     async def save(self, why: str) -> None:
         """Write a generation, if anything is unsaved; without a body from the journal.
@@ -201,6 +209,8 @@ class Wardrobe:
     def learned(self, done: Imprinted) -> None:
         """Take note of what was learned."""
         self._level = done.level
+        if done.tokens:
+            self.taught |= {done.id}
         self.is_unsaved = self.is_unsaved or done.tokens > 0
         self._arm()
         if done.fault:
@@ -245,8 +255,9 @@ class Wardrobe:
             log.warning("soul %s: %s", name, note)
         log.info("soul worn name=%s generation=%d level=%d", name, worn.generation, worn.level)
         self._take(worn)
+        self.taught = frozenset(worn.taught)
         if self._config.memory:
-            self._learner.begin(name, worn.since, frozenset(worn.taught))
+            self._learner.begin(name, worn.since, self.taught, frozenset(worn.again))
         self.changed()
 
     async def _ask(self, method: str, params: Struct) -> Worn:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from soul_client.wire import Progress as Stage
-from sould.bridge import Sleep, Told
+from sould.bridge import Mark, Probe, Sleep, Told
 from sould.durable import replace_file
 from sould.engine.soul import anchors as anchors_of
 from sould.engine.soul import curvature as curvature_of
@@ -26,6 +26,7 @@ from sould.engine.soul.curvature import Curvature, Surveyor
 from sould.engine.soul.facts import fact, gist, is_japanese
 from sould.engine.soul.imprint import Imprinter, Progress, Recipe
 from sould.engine.soul.night import Dreaming, Night
+from sould.engine.soul.recall import marks, probes_of
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import OTHER, Matcher, Topic
 from sould.engine.soul.updates import superseded
@@ -142,6 +143,32 @@ class Teacher:
             *(before.drift, after.drift, dreamt.seconds, dreamt.why),
         )
         return replace(dreamt, replaced=replaced)
+
+    def probes(
+        self, records: Sequence[Told], beside: Sequence[Told]
+    ) -> Generator[None, None, list[Probe]]:
+        """Return how to ask for each record that tells something, where others are known too."""
+        wanted = {record.id for record in records}
+        others = [record for record in beside if record.id not in wanted]
+        facts: dict[bool, list[Fact]] = {True: [], False: []}
+        for record in filter(self.tells, [*others, *records]):
+            facts[is_japanese(record.text)].append((yield from self._fact(record)))
+        asked = [
+            probe
+            for is_ja, told in facts.items()
+            if told
+            for probe in probes_of(self._matcher(is_ja).topics, told)
+        ]
+        return [probe for probe in asked if probe.id in wanted]
+
+    def marks(
+        self, soul: Soul | None, probes: Sequence[Probe]
+    ) -> Generator[None, None, list[Mark]]:
+        """Return how well a soul, or the bare body, answers each probe."""
+        yielding = self._should_yield
+        return (
+            yield from marks(self._body.decoder, self._form, soul, probes, should_yield=yielding)
+        )
 
     def _together(self, facts: dict[bool, list[Fact]]) -> tuple[list[Topic], list[Fact]]:
         """Return the topics of all languages that something was told in, and all facts, which

@@ -22,7 +22,7 @@ from sould.engine.soul.weights import MatrixName, Soul
 from sould.engine.soul.writer import Writer
 from sould.engine.spec import BodySpec
 from sould.errors import SouldError
-from sould.soulfile.home import SoulHome
+from sould.soulfile.history import SoulHome, again_of, since_of
 from sould.soulfile.journal import Journal, JournalEntry
 from sould.soulfile.meta import BodyShape, SoulMeta
 from sould.soulfile.opening import open_soul, save_generation
@@ -97,9 +97,10 @@ class WornSoul:
             generation=self.number,
             level=self.meta.level,
             saved=self.meta.saved,
-            since=str(self.meta.config.get("since", self.meta.created)),
+            since=since_of(self.meta),
             is_unsaved=self.is_unsaved,
             taught=sorted(self.meta.taught) if all_taught else [],
+            again=sorted(again_of(self.meta)) if all_taught else [],
             notes=self.notes,
         )
 

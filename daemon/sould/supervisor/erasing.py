@@ -1,0 +1,208 @@
+"""Forgetting on disk: planned, noted, then carried out; what a crash cut short is finished.
+
+The note, ``workspace/forgetting.json``, has the ids of records and nothing that was said. Until
+it is gone, the daemon takes nothing else up at its start. Blocking: call it from a thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Set
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from sould.durable import sync_dir
+from sould.errors import NotFound, SouldError, SoulMissing, StorageError, TooLarge
+from sould.soulfile import forgetting
+from sould.soulfile.generations import storing
+from sould.soulfile.history import SoulHome, meta_of, since_of
+from sould.soulfile.home import SoulFolder
+from sould.supervisor.diary import Diary
+from sould.supervisor.files import write_private
+from sould.supervisor.finding import Found, find, turns
+from sould.supervisor.waiting import is_waiting
+
+log = logging.getLogger(__name__)
+
+NOTE = "forgetting.json"
+MOST_RECORDS = 256
+"""What is said more often than that is hardly one thing to be forgotten."""
+MOST_AGAIN = 4096
+"""What a soul can be asked to learn again beside what waits anyway: it is in its files."""
+
+
+class Note(Struct, frozen=True, kw_only=True):
+    """What is being forgotten. ``records``: user's and replies. ``again``: what a soul has to
+    learn again that does not wait by itself.
+    """
+
+    soul: str
+    records: list[str]
+    again: list[str]
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What forgetting takes. ``generations``: to be removed. ``relearned``: records that are
+    learned again. ``lost``: how many would have to be, and are not in the diary. ``others``: souls
+    that were taught some of it too.
+    """
+
+    note: Note
+    found: Found
+    generations: list[int]
+    relearned: int
+    lost: int
+    others: list[str]
+
+
+class Eraser:
+    """Plans what is forgotten, and carries it out."""
+
+    def __init__(
+        self, *, workspace: Path, diary: Diary, souls: SoulFolder, clock: Callable[[], datetime]
+    ) -> None:
+        self._note = workspace / NOTE
+        self._teacher = workspace / "cache" / "teacher"
+        self._diary = diary
+        self._souls = souls
+        self._clock = clock
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something is noted to be forgotten, and is not yet."""
+        return self._note.exists()
+
+    def plan(self, soul: str, taught: Set[str], what: str) -> Plan:
+        """Find what is to be forgotten, and what that takes. Nothing is changed.
+
+        Raises:
+            NotFound: nothing of this soul.
+            TooLarge: it was said too often, or too much would have to be learned again.
+            SouldError: the soul cannot be read.
+        """
+        found = find(self._diary, soul, taught, what)
+        if not found.told and not found.replies:
+            raise NotFound(
+                f"nothing that was said to soul '{soul}' has that in it, and no record that id",
+                "'soul sessions' shows what is in the diary",
+            )
+        if len(found.ids) > MOST_RECORDS:
+            raise TooLarge(
+                f"it is in {len(found.ids)} records of the diary, at most {MOST_RECORDS} are "
+                "forgotten at a time",
+                "say more of it",
+            )
+        home = self._souls.home(soul)
+        relearned = _relearned(home, taught, found.ids)
+        here, again = self._looked_up(home, soul, relearned)
+        if len(again) > MOST_AGAIN:
+            raise TooLarge(
+                f"{len(again)} records would have to be learned again, at most {MOST_AGAIN} can be"
+            )
+        return Plan(
+            note=Note(soul=soul, records=sorted(found.ids), again=sorted(again)),
+            found=found,
+            generations=forgetting.touched(home, found.ids),
+            relearned=len(here),
+            lost=len(relearned) - len(here),
+            others=[
+                name for name in self._souls.names() if name != soul and self._knows(name, found)
+            ],
+        )
+
+    def begin(self, note: Note) -> None:
+        """Note what is to be forgotten: from now on it will be.
+
+        Raises:
+            StorageError: it is not noted, and nothing was changed.
+        """
+        write_private(self._note, msgspec.json.encode(note))
+
+    def finish(self) -> list[int]:
+        """Carry out what is noted, if anything is; return the generations removed.
+
+        Nobody else may touch the soul, nor the cache, and no engine may wear it.
+
+        Raises:
+            SouldError: it is not done, and still noted.
+        """
+        note = self._noted()
+        if note is None:
+            return []
+        ids = frozenset(note.records)
+        self._diary.remove(ids)
+        removed = []
+        try:
+            home = self._souls.home(note.soul)
+            if home.generations():
+                removed = forgetting.forget(home, ids, again=note.again, now=self._clock())
+        except SoulMissing:
+            log.warning("soul %s is gone; there is nothing left to forget in it", note.soul)
+        self._drop_fits()
+        with storing(self._note, "removed"):
+            self._note.unlink(missing_ok=True)
+            sync_dir(self._note.parent)
+        log.info(
+            "forgotten: %d records, soul=%s, generations=%d", len(ids), note.soul, len(removed)
+        )
+        return removed
+
+    def finish_what_was_begun(self) -> None:
+        """Finish, at the start, what a crash cut short; what hinders it is logged."""
+        try:
+            self.finish()
+        except SouldError as e:
+            log.error("what was to be forgotten is not yet, 'soul forget' tries again: %s", e)
+
+    def _noted(self) -> Note | None:
+        try:
+            return msgspec.json.decode(self._note.read_bytes(), type=Note)
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as e:
+            raise StorageError(
+                f"{self._note} cannot be read: {type(e).__name__}",
+                "remove it, and say again what is to be forgotten",
+            ) from e
+
+    def _looked_up(
+        self, home: SoulHome, soul: str, relearned: Set[str]
+    ) -> tuple[set[str], set[str]]:
+        """Return which of these records are in the diary, and which of them do not wait to be
+        learned by themselves: said to another soul, or before a step back.
+        """
+        here: set[str] = set()
+        again: set[str] = set()
+        if not relearned:
+            return here, again
+        since = since_of(meta_of(home.require_newest()))
+        for turn in turns(self._diary):
+            if turn.said is not None and turn.said.id in relearned:
+                here.add(turn.said.id)
+                if not is_waiting(turn.said, soul, since, frozenset()):
+                    again.add(turn.said.id)
+        return here, again
+
+    def _knows(self, name: str, found: Found) -> bool:
+        try:
+            return bool(forgetting.touched(self._souls.home(name), found.ids))
+        except SouldError as e:
+            log.warning("soul %s cannot be looked into: %s", name, e)
+            return False
+
+    def _drop_fits(self) -> None:
+        """Remove what the teacher keeps of statements, by their hash; it is found anew."""
+        with storing(self._teacher, "cleared"):
+            for path in [*self._teacher.glob("fits-*.json"), *self._teacher.glob(".fits-*.new")]:
+                path.unlink(missing_ok=True)
+
+
+def _relearned(home: SoulHome, taught: Set[str], ids: Set[str]) -> Set[str]:
+    """Return what a soul has to learn again if it forgets these records."""
+    if not taught & ids:
+        return frozenset()
+    base = forgetting.base_of(home, taught - ids)
+    return taught - ids - (meta_of(base).taught if base else frozenset())

@@ -1,0 +1,83 @@
+"""What of the diary is to be forgotten: turns found by an id, or by what was said in them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterator, Set
+
+from msgspec import Struct
+
+from sould.supervisor.diary import Diary, Record
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """``told``: what the user said, oldest first. ``replies``: what was answered, or says it."""
+
+    told: list[Record]
+    replies: list[Record]
+
+    @property
+    def ids(self) -> set[str]:
+        """Return the ids of all of it."""
+        return {record.id for record in (*self.told, *self.replies)}
+
+
+class Turn(Struct, frozen=True, kw_only=True):
+    """What was said and what was answered; a crash, or a hand, may have left one alone."""
+
+    said: Record | None = None
+    reply: Record | None = None
+
+
+def find(diary: Diary, soul: str, taught: Set[str], what: str) -> Found:
+    """Find a turn by the id of one of its records; without such, all that ``what`` is said in,
+    whatever the case and width of its letters. Blocking.
+
+    Only of this soul: what it was told or taught, and what was said while none was worn.
+    """
+
+    def is_ours(record: Record) -> bool:
+        return record.soul in (soul, "") or record.id in taught
+
+    found = _gather(diary, lambda record: is_ours(record) and record.id == what, is_turn=True)
+    if found.told or found.replies:
+        return found
+    wanted = plain(what)
+    return _gather(diary, lambda record: is_ours(record) and wanted in plain(record.text))
+
+
+def plain(text: str) -> str:
+    """Return a text as it is compared: NFKC, no case, spaces alike. Pure."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
+
+
+def _gather(diary: Diary, is_hit: Callable[[Record], bool], *, is_turn: bool = False) -> Found:
+    """Return what is hit, and the replies to it; with ``is_turn`` also what a hit replies to."""
+    told: list[Record] = []
+    replies: list[Record] = []
+    for turn in turns(diary):
+        said, reply = turn.said, turn.reply
+        is_said = said is not None and is_hit(said)
+        is_replied = reply is not None and is_hit(reply)
+        if said is not None and (is_said or (is_turn and is_replied)):
+            told.append(said)
+        if reply is not None and (is_said or is_replied):
+            replies.append(reply)
+    return Found(told=told, replies=replies)
+
+
+def turns(diary: Diary) -> Iterator[Turn]:
+    """Yield all turns, oldest first; a turn is in one file."""
+    for path in reversed(diary.files()):
+        open_: dict[str, Record] = {}  # by session
+        for record in diary.read(path):
+            before = open_.pop(record.session, None)
+            if record.role == "assistant":
+                yield Turn(said=before, reply=record)
+                continue
+            if before is not None:
+                yield Turn(said=before)
+            open_[record.session] = record
+        for record in open_.values():
+            yield Turn(said=record)

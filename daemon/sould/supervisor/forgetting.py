@@ -1,0 +1,176 @@
+"""``soul.forget``: what was said is taken out of the diary and out of the weights, for good."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from soul_client.wire import DiaryRecord, Forgotten, Progress, RecallMarks, SoulForget
+from sould.bridge import Examine, Examined, Mark, Probe, Told
+from sould.errors import BadRequest, SouldError, SoulMissing
+from sould.supervisor.engine import Engine
+from sould.supervisor.erasing import Eraser, Plan
+from sould.supervisor.learner import Learner
+from sould.supervisor.off_record import OffRecord
+from sould.supervisor.request import Request, Stopped, StopReason
+from sould.supervisor.scheduler import Scheduler
+from sould.supervisor.sessions import Sessions
+from sould.supervisor.wardrobe import Wardrobe
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.1
+"""How often is looked whether all is learned again."""
+
+
+class Forgetting:
+    """The handler. The engine is ended meanwhile: nothing of it stays in a cache of its memory."""
+
+    def __init__(
+        self,
+        *,
+        scheduler: Scheduler,
+        engine: Engine,
+        learner: Learner,
+        wardrobe: Wardrobe,
+        sessions: Sessions,
+        off_record: OffRecord,
+        eraser: Eraser,
+        body_name: Callable[[], str],
+    ) -> None:
+        self._scheduler = scheduler
+        self._engine = engine
+        self._learner = learner
+        self._wardrobe = wardrobe
+        self._sessions = sessions
+        self._off_record = off_record
+        self._eraser = eraser
+        self._body_name = body_name
+
+    async def forget(self, request: Request, params: SoulForget) -> Forgotten:
+        """Forget what was said, or say what that would take.
+
+        Raises:
+            SouldError: nothing was changed; StorageError: it is finished at the next start, or
+                when it is asked for again.
+        """
+        what = params.what.strip()
+        if not what:
+            raise BadRequest("it takes an id, or something that was said, to be forgotten")
+        if params.dry_run and not self._eraser.is_pending:
+            request.ack()
+            return told(await request.race(self._plan(what)))
+        with self._engine.held():
+            async with self._scheduler.slot(request, exclusive=True):
+                # First, since it may have to put another body's soul away, which stops learning.
+                await request.race(self._engine.ensure(self._body_name(), request.progress))
+                async with self._learner.stopped():
+                    if self._eraser.is_pending:  # an earlier one that failed half way
+                        await self._finish(request)
+                    if params.dry_run:
+                        return told(await request.race(self._plan(what)))
+                    forgotten, probes = await self._forget(request, what)
+            if not params.wait:
+                return forgotten
+            return await self._relearned(request, forgotten, probes)
+
+    async def _forget(self, request: Request, what: str) -> tuple[Forgotten, list[Probe]]:
+        await request.race(self._engine.ensure(self._body_name(), request.progress))
+        await request.race(self._learner.known())
+        soul = self._wardrobe.status()
+        if not soul.worn:
+            raise SoulMissing(f"soul '{soul.name}' is not worn: {soul.problem}")
+        plan = await request.race(self._plan(what))
+        order = Examine(
+            records=[Told(id=one.id, text=one.text) for one in plan.found.told],
+            beside=self._learner.recent,
+        )
+        before = await request.race(self._engine.ask("soul.examine", order, request.progress))
+        assert isinstance(before, Examined)
+        await asyncio.to_thread(self._eraser.begin, plan.note)
+        await self._finish(request)
+        for one in (*plan.found.told, *plan.found.replies):
+            self._off_record.end(one.session)
+        forgotten = msgspec.structs.replace(
+            told(plan), before=marks(before.worn), never=marks(before.bare)
+        )
+        return await self._examined(request, forgotten, before.probes), before.probes
+
+    async def _plan(self, what: str) -> Plan:
+        name, taught = self._wardrobe.name, self._wardrobe.taught
+        return await asyncio.to_thread(self._eraser.plan, name, taught, what)
+
+    async def _finish(self, request: Request) -> None:
+        """Carry out what is noted; it is not stopped on the way."""
+        request.progress(Progress(stage="forgetting"))
+        try:
+            await self._engine.discard()
+            async with self._wardrobe.untouched():
+                await asyncio.to_thread(self._eraser.finish)
+        finally:
+            self._sessions.forget()
+
+    async def _examined(
+        self, request: Request, forgotten: Forgotten, probes: list[Probe]
+    ) -> Forgotten:
+        """Return with it how well the soul knows it now, if that can be found out."""
+        try:
+            await self._engine.ensure(self._body_name(), request.progress)
+            if not self._wardrobe.is_worn:
+                return forgotten
+            after = await self._engine.ask("soul.examine", Examine(probes=probes))
+        except SouldError as e:
+            log.warning("how well it is forgotten is not known: %s", e)
+            return forgotten
+        assert isinstance(after, Examined)
+        return msgspec.structs.replace(forgotten, after=marks(after.worn))
+
+    async def _relearned(
+        self, request: Request, forgotten: Forgotten, probes: list[Probe]
+    ) -> Forgotten:
+        try:
+            await request.race(self._settled(request))
+        except Stopped as e:
+            if e.reason not in (StopReason.CANCELLED, StopReason.DEADLINE):
+                raise
+            return forgotten
+        return await self._examined(request, forgotten, probes)
+
+    async def _settled(self, request: Request) -> None:
+        """Wait until nothing is left to be learned, or nothing more is learned."""
+        await self._learner.known()
+        total, shown = self._learner.pending, 0
+        while left := self._learner.pending:
+            if left != shown:
+                done = max(0, total - left)
+                request.progress(Progress(stage="imprinting", done=done, total=total))
+            shown = left
+            await asyncio.sleep(LOOK_S)
+            await self._engine.ensure(self._body_name(), request.progress)  # it may have died
+            if self._learner.is_paused or not self._wardrobe.is_worn:
+                return
+
+
+def told(plan: Plan) -> Forgotten:
+    """Return what a plan is for those who ask. Pure."""
+    return Forgotten(
+        soul=plan.note.soul,
+        records=[DiaryRecord(id=r.id, ts=r.ts, text=r.text) for r in plan.found.told],
+        replies=len(plan.found.replies),
+        generations=len(plan.generations),
+        relearned=plan.relearned,
+        lost=plan.lost,
+        others=plan.others,
+    )
+
+
+def marks(found: Sequence[Mark]) -> RecallMarks | None:
+    """Return the marks of all facts together, None if there are none. Pure."""
+    if not found:
+        return None
+    mean = sum(mark.log_p for mark in found) / len(found)
+    says = sum(mark.says for mark in found)
+    return RecallMarks(recalled=says, facts=len(found), log_p=round(mean, 3))
