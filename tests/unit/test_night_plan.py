@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -37,12 +38,14 @@ def write(diary: Diary, *ids: str, days: int = 0, **changes: object) -> None:
     diary.append([Record(**{"id": id_, "text": f"{id_}!", **known, **changes}) for id_ in ids])  # type: ignore[arg-type]
 
 
-def plan(diary: Diary, taught: set[str], *reports: SleepReport, waiting: str = "") -> Sleep:
+def plan(
+    diary: Diary, taught: set[str], *reports: SleepReport, waiting: Sequence[str] = ()
+) -> Sleep:
     return plan_and_left(diary, taught, *reports, waiting=waiting)[0]
 
 
 def plan_and_left(
-    diary: Diary, taught: set[str], *reports: SleepReport, waiting: str = ""
+    diary: Diary, taught: set[str], *reports: SleepReport, waiting: Sequence[str] = ()
 ) -> tuple[Sleep, int]:
     told = [Told(id=id_, text=f"{id_}!") for id_ in waiting]
     since = (NOON + timedelta(days=30)).isoformat()  # what waits is said by ``waiting`` alone
@@ -125,7 +128,7 @@ def test_what_was_undone_is_new_again(diary: Diary) -> None:
 def test_a_night_has_an_end_and_nothing_that_was_learned_is_left_out(diary: Diary) -> None:
     many = [f"r{n:03}" for n in range(MOST_RECORDS + 40)]
     write(diary, *many)
-    order = plan(diary, set(many[:100]), night(*many[:100], day=-1))
+    order = plan(diary, set(many[:100]), night(*many[:100], day=-1), waiting=many[100:])
     assert len(order.records) == MOST_RECORDS
     assert ids(order)[-1] == many[-1] and set(many[100:]) <= set(ids(order))
     with pytest.raises(TooLarge, match="296 things"):

@@ -27,8 +27,8 @@ MAX_DEATHS = 3
 class Learner:
     """The turns that wait to be learned by the soul that is worn.
 
-    ``since``: when the soul began to listen. ``on_learned`` gets each result, ``on_left_out`` why a record was given up; it is learned
-    at the next start, if it can be then.
+    ``since``: when the soul began to listen. ``on_learned`` gets each result, ``on_left_out`` why
+    a record was given up; it is learned at the next start, if it can be then.
     """
 
     def __init__(
