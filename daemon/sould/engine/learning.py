@@ -97,7 +97,8 @@ class Learning:
         """Prepare for lessons to come. If that fails, it is left to the next one, which says so."""
         assert self._teacher is not None
         try:
-            self._teacher.prepare()
+            if not self._teacher.has_prepared:  # a lesson may have done the last of it
+                self._teacher.prepare()
             self._is_prepared = self._teacher.has_prepared
         except Exception as error:
             log.warning("nothing could be prepared to learn: %s: %s", type(error).__name__, error)
