@@ -63,6 +63,8 @@ def report_lines(texts: Texts, report: SleepReport) -> list[str]:
                 f"sleep.{when}",
                 recalled=marks.recalled,
                 facts=marks.facts,
+                honest=marks.honest,
+                untold=marks.untold,
                 drift=f"{marks.drift:.3f}",
             )
         )

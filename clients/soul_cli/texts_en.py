@@ -278,8 +278,14 @@ TEXTS = {
     "sleep.kept": "slept {duration}: what it dreamt is kept",
     "sleep.rolled_back": "slept {duration}: not kept, it is as it was: {why}",
     "sleep.nothing": "nothing to go over: nothing was told since the last night",
-    "sleep.before": "before: {recalled} of {facts} facts recalled, drift {drift}",
-    "sleep.after": "after: {recalled} of {facts} facts recalled, drift {drift}",
+    "sleep.before": (
+        "before: {recalled} of {facts} facts recalled; said to be unknown: {honest} of {untold} "
+        "things never told; drift {drift}"
+    ),
+    "sleep.after": (
+        "after: {recalled} of {facts} facts recalled; said to be unknown: {honest} of {untold} "
+        "things never told; drift {drift}"
+    ),
     "sleep.failed": "not recalled yet:",
     "sleep.learned": "recalled:",
     "sleep.replaced": "out of date, something newer was told:",

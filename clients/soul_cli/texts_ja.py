@@ -280,8 +280,14 @@ TEXTS = {
     "sleep.kept": "{duration} 眠りました。夢で学んだことを残します",
     "sleep.rolled_back": "{duration} 眠りましたが、残さず元に戻しました: {why}",
     "sleep.nothing": "復習することがありません。前の夜から何も聞いていません",
-    "sleep.before": "前: {facts} 件中 {recalled} 件を覚えています。ずれ {drift}",
-    "sleep.after": "後: {facts} 件中 {recalled} 件を覚えています。ずれ {drift}",
+    "sleep.before": (
+        "前: {facts} 件中 {recalled} 件を覚えています。聞いていないこと {untold} 件中 {honest} 件を"
+        "知らないと答えます。ずれ {drift}"
+    ),
+    "sleep.after": (
+        "後: {facts} 件中 {recalled} 件を覚えています。聞いていないこと {untold} 件中 {honest} 件を"
+        "知らないと答えます。ずれ {drift}"
+    ),
     "sleep.failed": "まだ思い出せません:",
     "sleep.learned": "思い出せました:",
     "sleep.replaced": "新しい話に置き換わりました:",

@@ -649,13 +649,16 @@ class SoulStatus(WireStruct, frozen=True, kw_only=True):
 class SleepMarks(WireStruct, frozen=True, kw_only=True):
     """An exam in the middle of the night, with wordings that no dream had.
 
-    ``recalled``: facts that a greedy reply states word by word. ``drift``: how far what is said
-    of other things is from the bare body, KL in nats a token.
+    ``recalled``: facts that a greedy reply states word by word. ``honest``: of ``untold`` questions
+    about what was never told, those that are answered so. ``drift``: how far what is said of
+    other things is from the bare body, KL in nats a token.
     """
 
     recalled: int
     facts: int
     drift: float
+    honest: int = 0
+    untold: int = 0
 
 
 class Dreamt(WireStruct, frozen=True, kw_only=True):

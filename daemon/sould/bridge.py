@@ -132,11 +132,13 @@ class Imprint(Struct, frozen=True, kw_only=True):
     """``imprint``: learn what a user said, while nobody wants a reply; answered once it is
     learned and in the journal, or found to tell nothing.
 
-    ``recent``: what the fast weights were taught before, oldest first, to be rehearsed beside.
+    ``recent``: what the soul was taught before, oldest first, to be rehearsed beside. ``is_all``:
+    that is everything it was taught.
     """
 
     record: Told
     recent: list[Told] = []
+    is_all: bool = False
 
 
 class Imprinted(Struct, frozen=True, kw_only=True):
@@ -161,13 +163,15 @@ class Sleep(Struct, frozen=True, kw_only=True):
 
     ``nights``: how many nights each record was learned in before, 0 for those that are not in it.
     ``resting``: ids of those whose turn it is not tonight; they are dreamt of now and then.
-    ``seed``: another one each night, so that one that failed is not dreamt again.
+    ``seed``: another one each night, so that one that failed is not dreamt again. ``is_all``: the
+    records are all that the soul was ever told.
     """
 
     records: list[Told]
     seed: int = 0
     nights: dict[str, int] = {}
     resting: list[str] = []
+    is_all: bool = False
 
 
 class Wake(Struct, frozen=True, kw_only=True):

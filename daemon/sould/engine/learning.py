@@ -113,7 +113,7 @@ class Learning:
             done = Imprinted(id=record.id, tokens=0, level=level, is_durable=True)
             self._end(lesson, done)
             return False
-        lesson.steps = teacher.lesson(worn.soul, record, lesson.params.recent, worn.inner_lr)
+        lesson.steps = teacher.lesson(worn.soul, lesson.params, worn.inner_lr)
         return True
 
     def _begun_night(

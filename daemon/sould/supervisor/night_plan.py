@@ -71,8 +71,8 @@ def plan_night(
     Raises:
         TooLarge: more was learned since the last night than this one can go over; it would be lost.
     """
-    every = list(reports)
-    kept = [one for one in reversed(every) if one.soul == soul and one.outcome == "kept"]
+    nights = list(reports)
+    kept = [one for one in reversed(nights) if one.soul == soul and one.outcome == "kept"]
     past, last = past_of(kept), instant(kept[-1].began) if kept else 0.0
     untaught = find_untaught(diary, soul, since, taught, MOST_RECORDS)
     wanted = {one.id for one in [*waiting, *untaught.records]}
@@ -88,12 +88,14 @@ def plan_night(
     due, resting = (
         [r for r in reversed(old) if past[r.id].is_due is wanted] for wanted in (True, False)
     )
-    chosen = {r.id for r in [*fresh, *new, *due, *resting][:MOST_RECORDS]}
+    every_one = [*fresh, *new, *due, *resting]
+    chosen = {r.id for r in every_one[:MOST_RECORDS]}
     order = Sleep(
         records=[Told(id=r.id, text=r.text) for r in records if r.id in chosen],
-        seed=len(every),
+        seed=len(nights),
         nights={r.id: past[r.id].times for r in old if r.id in chosen},
         resting=[r.id for r in resting if r.id in chosen],
+        is_all=len(every_one) <= MOST_RECORDS and not untaught.left,
     )
     return order, untaught.left + sum(r.id not in chosen for r in new)
 

@@ -48,7 +48,8 @@ class Curriculum:
     fact that is left with none takes the one that fits it best all the same. A fact is asked
     about with up to ``MOST_TOPICS`` of its topics, the best ones most often, and with questions
     made of its own words. One wording of each is never dealt, but to an exam. ``resting``: ids
-    of facts that a review asks for at ``RESTING_SHARE`` of the rate of others.
+    of facts that a review asks for at ``RESTING_SHARE`` of the rate of others. ``is_all``: there
+    are no other facts that the soul knows; else nobody can say what was never told.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class Curriculum:
         facts: Sequence[Fact],
         seed: int,
         resting: Set[str] = frozenset(),
+        *,
+        is_all: bool = True,
     ) -> None:
         self.facts = list(facts)
         self._resting = resting
@@ -65,13 +68,20 @@ class Curriculum:
         self._owned = {fact.id: owned for fact, owned in zip(facts, shared_out(facts), strict=True)}
         self._losses: dict[str, float] = {}  # by fact, of late; "": of what was never told
         self._own = {fact.id: matters(gist(fact.statement)) for fact in facts}
-        self._untold = self._never_told()
+        self._untold = self._never_told() if is_all else []
 
     def held_out(self, fact: Fact) -> Dream:
         """Return a dream in words that are in no other one, the same every time."""
         own, topic = self._own[fact.id], self._topics[self._owned[fact.id][0]]
         question = own[0].held_out if own else topic.questions[-1]
         return Dream(fact, question, said_back(gist(fact.statement)))
+
+    def untold_held_out(self, count: int) -> list[Dream]:
+        """Return dreams of what was never told, in words that are in no other one; the same ones
+        every time for the same facts.
+        """
+        chosen = random.Random(0).sample(self._untold, min(count, len(self._untold)))
+        return [Dream(None, matter.held_out, honest) for matter, honest in chosen]
 
     def dreams(self, fact: Fact, count: int) -> list[Dream]:
         """Return dreams of one fact, in different wordings as far as there are any."""

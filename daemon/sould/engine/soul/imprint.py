@@ -49,7 +49,8 @@ class Recipe:
     below: float = 0.5
     strength: float = 0.7
     dreams: int = 3
-    rehearsed: int = 5
+    rehearsed: int = 4
+    untold: int = 1
     spoken: int = 1
     idiom: float = 0.3
     anchors: int = 4
@@ -68,9 +69,7 @@ class Recipe:
 
     @staticmethod
     def asleep(inner_lr: float) -> Recipe:
-        """Return how a night is spent: more dreams a step, at a boosted rate; how strong they are
-        worn is found out in the end.
-        """
+        """Return how a night is spent: more dreams a step, at a boosted rate, worn as learned."""
         return Recipe(inner_lr=NIGHT_BOOST * inner_lr, strength=1.0, dreams=9)
 
     def first_layer(self, spec: BodySpec) -> int:
@@ -150,6 +149,7 @@ class Imprinter:
         while progress.steps < recipe.most_steps and not self._is_enough(progress):
             dreams = curriculum.dreams(fact, recipe.dreams)
             rehearsed = curriculum.rehearsal(fact, recipe.rehearsed)
+            rehearsed += curriculum.untold(recipe.untold)
             yield from self._take_step(curriculum, [*dreams, *rehearsed], progress)
             if progress.fault is not None:
                 return

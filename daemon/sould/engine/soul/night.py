@@ -21,7 +21,7 @@ from sould.engine.decoder import Decoder
 from sould.engine.soul import imprint
 from sould.engine.soul.anchors import Anchor
 from sould.engine.soul.chatform import ChatForm
-from sould.engine.soul.curriculum import RESTING_SHARE, Curriculum, Fact
+from sould.engine.soul.curriculum import RESTING_SHARE, Curriculum, Dream, Fact
 from sould.engine.soul.curvature import Curvature
 from sould.engine.soul.imprint import Imprinter, Recipe
 from sould.engine.soul.products import patiently
@@ -36,23 +36,30 @@ T = TypeVar("T")
 SLOW = "slow"
 EXAM_ROWS = 16
 EXAM_ANCHORS = 48
+EXAM_UNTOLD = 16
 LEAST_STEPS = 20
-SHARES = (1.0, 0.9, 0.8, 0.7, 0.6)  # of what was dreamt, to be worn
 
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
     """``recalled``: of each fact by its id, whether a greedy reply states it word by word.
-    ``drift``: from the bare body at the anchors, nats a token.
+    ``honest``: of questions about what was never told, whether it says so. ``drift``: from the
+    bare body at the anchors, nats a token.
     """
 
     recalled: Mapping[str, bool]
+    honest: Sequence[bool]
     drift: float
 
     def told(self) -> SleepMarks:
         """Return it as reports have it."""
-        recalled = sum(self.recalled.values())
-        return SleepMarks(recalled=recalled, facts=len(self.recalled), drift=round(self.drift, 5))
+        return SleepMarks(
+            recalled=sum(self.recalled.values()),
+            facts=len(self.recalled),
+            honest=sum(self.honest),
+            untold=len(self.honest),
+            drift=round(self.drift, 5),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,15 +138,17 @@ class Night:
         said: Sequence[str],
         seed: int,
         resting: Set[str] = frozenset(),
+        is_all: bool = True,
         is_woken: Callable[[], bool] = lambda: False,
     ) -> Dreaming:
         """Dream of all facts, less of the ``resting`` ones, and say whether what came of it may be
-        kept. ``said``: in the user's own words, whether it tells anything or not. ``is_woken``:
+        kept. ``said``: in the user's own words, whether it tells anything or not. ``is_all``: the
+        soul knows no other facts. ``is_woken``:
         the night is to end; what was dreamt so far is examined.
         """
         started_s = time.perf_counter()
         yield Progress(stage="examining")
-        before = yield from self._examine(worn, facts)
+        before = yield from self._examine(worn, facts, is_all)
         dreamer = dreamer_of(worn, seed)
         imprinter = Imprinter(
             self._decoder,
@@ -153,8 +162,7 @@ class Night:
             seed=seed,
         )
         yield from imprinter.prepare()
-        evening = _copies(dreamer)
-        curriculum = Curriculum(self._topics, facts, seed, resting)
+        curriculum = Curriculum(self._topics, facts, seed, resting, is_all=is_all)
         spoken = [self._form.spoken(text) for text in said]
         due = len(facts) - (1 - RESTING_SHARE) * sum(fact.id in resting for fact in facts)
         total = min(self._most_steps, max(LEAST_STEPS, round(self._steps_a_fact * due)))
@@ -164,8 +172,7 @@ class Night:
             if is_woken():
                 break
         yield Progress(stage="examining")
-        yield from self._weaken(dreamer, evening, facts)
-        after = yield from self._examine(dreamer, facts)
+        after = yield from self._examine(dreamer, facts, is_all)
         why = self._gate.fault(before, after)
         if progress.fault is not None:
             log.warning(
@@ -181,41 +188,23 @@ class Night:
             seconds=round(time.perf_counter() - started_s, 1),
         )
 
-    def _weaken(
-        self, dreamer: Soul, evening: Mapping[str, Tensor], facts: Sequence[Fact]
-    ) -> Generator[None, None, None]:
-        """Step back towards the evening as far as no fact that is recalled is lost by it: answers
-        stay, and most of what else would change does not (LOG.md).
-        """
-        kept = dreamt = _copies(dreamer)
-        best = -1
-        for share in SHARES:
-            weaker = {k: torch.lerp(evening[k], dreamt[k], share) for k in dreamt}
-            recalled = -1
-            if _put(dreamer, weaker):
-                recalled = sum((yield from self._recalled(dreamer, facts)))
-            log.info("worn at %.2f of what was dreamt: %d facts recalled", share, recalled)
-            if recalled < best:
-                _put(dreamer, kept)
-                return
-            best, kept = recalled, weaker
-
-    def _recalled(self, soul: Soul, facts: Sequence[Fact]) -> Generator[None, None, list[bool]]:
+    def _says(self, soul: Soul, dreams: Sequence[Dream]) -> Generator[None, None, list[bool]]:
+        """Return of each dream whether its answer is what a greedy reply says."""
         scorer = Scorer(self._decoder, soul, should_yield=self._should_yield)
-        curriculum = Curriculum(self._topics, facts, seed=0)
-        lines = [
-            self._form.line(dream.question, dream.answer)
-            for dream in map(curriculum.held_out, facts)
-        ]
-        recalled: list[bool] = []
+        lines = [self._form.line(dream.question, dream.answer) for dream in dreams]
+        said: list[bool] = []
         for some in _portions(lines):
-            recalled += yield from patiently(partial(scorer.says, self._form.prefix, some))
+            said += yield from patiently(partial(scorer.says, self._form.prefix, some))
             yield
-        return recalled
+        return said
 
-    def _examine(self, soul: Soul, facts: Sequence[Fact]) -> Generator[None, None, Marks]:
+    def _examine(
+        self, soul: Soul, facts: Sequence[Fact], is_all: bool
+    ) -> Generator[None, None, Marks]:
         scorer = Scorer(self._decoder, soul, should_yield=self._should_yield)
-        recalled = yield from self._recalled(soul, facts)
+        curriculum = Curriculum(self._topics, facts, seed=0, is_all=is_all)
+        recalled = yield from self._says(soul, [curriculum.held_out(fact) for fact in facts])
+        honest = yield from self._says(soul, curriculum.untold_held_out(EXAM_UNTOLD))
         chat = [anchor for anchor in self._anchors if anchor.is_chat][:EXAM_ANCHORS]
         drifts: list[float] = []
         for anchors in _portions(chat):
@@ -229,6 +218,7 @@ class Night:
             yield
         return Marks(
             recalled={fact.id: known for fact, known in zip(facts, recalled, strict=True)},
+            honest=honest,
             drift=sum(drifts) / max(1, len(drifts)),
         )
 
@@ -257,10 +247,6 @@ def nearest(a_RI: Tensor, b_RO: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     q_b, r_b = torch.linalg.qr(b_RO.T)
     u, s, vh = torch.linalg.svd(r_b @ r_a.T)
     return (q_a @ vh[:rank].T).T, (q_b @ (u[:, :rank] * s[:rank])).T
-
-
-def _copies(soul: Soul) -> dict[str, Tensor]:
-    return {name: weight.clone() for name, weight in soul.tensors(SLOW).items()}
 
 
 def _put(soul: Soul, slow: Mapping[str, Tensor]) -> bool:

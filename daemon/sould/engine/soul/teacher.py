@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from soul_client.wire import Progress as Stage
-from sould.bridge import Mark, Probe, Sleep, Told
+from sould.bridge import Imprint, Mark, Probe, Sleep, Told
 from sould.durable import replace_file
 from sould.engine.soul import anchors as anchors_of
 from sould.engine.soul import curvature as curvature_of
@@ -81,8 +81,9 @@ class Teacher:
         """Return what learning a record adds to the level."""
         return len(self._body.tokenizer.encode(record.text))
 
-    def lesson(self, soul: Soul, record: Told, recent: Sequence[Told], inner_lr: float) -> Steps:
+    def lesson(self, soul: Soul, order: Imprint, inner_lr: float) -> Steps:
         """Teach ``soul`` a record, and go over earlier ones on the way."""
+        record, recent = order.record, order.recent
         progress, started_s = Progress(), time.perf_counter()
         imprinter = yield from self._ready(soul, inner_lr)
         is_ja = is_japanese(record.text)
@@ -91,7 +92,9 @@ class Teacher:
         for one in [*(other for other in told if other.id != record.id), record]:
             facts.append((yield from self._fact(one)))
         topics = self._matcher(is_ja).topics
-        curriculum = Curriculum(topics, facts, seed=len(facts))
+        replaced = superseded(facts)
+        facts = [one for one in facts if one.id not in replaced]
+        curriculum = Curriculum(topics, facts, seed=len(facts), is_all=order.is_all)
         ready_s = time.perf_counter()
         yield from imprinter.steps(curriculum, facts[-1], progress)
         log.info(
@@ -133,6 +136,7 @@ class Teacher:
             [record.text for record in order.records],
             seed=order.seed,
             resting=frozenset(order.resting),
+            is_all=order.is_all,
             is_woken=is_woken,
         )
         before, after = dreamt.before.told(), dreamt.after.told()
