@@ -154,13 +154,14 @@ def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
     wear(engine, home)
     imprint(engine, FACT)
     level = len(FACT.text) + len(OTHER.text)
-    slept = ask(engine, "soul.sleep", Sleep(records=[FACT, OTHER, SMALL_TALK]))
+    told = [FACT, OTHER, SMALL_TALK]
+    slept = ask(engine, "soul.sleep", Sleep(records=told))
     assert isinstance(slept, Slept)
     report = slept.report
     assert (report.outcome, report.why, report.level) == ("kept", "", level), report
     assert report.before is not None and report.after is not None
     assert (report.after.facts, report.before.facts) == (2, 2) and report.steps > 0
-    assert sorted(slept.worn.taught) == [FACT.id, OTHER.id] and not slept.worn.is_unsaved
+    assert sorted(slept.worn.taught) == sorted(one.id for one in told) and not slept.worn.is_unsaved
     morning, bare = nats(engine), nats(engine, bare=True)
     assert morning != bare
     newest, _ = home.newest()
@@ -168,7 +169,8 @@ def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
     record = read(newest.path)
     assert record.meta.config["why"] == "sleep"
     assert record.tensors and all(".slow." in name for name in record.tensors)
-    again = ask(engine, "soul.sleep", Sleep(records=[FACT, OTHER]))
+    assert [fact.id for fact in report.facts] == [FACT.id, OTHER.id]
+    again = ask(engine, "soul.sleep", Sleep(records=told, nights={FACT.id: 1, OTHER.id: 1}))
     assert isinstance(again, Slept) and again.report.outcome == "nothing"
     engine.process.kill()
     engine.process.wait()

@@ -106,6 +106,7 @@ class Imprinter:
         part: str = "fast",
         seed: int = 0,
     ) -> None:
+        self.losses: dict[str, float] = {}  # of what was taught, for the next curriculum
         self._part = part
         self._decoder = decoder
         self._soul = soul

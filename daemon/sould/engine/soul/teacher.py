@@ -94,7 +94,9 @@ class Teacher:
         topics = self._matcher(is_ja).topics
         replaced = superseded(facts)
         facts = [one for one in facts if one.id not in replaced]
-        curriculum = Curriculum(topics, facts, seed=len(facts), is_all=order.is_all)
+        curriculum = Curriculum(
+            topics, facts, seed=len(facts), is_all=order.is_all, losses=imprinter.losses
+        )
         ready_s = time.perf_counter()
         yield from imprinter.steps(curriculum, facts[-1], progress)
         log.info(
