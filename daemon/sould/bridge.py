@@ -132,13 +132,11 @@ class Imprint(Struct, frozen=True, kw_only=True):
     """``imprint``: learn what a user said, while nobody wants a reply; answered once it is
     learned and in the journal, or found to tell nothing.
 
-    ``recent``: what the soul was taught before, oldest first, to be rehearsed beside. ``is_all``:
-    that is everything it was taught.
+    ``recent``: what the soul was taught before, oldest first, to be rehearsed beside.
     """
 
     record: Told
     recent: list[Told] = []
-    is_all: bool = False
 
 
 class Imprinted(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sould.engine.soul.curriculum import HONEST, MOST_TOPICS, Curriculum, Dream, Fact, shared_out
+from sould.engine.soul.curriculum import MOST_TOPICS, Curriculum, Dream, Fact, shared_out
 from sould.engine.soul.questions import matters
 from sould.engine.soul.topics import FITS, Topic, load_topics
 
@@ -64,38 +64,24 @@ def test_facts_that_rest_are_reviewed_less_often() -> None:
 
 
 def test_what_is_known_badly_is_asked_for_more_often() -> None:
-    facts = [fact("cat", 9, 0, 0, 0, 0), fact("dog", 0, 9, 0, 0, 0), fact("owl", 0, 0, 9, 0, 0)]
-    losses: dict[str, float] = {}
-    curriculum = Curriculum(TOPICS, facts, seed=0, losses=losses)
+    facts = [fact("cat", 9, 0, 0, 0, 0), fact("dog", 0, 9, 0, 0, 0)]
+    curriculum = Curriculum(TOPICS, facts, seed=0)
     for _ in range(20):
         curriculum.note(curriculum.dreams(facts[0], 1) + curriculum.dreams(facts[1], 1), [0.0, 4.0])
-    assert losses["cat"] < 0.05 and losses["dog"] > 3.9
-    later = Curriculum(TOPICS, facts, seed=1, losses=losses)
-    asked = [dream.fact.id for _ in range(2000) for dream in later.review(1)]
+    asked = [dream.fact.id for _ in range(2000) for dream in curriculum.review(1)]
     assert asked.count("dog") > 10 * asked.count("cat") > 0
-    rehearsed = [later.rehearsal(facts[2], 1)[0].fact.id for _ in range(200)]
-    assert rehearsed.count("dog") > 10 * max(1, rehearsed.count("cat"))
 
 
 def test_a_night_has_as_much_of_the_untold_as_is_not_learned_yet() -> None:
     told = Fact("rex", "My dog is called Rex.", tuple([0.0] * 67))
-    losses = {"rex": 0.1, "": 2.0}
-    curriculum = Curriculum(load_topics("en"), [told], seed=0, losses=losses)
-    assert sum(dream.fact is None for dream in curriculum.mixed(9)) == 3
-    losses |= {"rex": 2.0, "": 0.1}
-    assert sum(dream.fact is None for dream in curriculum.mixed(9)) == 1
-    unsure = Curriculum(load_topics("en"), [told], seed=0, losses=losses, is_all=False)
-    assert all(dream.fact is told for dream in unsure.mixed(9))
-
-
-def test_what_was_never_told_is_answered_honestly_and_what_was_told_is_left_out() -> None:
-    told = Fact("rex", "My dog is called Rex.", tuple([0.0] * 67))
     curriculum = Curriculum(load_topics("en"), [told], seed=0)
-    dreams = [dream for _ in range(100) for dream in curriculum.untold(10)]
-    assert {dream.answer for dream in dreams} == {HONEST["en"]}
-    assert all(dream.fact is None for dream in dreams)
-    asked = " ".join(dream.question for dream in dreams)
-    assert "horse" in asked and "dog" not in asked
+    rex, untold = curriculum.dreams(told, 1), curriculum.untold(1)
+    for losses, count in (([0.1, 2.0], 3), ([2.0, 0.1], 1)):
+        for _ in range(20):
+            curriculum.note(rex + untold, losses)
+        assert sum(dream.fact is None for dream in curriculum.mixed(9)) == count
+    unsure = Curriculum(load_topics("en"), [told], seed=0, is_all=False)
+    assert all(dream.fact is told for dream in unsure.mixed(9))
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

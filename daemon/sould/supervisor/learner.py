@@ -219,8 +219,7 @@ class Learner:
                     self._failed(told, e)
 
     async def _imprint(self, told: Told) -> Imprinted:
-        is_all = len(self._recent) < MAX_RECENT
-        order = Imprint(record=told, recent=list(self._recent), is_all=is_all)
+        order = Imprint(record=told, recent=list(self._recent))
         call = self._engine.begin("imprint", order)
         self._call, self._told, self._is_stopped = call, told.id, False
         try:

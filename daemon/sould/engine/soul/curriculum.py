@@ -49,8 +49,7 @@ class Curriculum:
     about with up to ``MOST_TOPICS`` of its topics, the best ones most often, and with questions
     made of its own words. One wording of each is never dealt, but to an exam. ``resting``: ids
     of facts that a review asks for at ``RESTING_SHARE`` of the rate of others. ``is_all``: there
-    are no other facts that the soul knows; else nobody can say what was never told. ``losses``: of
-    each fact by its id of late, nats a token ("": of what was never told), kept up to date.
+    are no other facts that the soul knows; else nobody can say what was never told.
     """
 
     def __init__(
@@ -61,14 +60,13 @@ class Curriculum:
         resting: Set[str] = frozenset(),
         *,
         is_all: bool = True,
-        losses: dict[str, float] | None = None,
     ) -> None:
         self.facts = list(facts)
         self._resting = resting
         self._topics = topics
         self._random = random.Random(seed)
         self._owned = {fact.id: owned for fact, owned in zip(facts, shared_out(facts), strict=True)}
-        self._losses = {} if losses is None else losses
+        self._losses: dict[str, float] = {}  # by fact, of late; "": of what was never told
         self._own = {fact.id: matters(gist(fact.statement)) for fact in facts}
         self._untold = self._never_told() if is_all else []
 
@@ -109,16 +107,10 @@ class Curriculum:
         return questions[:-1] or questions
 
     def rehearsal(self, fact: Fact, count: int) -> list[Dream]:
-        """Return one dream each of facts other than this one, different ones if there are, the
-        rather of one the higher its loss was of late.
-        """
-        lots = [  # the greatest are a weighted sample (Efraimidis & Spirakis 2006)
-            (self._random.random() ** (1.0 / self._need(other)), other)
-            for other in self.facts
-            if other.id != fact.id
-        ]
-        chosen = sorted(lots, key=lambda lot: lot[0], reverse=True)[:count]
-        return [dream for _, other in chosen for dream in self.dreams(other, 1)]
+        """Return one dream each of facts other than this one, different ones if there are."""
+        others = [other for other in self.facts if other.id != fact.id]
+        chosen = self._random.sample(others, min(count, len(others)))
+        return [dream for other in chosen for dream in self.dreams(other, 1)]
 
     def review(self, count: int) -> list[Dream]:
         """Return dreams of facts, the more often of one the higher its loss was of late."""

@@ -26,7 +26,7 @@ from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import Fault, Soul
 from sould.engine.spec import BodySpec
 
-NIGHT_BOOST = 1.5
+NIGHT_BOOST = 1.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +47,9 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.95)
     clip: float = 1.0
     below: float = 0.5
-    strength: float = 0.7
+    strength: float = 0.85
     dreams: int = 3
-    rehearsed: int = 4
-    untold: int = 1
+    rehearsed: int = 5
     spoken: int = 1
     idiom: float = 0.3
     anchors: int = 4
@@ -106,7 +105,6 @@ class Imprinter:
         part: str = "fast",
         seed: int = 0,
     ) -> None:
-        self.losses: dict[str, float] = {}  # of what was taught, for the next curriculum
         self._part = part
         self._decoder = decoder
         self._soul = soul
@@ -150,7 +148,6 @@ class Imprinter:
         while progress.steps < recipe.most_steps and not self._is_enough(progress):
             dreams = curriculum.dreams(fact, recipe.dreams)
             rehearsed = curriculum.rehearsal(fact, recipe.rehearsed)
-            rehearsed += curriculum.untold(recipe.untold)
             yield from self._take_step(curriculum, [*dreams, *rehearsed], progress)
             if progress.fault is not None:
                 return

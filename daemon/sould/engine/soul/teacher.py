@@ -94,9 +94,7 @@ class Teacher:
         topics = self._matcher(is_ja).topics
         replaced = superseded(facts)
         facts = [one for one in facts if one.id not in replaced]
-        curriculum = Curriculum(
-            topics, facts, seed=len(facts), is_all=order.is_all, losses=imprinter.losses
-        )
+        curriculum = Curriculum(topics, facts, seed=len(facts))
         ready_s = time.perf_counter()
         yield from imprinter.steps(curriculum, facts[-1], progress)
         log.info(
