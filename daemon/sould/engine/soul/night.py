@@ -38,6 +38,7 @@ EXAM_ROWS = 16
 EXAM_ANCHORS = 48
 EXAM_UNTOLD = 16
 LEAST_STEPS = 20
+FEW = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,8 @@ class Marks:
 @dataclass(frozen=True, kw_only=True)
 class Gate:
     """What a night must not do. ``most_lost``: share of the facts recalled before that may be
-    gone. ``most_drift``: nats a token at the anchors.
+    gone; of ``FEW`` or more it may be one: the next night comes back to it at once.
+    ``most_drift``: nats a token at the anchors.
     """
 
     most_lost: float = 0.1
@@ -79,7 +81,7 @@ class Gate:
                 f"more than {self.most_drift:g}"
             )
         known, known_still = sum(before.recalled.values()), sum(after.recalled.values())
-        if known - known_still > self.most_lost * known:
+        if known - known_still > max(self.most_lost * known, int(known >= FEW)):
             of = len(after.recalled)
             return f"{known_still} of {of} facts are recalled, {known} before"
         return ""
