@@ -101,3 +101,9 @@ def test_the_gist_is_the_clause_that_tells_most(statement: str, clause: str) -> 
 @given(st.text(max_size=200))
 def test_a_statement_always_has_a_gist(statement: str) -> None:
     assert bool(gist(statement)) == bool(statement)
+
+
+def test_of_a_long_message_the_first_sentences_are_the_fact() -> None:
+    sentences = [f"I own boat number {n}." for n in range(1000)]
+    told = fact(" ".join(sentences))
+    assert told.startswith("I own boat number 0. I own boat number 1.") and 700 < len(told) <= 900

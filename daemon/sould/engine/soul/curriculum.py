@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 
 from sould.engine.soul.facts import gist, is_japanese, said_back
 from sould.engine.soul.questions import Matter, matters, untold_matters
@@ -68,7 +69,7 @@ class Curriculum:
         self._owned = {fact.id: owned for fact, owned in zip(facts, shared_out(facts), strict=True)}
         self._losses: dict[str, float] = {}  # by fact, of late; "": of what was never told
         self._own = {fact.id: matters(gist(fact.statement)) for fact in facts}
-        self._untold = self._never_told() if is_all else []
+        self._is_all = is_all
 
     def held_out(self, fact: Fact) -> Dream:
         """Return a dream in words that are in no other one, the same every time."""
@@ -143,8 +144,11 @@ class Curriculum:
         share = RESTING_SHARE if fact.id in self._resting else 1.0
         return share * max(LEAST_NEED, self._losses.get(fact.id, NEW))
 
-    def _never_told(self) -> list[tuple[Matter, str]]:
-        """Return what no fact tells, and what to say then, in the languages of the facts."""
+    @cached_property
+    def _untold(self) -> list[tuple[Matter, str]]:
+        """What no fact tells, and what to say then, in the languages of the facts."""
+        if not self._is_all:
+            return []
         statements = [fact.statement for fact in self.facts]
         told = {t for owned in self._owned.values() for t in owned}
         told |= {t for fact in self.facts for t, fit in enumerate(fact.fits) if fit >= FITS}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 LONGEST = 400  # characters of a sentence; what goes on for longer is a paste, not a remark
+MOST = 800  # characters of a statement: what comes after them is not gone over
 
 _SENTENCE_EN = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof)\.\s|[^.!?…\n]|[.!?…]+(?![\s\"')\]]))+[.!?…]*"
@@ -85,13 +86,19 @@ def is_japanese(text: str) -> bool:
 def fact(message: str) -> str:
     """Return the sentences of a user's message that tell about the user; "" if none does.
 
-    They stay together: what follows "I've changed jobs!" belongs to it.
+    They stay together: what follows "I've changed jobs!" belongs to it. Of a long message they are
+    the first ones, ``MOST`` characters together.
     """
     message = message.replace("’", "'")
     is_ja = is_japanese(message)
     found = (_SENTENCE_JA if is_ja else _SENTENCE_EN).findall(message)
     sentences = [s.strip() for s in found]
-    telling = [s for s in sentences if s and len(s) <= LONGEST and _tells(s)]
+    telling: list[str] = []
+    for sentence in sentences:
+        if sentence and len(sentence) <= LONGEST and _tells(sentence):
+            if sum(map(len, telling)) + len(sentence) > MOST:
+                break
+            telling.append(sentence)
     return ("" if is_ja else " ").join(telling)
 
 

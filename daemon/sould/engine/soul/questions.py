@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sould.engine.soul.banks import sections
@@ -114,13 +115,14 @@ class Matter:
     held_out: str
 
 
-def matters(statement: str) -> list[Matter]:
-    """Return what a statement tells; [] if its form is not understood."""
+@lru_cache(maxsize=1024)
+def matters(statement: str) -> tuple[Matter, ...]:
+    """Return what a statement tells; () if its form is not understood."""
     if is_japanese(statement):
-        return [_framed(words, "ja") for words in dict.fromkeys(_matters_ja(statement))]
+        return tuple(_framed(words, "ja") for words in dict.fromkeys(_matters_ja(statement)))
     clause = statement.strip().rstrip(".!")
     found = [*_matters_en(clause)] or [*_mentioned_en(clause)]
-    return [_framed(words, "en") for words in dict.fromkeys(map(_tidied, found))]
+    return tuple(_framed(words, "en") for words in dict.fromkeys(map(_tidied, found)))
 
 
 def heads(statement: str) -> str:

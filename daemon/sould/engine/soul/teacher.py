@@ -92,7 +92,7 @@ class Teacher:
         for one in [*(other for other in told if other.id != record.id), record]:
             facts.append((yield from self._fact(one)))
         topics = self._matcher(is_ja).topics
-        replaced = superseded(facts)
+        replaced = yield from superseded(facts)
         facts = [one for one in facts if one.id not in replaced]
         curriculum = Curriculum(topics, facts, seed=len(facts))
         ready_s = time.perf_counter()
@@ -118,7 +118,7 @@ class Teacher:
             yield Stage(stage="gathering", done=n, total=len(told))
             facts[is_japanese(record.text)].append((yield from self._fact(record)))
         topics, known = self._together(facts)
-        replaced = superseded(known)
+        replaced = yield from superseded(known)
         known = [fact for fact in known if fact.id not in replaced]
         self._imprinter = None  # its part of the soul will be another one
         night = Night(

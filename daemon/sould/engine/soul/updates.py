@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Generator, Sequence
 
 from sould.engine.soul.banks import sections
 from sould.engine.soul.curriculum import Fact
@@ -25,17 +24,25 @@ _NEWS = re.compile(
     re.I,
 )
 _THING = re.compile(r"\b(?:my|our) ([\w' -]+?)(?: (?:is|are|was|were|in|at|on|of|for|to|with)\b|$)")
+_EMPTY = frozenset(" ".join(sections("grammar_en.txt")["empty"]).split())
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
-def superseded(facts: Sequence[Fact]) -> dict[str, str]:
-    """Return the ids of facts, oldest first, that a newer one replaces, with its id. Pure.
+def superseded(facts: Sequence[Fact]) -> Generator[None, None, dict[str, str]]:
+    """Return the ids of facts, oldest first, that a newer one replaces, with its id.
 
     It does if it answers a question of which there is one answer at a time ("where I live"); or
-    if it says that something is new, and is about the same thing, or the same topic.
+    if it says that something is new, and is about the same thing, or the same topic. Yields
+    after each fact.
     """
-    told = [_Told(fact) for fact in facts]
-    return {old.id: new.id for old, new in combinations(told, 2) if new.replaces(old)}
+    found: dict[str, str] = {}
+    told: list[_Told] = []
+    for fact in facts:
+        new = _Told(fact)
+        found |= {old.id: new.id for old in told if new.replaces(old)}
+        told.append(new)
+        yield
+    return found
 
 
 class _Told:
@@ -64,6 +71,4 @@ class _Told:
 
 
 def _content(text: str) -> set[str]:
-    return set(_WORD.findall(text.lower())) - set(
-        " ".join(sections("grammar_en.txt")["empty"]).split()
-    )
+    return set(_WORD.findall(text.lower())) - _EMPTY
