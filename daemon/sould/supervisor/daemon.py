@@ -13,6 +13,7 @@ import msgspec
 from soul_client.wire import PROTOCOL, Connection, LoadedBody, Status
 from sould.config import Config
 from sould.soulfile.home import SoulFolder
+from sould.supervisor.accepting import Acceptance
 from sould.supervisor.binding import Binding
 from sould.supervisor.bodies import Bodies
 from sould.supervisor.control import Control
@@ -28,6 +29,9 @@ from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
 from sould.supervisor.provenance import Provenance
+from sould.supervisor.rebearing import Rebearing
+from sould.supervisor.rebirths import Rebirths
+from sould.supervisor.reincarnating import Reincarnating
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
@@ -55,6 +59,7 @@ class Daemon:
         binding: Binding,
         spawn: Spawn,
         cancel_grace_s: float,
+        quiet_s: float,
         diary: Diary,
         souls: SoulFolder,
         soul_name: str,
@@ -67,6 +72,7 @@ class Daemon:
         self._diary = diary
         self._souls = souls
         self._clock = clock
+        self._quiet_s = quiet_s
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._is_stopping = False
@@ -258,6 +264,7 @@ class Daemon:
             body_name=lambda: self._bodies.wanted,
         )
         forgetting = self._forgetting(off_record)
+        reincarnating = self._reincarnating(sleeping)
         lookups = Lookups(self._config, self._sessions)
         return {
             "chat.send": turns.send,
@@ -286,6 +293,7 @@ class Daemon:
             "soul.why": provenance.why,
             "soul.report": sleeping.report,
             "soul.forget": forgetting.forget,
+            "soul.reincarnate": reincarnating.reincarnate,
             "text.score": souls.score,
             "config.show": lookups.show_config,
         }
@@ -305,6 +313,35 @@ class Daemon:
                 clock=self._clock,
             ),
             body_name=lambda: self._bodies.wanted,
+        )
+
+    def _reincarnating(self, sleeping: Sleeping) -> Reincarnating:
+        reports, rebirths = Reports(self._config.workspace / REPORTS), Rebirths(self._souls)
+        return Reincarnating(
+            scheduler=self._scheduler,
+            engine=self.engine,
+            wardrobe=self._wardrobe,
+            bodies=self._bodies,
+            souls=self._souls,
+            rebirths=rebirths,
+            rebearing=Rebearing(
+                engine=self.engine,
+                wardrobe=self._wardrobe,
+                souls=self._souls,
+                rebirths=rebirths,
+                diary=self._diary,
+                reports=reports,
+                clock=self._clock,
+            ),
+            acceptance=Acceptance(
+                workspace=self._config.workspace,
+                diary=self._diary,
+                souls=self._souls,
+                reports=reports,
+                clock=self._clock,
+            ),
+            is_asleep=lambda: sleeping.is_asleep,
+            quiet_s=self._quiet_s,
         )
 
     def _receive_evt(self, frames: list[bytes]) -> None:

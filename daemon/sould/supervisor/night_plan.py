@@ -6,7 +6,8 @@ recalled in the last exam comes back at once. All of it follows from the diary a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -71,12 +72,25 @@ def plan_night(
     Raises:
         TooLarge: more was learned since the last night than this one can go over; it would be lost.
     """
+    untaught = find_untaught(diary, soul, since, taught, MOST_RECORDS)
+    wanted = {one.id for one in [*waiting, *untaught.records]}
+    order, left = order_night(diary, soul, wanted=wanted, taught=taught, reports=reports)
+    return order, untaught.left + left
+
+
+def order_night(
+    diary: Diary, soul: str, *, wanted: Set[str], taught: Set[str], reports: Iterable[SleepReport]
+) -> tuple[Sleep, int]:
+    """Return a night over what is ``wanted`` and not taught yet, and over what of ``taught`` is due
+    or has room to rest; and how much of the wanted has no room. Blocking.
+
+    Raises:
+        TooLarge: as :func:`plan_night`.
+    """
     every = list(reports)
     kept = [one for one in reversed(every) if one.soul == soul and one.outcome == "kept"]
     past, last = past_of(kept), instant(kept[-1].began) if kept else 0.0
-    untaught = find_untaught(diary, soul, since, taught, MOST_RECORDS)
-    wanted = {one.id for one in [*waiting, *untaught.records]}
-    records = [r for r in _told_by_user(diary) if r.id in wanted or r.id in taught]
+    records = [_Said(r.id, r.ts) for r in _told_by_user(diary) if r.id in wanted or r.id in taught]
     fresh = [r for r in records if r.id in taught and r.id not in past and instant(r.ts) >= last]
     if len(fresh) > MOST_RECORDS:
         raise TooLarge(
@@ -89,19 +103,25 @@ def plan_night(
         [r for r in reversed(old) if past[r.id].is_due is wanted] for wanted in (True, False)
     )
     chosen = {r.id for r in [*fresh, *new, *due, *resting][:MOST_RECORDS]}
+    texts = diary.texts(chosen)
     order = Sleep(
-        records=[Told(id=r.id, text=r.text) for r in records if r.id in chosen],
+        records=[Told(id=r.id, text=texts[r.id]) for r in records if r.id in texts],
         seed=len(every),
         nights={r.id: past[r.id].times for r in old if r.id in chosen},
         resting=[r.id for r in resting if r.id in chosen],
     )
-    return order, untaught.left + sum(r.id not in chosen for r in new)
+    return order, sum(r.id not in chosen for r in new)
 
 
-def _told_by_user(diary: Diary) -> list[Record]:
-    return [
-        record
-        for path in reversed(diary.files())
-        for record in diary.read(path)
-        if record.role == "user" and record.learn
-    ]
+class _Said(NamedTuple):
+    """A record without its text, which a whole diary would be too much of."""
+
+    id: str
+    ts: str
+
+
+def _told_by_user(diary: Diary) -> Iterator[Record]:
+    for path in reversed(diary.files()):
+        for record in diary.read(path):
+            if record.role == "user" and record.learn:
+                yield record

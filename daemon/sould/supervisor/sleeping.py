@@ -54,6 +54,8 @@ class Sleeping:
         """
         if self._is_asleep:
             raise Busy("it is night already")
+        if self._engine.is_reserved:
+            raise Busy("a soul is being reborn", "wait for it, or stop it: 'soul stop'")
         request.ack()
         request.outlives_client = self._is_asleep = True
         try:
@@ -62,6 +64,11 @@ class Sleeping:
                 return await self._sleep(request)
         finally:
             self._is_asleep = False
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it is night."""
+        return self._is_asleep
 
     def wake(self) -> bool:
         """Ask for the end of the night; what was dreamt so far is kept if it passes. Tells whether
