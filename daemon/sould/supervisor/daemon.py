@@ -13,7 +13,6 @@ import msgspec
 from soul_client.wire import PROTOCOL, Connection, LoadedBody, Status
 from sould.config import Config
 from sould.soulfile.home import SoulFolder
-from sould.supervisor.accepting import Acceptance
 from sould.supervisor.binding import Binding
 from sould.supervisor.bodies import Bodies
 from sould.supervisor.control import Control
@@ -29,8 +28,6 @@ from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
 from sould.supervisor.provenance import Provenance
-from sould.supervisor.rebearing import Rebearing
-from sould.supervisor.rebirths import Rebirths
 from sould.supervisor.reincarnating import Reincarnating
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
@@ -316,30 +313,16 @@ class Daemon:
         )
 
     def _reincarnating(self, sleeping: Sleeping) -> Reincarnating:
-        reports, rebirths = Reports(self._config.workspace / REPORTS), Rebirths(self._souls)
         return Reincarnating(
             scheduler=self._scheduler,
             engine=self.engine,
             wardrobe=self._wardrobe,
             bodies=self._bodies,
             souls=self._souls,
-            rebirths=rebirths,
-            rebearing=Rebearing(
-                engine=self.engine,
-                wardrobe=self._wardrobe,
-                souls=self._souls,
-                rebirths=rebirths,
-                diary=self._diary,
-                reports=reports,
-                clock=self._clock,
-            ),
-            acceptance=Acceptance(
-                workspace=self._config.workspace,
-                diary=self._diary,
-                souls=self._souls,
-                reports=reports,
-                clock=self._clock,
-            ),
+            diary=self._diary,
+            reports=Reports(self._config.workspace / REPORTS),
+            workspace=self._config.workspace,
+            clock=self._clock,
             is_asleep=lambda: sleeping.is_asleep,
             quiet_s=self._quiet_s,
         )

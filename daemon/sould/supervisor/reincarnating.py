@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,9 +17,11 @@ from sould.soulfile.home import SoulFolder
 from sould.supervisor.accepting import Acceptance
 from sould.supervisor.background import Background
 from sould.supervisor.bodies import Bodies
+from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine, Ensure
 from sould.supervisor.rebearing import Rebearing
 from sould.supervisor.rebirths import Rebirths
+from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request, StopReason
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.wardrobe import Wardrobe
@@ -43,9 +47,10 @@ class Reincarnating:
         wardrobe: Wardrobe,
         bodies: Bodies,
         souls: SoulFolder,
-        rebirths: Rebirths,
-        rebearing: Rebearing,
-        acceptance: Acceptance,
+        diary: Diary,
+        reports: Reports,
+        workspace: Path,
+        clock: Callable[[], datetime],
         is_asleep: Callable[[], bool],
         quiet_s: float,
     ) -> None:
@@ -54,9 +59,19 @@ class Reincarnating:
         self._wardrobe = wardrobe
         self._bodies = bodies
         self._souls = souls
-        self._rebirths = rebirths
-        self._rebearing = rebearing
-        self._acceptance = acceptance
+        self._rebirths = Rebirths(souls)
+        self._rebearing = Rebearing(
+            engine=engine,
+            wardrobe=wardrobe,
+            souls=souls,
+            rebirths=self._rebirths,
+            diary=diary,
+            reports=reports,
+            clock=clock,
+        )
+        self._acceptance = Acceptance(
+            workspace=workspace, diary=diary, souls=souls, reports=reports, clock=clock
+        )
         self._is_asleep = is_asleep
         self._quiet_s = quiet_s
         self._is_busy = False
