@@ -93,8 +93,8 @@ def test_it_is_reborn_and_the_old_one_stays_in_use(tmp_path: Path) -> None:
 
 def test_stopped_it_goes_on_where_it_was(tmp_path: Path) -> None:
     with running(tmp_path) as (daemon, peer):
-        teach(peer, "sleep 0.3;one")
-        spread(daemon, 3)
+        teach(peer, "one")
+        spread(daemon, 3, text="sleep 0.02;fact {n}")
         id_ = peer.send("soul.reincarnate", {"name": "default", "body": NEW})
         await_part(peer, id_, 2)
         assert peer.status().state == "dreaming"
@@ -104,7 +104,7 @@ def test_stopped_it_goes_on_where_it_was(tmp_path: Path) -> None:
         assert await_soul(peer, lambda s: s.worn).name == "default"
         assert whys(peer, REBORN) == ["sleep", "new"]
         card = reincarnate(peer, "")
-        assert (card["nights"], card["learned"], card["level"]) == (4, 31, 62)
+        assert (card["nights"], card["learned"], card["level"]) == (4, 31, 91)
         assert whys(peer, REBORN) == [*["sleep"] * 4, "new"]
 
 
@@ -112,7 +112,7 @@ def test_killed_it_goes_on_and_its_client_may_be_gone(tmp_path: Path) -> None:
     with running(tmp_path) as (daemon, peer):
         teach(peer, "one")
         peer.ask("soul.save")
-        spread(daemon, 3, text="sleep 0.05;fact {n}")
+        spread(daemon, 3, text="sleep 0.02;fact {n}")
         before = files(daemon, "default")
         id_ = peer.send("soul.reincarnate", {"name": "default", "body": NEW})
         await_part(peer, id_, 2)
@@ -178,9 +178,9 @@ def test_without_the_old_body_only_the_new_one_is_asked(tmp_path: Path) -> None:
     with running(tmp_path) as (_, peer):
         teach(peer, "one")
         peer.ask("soul.save")
-    (tmp_path / "models" / f"{OLD}.gguf").unlink()
     config = f"body: {{name: {NEW}}}"
     with running(tmp_path, config) as (_, peer):
+        (tmp_path / "models" / f"{OLD}.gguf").unlink()
         peer.say("hello")
         hint = f"soul reincarnate default --body {NEW}"
         assert hint in soul_of(peer).problem
