@@ -114,6 +114,11 @@ class Engine:
         self._background.start(self._await_link())
 
     @property
+    def has_body(self) -> bool:
+        """Whether a body is loaded, or is being loaded."""
+        return self.body is not None or self._loading is not None
+
+    @property
     def is_reserved(self) -> bool:
         """Whether somebody has the engine for a long time."""
         return not self._is_free.is_set()
@@ -218,13 +223,15 @@ class Engine:
             await self._before_end(why)
         await self._end()
 
-    async def clear(self) -> None:
-        """As :meth:`unload`; a load under way that nobody waits for any more is stopped first."""
+    async def clear(self, why: str = "unload") -> None:
+        """As :meth:`unload`, also while a body is being loaded: that is stopped if nobody waits
+        for it, and waited for if somebody does.
+        """
         loading = self._loading
         self.abandon_load()
         if loading is not None:
             await asyncio.wait({loading})
-        await self.unload()
+        await self.unload(why)
 
     async def discard(self) -> None:
         """End the process without saving anything: what it holds is to be forgotten."""

@@ -116,10 +116,10 @@ class Reincarnating:
     async def _go_on(self, request: Request, soul: str, body: str) -> Reincarnated | None:
         """Return how it ended, None if somebody else wanted the engine before."""
         async with self._scheduler.slot(request, exclusive=True):
-            had_body = self._engine.body is not None
+            had_body = self._engine.has_body
             try:
                 with self._engine.held(), self._engine.reserved() as ensure:
-                    await self._engine.unload("switch")
+                    await self._engine.clear("switch")
                     work = self._rebear(request, soul, body, ensure)
                     card = await self._unless_crowded(request, work)
             finally:
@@ -166,9 +166,9 @@ class Reincarnating:
         """Let the reborn soul take the name; if the old one was in use, it is, on its body."""
         async with self._scheduler.slot(request, exclusive=True):
             with self._engine.held():
-                had_body = self._engine.body is not None
+                had_body = self._engine.has_body
                 with self._engine.reserved():
-                    await self._engine.unload("switch")
+                    await self._engine.clear("switch")
                     async with self._wardrobe.untouched():
                         kept_as = await asyncio.to_thread(
                             self._acceptance.accept, card.soul, card.reborn
