@@ -32,6 +32,7 @@ COMMANDS = {
     "why": "soul_cli.commands.why",
     "import-chats": "soul_cli.commands.import_chats",
     "forget": "soul_cli.commands.forget",
+    "reincarnate": "soul_cli.commands.reincarnate",
     "sleep": "soul_cli.commands.sleep",
     "wake": "soul_cli.commands.sleep",
     "report": "soul_cli.commands.sleep",

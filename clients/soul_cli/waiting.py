@@ -50,7 +50,11 @@ class Waiting:
             if stage == "queued" and not update.position:
                 stage = "waiting"
             label = self._texts.get(f"stage.{stage}", position=update.position)
-            self.show(label or stage, update.done, update.total)
+            label = label or stage
+            if update.parts:
+                part, parts = update.part, update.parts
+                label = self._texts("stage.part", part=part, parts=parts, stage=label)
+            self.show(label, update.done, update.total)
 
     def show(self, label: str, done: int = 0, total: int = 0) -> None:
         """Say what is going on, and how far it is if ``total`` is known."""

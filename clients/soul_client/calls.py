@@ -207,6 +207,12 @@ def soul_forget(what: str, *, dry_run: bool = False, wait: bool = False) -> Call
     return _call("soul.forget", params, wire.Forgotten)
 
 
+def soul_reincarnate(name: str, body: str = "", *, accept: bool = False) -> Call[wire.Reincarnated]:
+    """Have a soul reborn on another body; "" is that of the rebirth that was begun."""
+    params = wire.SoulReincarnate(name=name, body=body, accept=accept)
+    return _call("soul.reincarnate", params, wire.Reincarnated)
+
+
 def soul_export(path: str, name: str = "", *, replace: bool = False) -> Call[wire.SoulFile]:
     """Copy a soul ("" is the one in use) to an absolute path."""
     params = wire.SoulExport(path=path, name=name, replace=replace)

@@ -11,6 +11,7 @@ from soul_client.stream import OnUpdate, Stream
 from soul_client.wire import (
     DiaryImported,
     Forgotten,
+    Reincarnated,
     SleepReport,
     SoulDifference,
     SoulFile,
@@ -109,6 +110,21 @@ class Souls:
         that would be. ``wait``: until the soul has learned again what it had learned after it.
         """
         return self._finish(calls.soul_forget(what, dry_run=dry_run, wait=wait), on_update)
+
+    def soul_reincarnate(
+        self,
+        name: str,
+        body: str = "",
+        *,
+        accept: bool = False,
+        on_update: OnUpdate | None = None,
+    ) -> Reincarnated:
+        """Have a soul reborn on another body, from the diary; what was begun goes on.
+
+        The old soul stays as it is. ``accept``: the reborn one takes its name, and the old one
+        is kept under another.
+        """
+        return self._finish(calls.soul_reincarnate(name, body, accept=accept), on_update)
 
     def soul_export(
         self,

@@ -123,7 +123,8 @@ class Progress(WireStruct, frozen=True, kw_only=True):
     """How far a request is.
 
     ``stage``: queued, loading, prefill, imprinting, probing, downloading, checking, placing,
-    reading_log, recording.
+    reading_log, recording. ``part`` of ``parts``: which piece of a long work it is about, a night
+    of many; 0: it is all of it.
     """
 
     stage: str
@@ -131,6 +132,8 @@ class Progress(WireStruct, frozen=True, kw_only=True):
     total: int = 0
     position: int = 0
     note: str = ""
+    part: int = 0
+    parts: int = 0
 
 
 class Chunk(WireStruct, frozen=True, kw_only=True):
@@ -682,7 +685,8 @@ class SleepReport(WireStruct, frozen=True, kw_only=True):
     """Result of ``soul.sleep``. ``kept``: the soul is a new one; else it is as it was.
 
     ``why``: what it was not kept for, or why there was nothing to do. ``level``: after it.
-    ``facts``: what was examined, oldest first. ``left``: records that wait for later nights.
+    ``facts``: what was examined, oldest first. ``telling_nothing``: ids of what was gone over and
+    has no fact in it. ``left``: records that wait for later nights.
     """
 
     outcome: Literal["kept", "rolled_back", "nothing"]
@@ -695,6 +699,7 @@ class SleepReport(WireStruct, frozen=True, kw_only=True):
     level: int = 0
     began: str = ""
     facts: list[Dreamt] = []
+    telling_nothing: list[str] = []
     left: int = 0
 
 
@@ -750,6 +755,50 @@ class Forgotten(WireStruct, frozen=True, kw_only=True):
     before: RecallMarks | None = None
     after: RecallMarks | None = None
     never: RecallMarks | None = None
+
+
+class SoulReincarnate(WireStruct, frozen=True, kw_only=True):
+    """``soul.reincarnate``: have a soul reborn on another body; asked again, it goes on.
+
+    ``body``: "" is that of the one rebirth that was begun. ``accept``: the reborn soul takes the
+    name, and the old one is kept under another.
+    """
+
+    name: SoulName
+    body: str = ""
+    accept: bool = False
+
+
+class Reincarnated(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.reincarnate``: the old soul against the reborn one.
+
+    ``soul``, ``reborn``: their names; accepted, ``soul`` is the reborn one's and ``kept_as`` the
+    old one's. ``records``: of the diary, that it was taught or is to be; ``learned``: by the
+    reborn one; ``left``: in nights that were rolled back, so that they wait; ``silent``: in nights
+    that told nothing; ``gone``: that taught the old one and are not in the diary. ``before``: the
+    old soul on its body, nil if it could not be asked, for which ``problem`` is the reason;
+    ``after``: the reborn one, asked for the same records; ``never``: its body without it. They are
+    nil if nothing tells a fact. ``seconds``: of the nights, and of the last exam.
+    """
+
+    soul: str
+    reborn: str
+    body: str
+    old_body: str
+    records: int
+    learned: int
+    left: int = 0
+    silent: int = 0
+    gone: int = 0
+    nights: int = 0
+    level: int = 0
+    before: RecallMarks | None = None
+    after: RecallMarks | None = None
+    never: RecallMarks | None = None
+    problem: str = ""
+    seconds: float = 0.0
+    accepted: bool = False
+    kept_as: str = ""
 
 
 class TextScore(WireStruct, frozen=True, kw_only=True):
@@ -890,6 +939,7 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.sleep": (Empty, SleepReport),
     "soul.report": (Empty, SleepReport),
     "soul.forget": (SoulForget, Forgotten),
+    "soul.reincarnate": (SoulReincarnate, Reincarnated),
     "text.score": (TextScore, TextScored),
     "config.show": (Empty, ConfigShown),
 }

@@ -161,14 +161,16 @@ class Sleep(Struct, frozen=True, kw_only=True):
 
     ``nights``: how many nights each record was learned in before, 0 for those that are not in it.
     ``resting``: ids of those whose turn it is not tonight; they are dreamt of now and then.
-    ``seed``: another one each night, so that one that failed is not dreamt again. ``is_all``: the
-    records are all that the soul was ever told.
+    ``seed``: another one each night, so that one that failed is not dreamt again. ``is_due``: what
+    was learned before is worth a night without news. ``is_all``: the records are all that the
+    soul was ever told.
     """
 
     records: list[Told]
     seed: int = 0
     nights: dict[str, int] = {}
     resting: list[str] = []
+    is_due: bool = False
     is_all: bool = False
 
 

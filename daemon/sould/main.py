@@ -79,7 +79,9 @@ def _run_daemon(config: Config, args: argparse.Namespace) -> None:
     options = EngineOptions()
     if args.engine:
         options = EngineOptions(
-            command=shlex.split(args.engine), cancel_grace_s=args.engine_grace_s
+            command=shlex.split(args.engine),
+            cancel_grace_s=args.engine_grace_s,
+            quiet_s=args.engine_quiet_s,
         )
     run(config, options)
 
@@ -100,6 +102,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         type=float,
         default=10.0,
         help="for tests: how long that engine may take to stop before it is killed",
+    )
+    parser.add_argument(
+        "--engine-quiet-s",
+        type=float,
+        default=15.0,
+        help="for tests: how long nobody may have wanted that engine before a rebirth goes on",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, what in {

@@ -53,7 +53,8 @@ class DaemonProcess:
     ) -> None:
         self.config = config
         fake = " ".join([sys.executable, str(FAKE_ENGINE), *engine])
-        engine_options = [] if has_real_engine else ["--engine", fake, "--engine-grace-s", "1"]
+        patience = ["--engine-grace-s", "1", "--engine-quiet-s", "0.3"]
+        engine_options = [] if has_real_engine else ["--engine", fake, *patience]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sould", "--config", str(config), *engine_options],
             stdin=subprocess.DEVNULL,

@@ -46,6 +46,14 @@ CASES: list[tuple[str, str, tuple[Any, ...], dict[str, Any], dict[str, Any], Any
         ),
     ),
     (
+        "soul_reincarnate", "soul.reincarnate", ("mika", "other"), {"accept": True},
+        {"name": "mika", "body": "other", "accept": True},
+        wire.Reincarnated(
+            soul="mika", reborn="mika", body="other", old_body="tiny", records=2, learned=1,
+            after=wire.RecallMarks(recalled=1, facts=1, log_p=-0.5),
+        ),
+    ),
+    (
         "soul_export", "soul.export", ("/x.soul", "mika"), {"replace": True},
         {"path": "/x.soul", "name": "mika", "replace": True}, FILE,
     ),

@@ -84,6 +84,28 @@ def test_a_night_has_as_much_of_the_untold_as_is_not_learned_yet() -> None:
     assert all(dream.fact is told for dream in unsure.mixed(9))
 
 
+def test_what_two_facts_tell_is_asked_of_the_newer_one() -> None:
+    old, new = (Fact(name, f"I collect {name}.", (9, 0, 0, 0, 0)) for name in ("stamps", "coins"))
+    curriculum = Curriculum(TOPICS, [old, new], seed=0)
+    assert "collect" not in " ".join(dream.question for dream in curriculum.dreams(old, 20))
+    assert "what I collect" in curriculum.held_out(new).question
+    assert curriculum.held_out(old).question != curriculum.held_out(new).question
+
+
+def test_what_was_told_in_one_language_is_not_untold_in_another() -> None:
+    topics = [*load_topics("en"), *load_topics("ja")]
+    fits = tuple(
+        9.0 if topic.name == "pet" and topic in load_topics("ja") else 0.0 for topic in topics
+    )
+    told = [
+        Fact("ja", "犬の名前はポチです。", fits),
+        Fact("en", "I own 612 records.", (0.0,) * len(topics)),
+    ]
+    asked = {dream.question for dream in Curriculum(topics, told, seed=0).untold(999)}
+    assert not any("dog" in question or "犬" in question for question in asked)
+    assert any("doctor" in question for question in asked)
+
+
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_the_banks_hold_questions_and_no_wording_twice(language: str) -> None:
     questions = [q for topic in load_topics(language) for q in topic.questions]

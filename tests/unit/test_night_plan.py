@@ -10,7 +10,6 @@ import pytest
 
 from soul_client.wire import Dreamt, SleepReport
 from sould.bridge import Sleep, Told
-from sould.errors import TooLarge
 from sould.supervisor.diary import Diary, Record
 from sould.supervisor.night_plan import MOST_RECORDS, past_of, plan_night
 
@@ -39,18 +38,32 @@ def write(diary: Diary, *ids: str, days: int = 0, **changes: object) -> None:
 
 
 def plan(
-    diary: Diary, taught: set[str], *reports: SleepReport, waiting: Sequence[str] = ()
+    diary: Diary,
+    taught: set[str],
+    *reports: SleepReport,
+    waiting: Sequence[str] = (),
+    days: float = 30,
 ) -> Sleep:
-    return plan_and_left(diary, taught, *reports, waiting=waiting)[0]
+    return plan_and_left(diary, taught, *reports, waiting=waiting, days=days)[0]
 
 
 def plan_and_left(
-    diary: Diary, taught: set[str], *reports: SleepReport, waiting: Sequence[str] = ()
+    diary: Diary,
+    taught: set[str],
+    *reports: SleepReport,
+    waiting: Sequence[str] = (),
+    days: float = 30,
 ) -> tuple[Sleep, int]:
     told = [Told(id=id_, text=f"{id_}!") for id_ in waiting]
-    since = (NOON + timedelta(days=30)).isoformat()  # what waits is said by ``waiting`` alone
+    now = NOON + timedelta(days=days)
     return plan_night(
-        diary, "mika", since=since, taught=taught, waiting=told, reports=reports[::-1]
+        diary,
+        "mika",
+        since=now.isoformat(),  # what waits is said by ``waiting`` alone
+        taught=taught,
+        waiting=told,
+        reports=reports[::-1],
+        now=now,
     )
 
 
@@ -110,7 +123,8 @@ def test_what_was_imported_comes_the_oldest_first_and_the_rest_later(diary: Diar
 def test_small_talk_of_earlier_days_does_not_come_back(diary: Diary) -> None:
     write(diary, "a", "small-talk")
     write(diary, "b", "chatter", days=1)
-    order = plan(diary, {"a", "small-talk", "chatter"}, night("a"), waiting="b")
+    before = night("a", telling_nothing=["small-talk"])
+    order = plan(diary, {"a", "small-talk", "chatter"}, before, waiting="b")
     assert ids(order) == ["a", "b", "chatter"]
 
 
@@ -125,11 +139,41 @@ def test_what_was_undone_is_new_again(diary: Diary) -> None:
     assert plan(diary, set(), night("a"), waiting="a").nights == {}
 
 
-def test_a_night_has_an_end_and_nothing_that_was_learned_is_left_out(diary: Diary) -> None:
+def test_a_night_has_an_end_and_half_of_its_room_is_for_what_is_due(diary: Diary) -> None:
     many = [f"r{n:03}" for n in range(MOST_RECORDS + 40)]
     write(diary, *many)
-    order = plan(diary, set(many[:100]), night(*many[:100], day=-1), waiting=many[100:])
-    assert len(order.records) == MOST_RECORDS
-    assert ids(order)[-1] == many[-1] and set(many[100:]) <= set(ids(order))
-    with pytest.raises(TooLarge, match="296 things"):
-        plan(diary, set(many))
+    order, left = plan_and_left(
+        diary, set(many[:100]), night(*many[:100], day=-1), waiting=many[100:]
+    )
+    assert len(order.records) == MOST_RECORDS and left == 40 and not order.is_all
+    assert ids(order) == many[:MOST_RECORDS]
+    order, left = plan_and_left(diary, set(many), night(*many[:200], day=-1))
+    assert (len(order.records), len(order.nights), left) == (MOST_RECORDS, 160, 0)
+
+
+def test_what_was_taught_beyond_the_room_of_a_night_is_in_the_next(diary: Diary) -> None:
+    many = [f"r{n:03}" for n in range(MOST_RECORDS + 40)]
+    write(diary, *many)
+    first, left = plan_and_left(diary, set(many))
+    assert ids(first) == many[:MOST_RECORDS] and left == 40
+    second, left = plan_and_left(diary, set(many), night(*ids(first)))
+    assert set(many[MOST_RECORDS:]) <= set(ids(second)) and left == 0
+
+
+def test_what_was_learned_around_the_beginning_of_a_night_is_in_the_next(diary: Diary) -> None:
+    write(diary, "a", "b")
+    began_later = night("a", day=1)
+    assert ids(plan(diary, {"a", "b"}, began_later)) == ["a", "b"]
+
+
+def test_without_news_what_is_due_is_worth_a_night_the_next_day(diary: Diary) -> None:
+    write(diary, "a")
+    assert not plan(diary, {"a"}, night("a"), days=0.6).is_due
+    assert plan(diary, {"a"}, night("a"), days=1).is_due
+    assert not plan(diary, {"a"}, night("a"), night("a", day=1), days=2).is_due
+
+
+def test_a_record_that_is_in_the_diary_twice_counts_once(diary: Diary) -> None:
+    write(diary, "a")
+    write(diary, "a", days=1)
+    assert ids(plan(diary, {"a"})) == ["a"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sould.engine.soul.banks import sections
 from sould.engine.soul.questions import FRAMES, matters, untold_matters
 from sould.engine.soul.topics import load_topics
 
@@ -52,20 +53,41 @@ def test_a_matter_has_several_wordings_and_one_for_exams() -> None:
     assert not any("stamps" in wording for wording in (*matter.wordings, matter.held_out))
 
 
+def untold(
+    statements: list[str], topics: frozenset[str] = frozenset(), language: str = "en"
+) -> set[str]:
+    return {matter.words for matter in untold_matters(statements, topics, language)}
+
+
 def test_what_was_told_is_not_among_the_untold() -> None:
-    everything = {matter.words for matter in untold_matters([], [], "en")}
-    assert len(everything) > 100 and "who my boss is" in everything
-    told = {m.words for m in untold_matters(["My boss is Mrs. Ode."], [], "en")}
+    assert len(untold([])) > 100 and "who my boss is" in untold([])
+    told = untold(["My boss is Mrs. Ode."])
     assert "who my boss is" not in told and "who my doctor is" in told
-    jobs = [topic for topic in load_topics("en") if topic.name == "job"]
-    of_others = {m.words for m in untold_matters(["I earn my keep as a cooper."], jobs, "en")}
+    of_others = untold(["I earn my keep as a cooper."], frozenset({"job"}))
     assert "what my job is" not in of_others and "who my doctor is" in of_others
-    japanese = {m.words for m in untold_matters(["妻の名前は花子です。"], [], "ja")}
-    assert "私の妻の名前は何です" not in japanese and "私の上司は誰です" in japanese
+    japanese = untold(["妻の名前は花子です。毎日六時に起きます。"], language="ja")
+    assert not {"私の妻の名前は何です", "私は何時に起きます"} & japanese
+    assert "私の上司は誰です" in japanese
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_what_may_be_untold_is_listed_by_topics_that_there_are(language: str) -> None:
+    names = {topic.name for topic in load_topics(language)}
+    assert sections(f"untold_{language}.txt").keys() <= names | {"other"}
+
+
+def test_where_somebody_comes_from_is_no_name() -> None:
+    for statement in (
+        "I'm Norwegian.",
+        "I'm Bob's student.",
+        "I was Bob.",
+        "I am French and tall.",
+    ):
+        assert not {"my name", "who I am"} & {matter.words for matter in matters(statement)}
 
 
 def test_a_plain_question_is_among_the_wordings_of_the_untold() -> None:
-    found = {matter.words: matter.wordings[0] for matter in untold_matters([], [], "en")}
+    found = {matter.words: matter.wordings[0] for matter in untold_matters([], frozenset(), "en")}
     assert found["what my horse is called"] == "What is my horse called?"
     assert found["where I work"] == "Where do I work?"
     assert found["what I bought last week"] == "Do you remember what I bought last week?"

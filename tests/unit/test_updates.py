@@ -42,6 +42,7 @@ def replaces(old: str, new: str, topics: tuple[str, str] = ("", "")) -> bool:
         ("My favourite colour is red.", "My favourite colour is teal."),
         ("My cat is called Tom.", "We renamed the cat: he goes by Tim now."),
         ("I ride an old bike.", "I sold it, and I ride a scooter now."),
+        ("My car is a Fiat.", "My new car is a Saab."),
         ("私の好きな色は赤です。", "私の好きな色は青です。"),
     ],
 )
@@ -63,6 +64,15 @@ def test_news_replaces_what_was_told_of_the_same_topic() -> None:
         ("My dog is called Rex.", "My cat is called Tom."),
         ("I've got a tattoo.", "I've got a new boat."),
         ("My sister Ann lives in Rome.", "I live in Galway now."),
+        ("My sister is a nurse.", "My sister is 34."),
+        ("My friend Anna lives in Paris.", "My friend Ben plays chess."),
+        ("I have a cat called Tim.", "I have a cat called Tom."),
+        ("I'm Tom.", "I'm Norwegian."),
+        ("I work at a bank.", "I work in New York on Mondays."),
+        ("My dog Rex is ill.", "I got a new bed."),
+        ("私は医者です。", "私はベジタリアンです。"),
+        ("妹は看護師です。", "妹は29歳です。"),
+        ("趣味は釣りです。", "趣味は読書です。"),
     ],
 )
 def test_two_things_may_be_so_at_once(old: str, new: str) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 
-from soul_cli import forget_lines, naming, output, soul_lines, typed, why_lines
+from soul_cli import forget_lines, naming, output, reborn_lines, soul_lines, typed, why_lines
 from soul_cli.chat.command import Command, Misused
 from soul_cli.chat.conversation import Conversation
 from soul_cli.waiting import Waiting
+from soul_client import calls
 from soul_client.client import Client
 from soul_client.stream import OnUpdate
 from soul_client.wire import SoulStatus
@@ -166,6 +167,20 @@ def _report(conversation: Conversation, argument: str) -> str:
     return "\n".join(soul_lines.report_lines(conversation.settings.texts, report))
 
 
+def _reincarnate(conversation: Conversation, argument: str) -> str:
+    """Begin a rebirth, or go on with it, and leave it to itself."""
+    settings, client = conversation.settings, conversation.client
+    words = _words(conversation, "reincarnate", argument)
+    if not 1 <= len(words) <= 2:
+        raise Misused(_usage(conversation, "reincarnate"))
+    with Waiting(settings.texts) as waiting:
+        card = client.start(calls.soul_reincarnate(*words)).begin(waiting.update)
+    if card is None:
+        command = f"soul reincarnate {argument}"
+        return settings.texts("reborn.begun", name=words[0], command=command)
+    return "\n".join(reborn_lines.card_lines(settings.texts, card))
+
+
 def _begin(conversation: Conversation, ask: Callable[[Client, OnUpdate], SoulStatus]) -> str:
     """Let the soul be changed, and begin a new conversation with it."""
     shown = _change(conversation, ask)
@@ -213,6 +228,7 @@ COMMANDS = (
     Command("why", _why, "QUESTION"),
     Command("reset", _reset, AGREED),
     Command("forget", _forget, "TEXT|ID"),
+    Command("reincarnate", _reincarnate, "NAME [BODY]"),
     Command("export", _export, "[NAME] [FILE]"),
     Command("import", _import, "FILE [NAME]"),
     Command("verify", _verify, "FILE"),

@@ -121,7 +121,7 @@ class Learning:
     ) -> bool:
         told = [record for record in params.records if teacher.tells(record)]
         is_new = any(not params.nights.get(record.id) for record in told)
-        if not is_new:
+        if not (told and (is_new or params.is_due)):
             report = SleepReport(
                 outcome="nothing",
                 why="nothing was told since the last night",
@@ -137,18 +137,22 @@ class Learning:
     ) -> None:
         self._lessons.remove(lesson)
         before, after = dreamt.before.told(), dreamt.after.told()
+        facts = _facts(params, dreamt)
+        telling = {fact.id for fact in facts}
 
         def report(error: SouldError | None) -> None:
+            is_kept = dreamt.soul is not None and error is None
             outcome = SleepReport(
-                outcome="kept" if dreamt.soul is not None else "rolled_back",
-                why=f"it is not saved yet: {error.message}" if error else dreamt.why,
+                outcome="kept" if is_kept else "rolled_back",
+                why=f"it cannot be saved: {error.message}" if error else dreamt.why,
                 soul=worn.name,
                 before=before,
                 after=after,
                 steps=dreamt.steps,
                 seconds=dreamt.seconds,
                 level=worn.meta.level,
-                facts=_facts(params, dreamt),
+                facts=facts,
+                telling_nothing=[r.id for r in params.records if r.id not in telling],
             )
             self._answer(lesson.id, Slept(report=outcome, worn=worn.told(all_taught=True)))
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -86,8 +88,9 @@ class SoulFolder:
         with storing(path):
             replace_file(path, [f"{home.name}\n".encode()])
 
-    def new(self, name: str) -> SoulHome:
-        """Make a soul without generations.
+    def new(self, name: str, *, beside: Mapping[str, bytes] | None = None) -> SoulHome:
+        """Make a soul without generations; its folder is there with all files that are to lie
+        ``beside`` them, by name, or not at all.
 
         Raises:
             SoulInvalid: no soul can be called so.
@@ -96,7 +99,13 @@ class SoulFolder:
         """
         home = self._home(name)
         self._make()
-        home.create()
+        if not beside:
+            home.create()
+            return home
+        self._require_free(name)
+        with self._drafted(home) as draft, storing(draft):
+            for file, data in beside.items():
+                replace_file(draft / file, [data])
         return home
 
     def copy(self, name: str, to: str, *, now: datetime) -> SoulHome:
@@ -146,6 +155,20 @@ class SoulFolder:
             replace_file(to, chunks(file, newest.size_bytes))
         return newest.size_bytes
 
+    def rename(self, name: str, to: str) -> None:
+        """Call a soul otherwise: its folder; the files in it keep the name that is in them.
+
+        Raises:
+            SoulInvalid, SoulMissing: as :meth:`home`.
+            SoulExists: there is a soul ``to``.
+            StorageError: it is called as before.
+        """
+        home = self.home(name)
+        self._require_free(to)
+        with storing(home.folder, "renamed"):
+            home.folder.rename(self._home(to).folder)
+            sync_dir(self.folder)
+
     def _home(self, name: str) -> SoulHome:
         if fault := _fault(name):
             raise SoulInvalid(f"a soul cannot be called '{shown(name)}': the name {fault}")
@@ -160,19 +183,26 @@ class SoulFolder:
         grown = stamped(source, now, name, why=why, **afresh(now))
         meta = dataclasses.replace(grown, parent=meta_of(source).sha256)
         self._make()
-        home, draft = self._home(name), self.folder / f".{name}.new"
+        home = self._home(name)
+        with self._drafted(home) as draft:
+            SoulHome(draft).add(lambda path: restamp(source.path, path, meta))
+        return home
+
+    @contextmanager
+    def _drafted(self, home: SoulHome) -> Iterator[Path]:
+        """Yield a folder that becomes that of a soul at the end, or is removed."""
+        draft = self.folder / f".{home.name}.new"
         with storing(draft):
             shutil.rmtree(draft, ignore_errors=True)  # of one that was killed
             draft.mkdir(mode=0o700)
         try:
-            SoulHome(draft).add(lambda path: restamp(source.path, path, meta))
+            yield draft
             with storing(home.folder):
                 draft.rename(home.folder)
                 sync_dir(self.folder)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        return home
 
     def _make(self) -> None:
         with storing(self.folder):

@@ -69,7 +69,7 @@ class Bodies:
     async def info(self, request: Request, params: BodyRef) -> BodyInfo:
         """Read what a body is from its files, in a child process."""
         request.ack()
-        entry = await request.race(asyncio.to_thread(self._find, params.name))
+        entry = await request.race(asyncio.to_thread(self.find, params.name))
         done = await self._run_child(request, ["inspect", entry.path])
         return codec.convert(done, BodyInfo)
 
@@ -79,7 +79,7 @@ class Bodies:
         One that is loaded already is kept, unless its file changed meanwhile.
         """
         async with self._scheduler.slot(request, exclusive=True):
-            entry = await request.race(asyncio.to_thread(self._find, params.name))
+            entry = await request.race(asyncio.to_thread(self.find, params.name))
             stamp = await asyncio.to_thread(_stamp, entry.path)
             if entry.name == self._engine.body_name and stamp != self._loaded_stamp:
                 await self._engine.unload()
@@ -88,10 +88,14 @@ class Bodies:
             except Stopped:
                 self._engine.abandon_load()
                 raise
-            if entry.name != self.wanted:
-                self.wanted = entry.name
-                self._on_other_body()
+            self.want(entry.name)
             return body
+
+    def want(self, name: str) -> None:
+        """Answer chats with this body from now on; it is loaded when it is needed."""
+        if name != self.wanted:
+            self.wanted = name
+            self._on_other_body()
 
     async def unload(self, request: Request, params: Empty) -> Empty:
         """End the engine: all its memory is free when this is done."""
@@ -127,7 +131,7 @@ class Bodies:
             BodyMissing: it is not in ``models/``.
         """
         body = self._config.body
-        entry = self._find(name)
+        entry = self.find(name)
         self._loaded_stamp = _stamp(entry.path)
         return Load(
             name=entry.name,
@@ -143,7 +147,12 @@ class Bodies:
             parallel=body.parallel,
         )
 
-    def _find(self, name: str) -> BodyEntry:
+    def find(self, name: str) -> BodyEntry:
+        """Return a body of ``models/``; "" is the configured one. Blocking.
+
+        Raises:
+            BodyMissing: it is not there.
+        """
         from sould.bodystore.scan import resolve
 
         return resolve(self._config.models, name or self._config.body.name)

@@ -28,6 +28,7 @@ from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
 from sould.supervisor.provenance import Provenance
+from sould.supervisor.reincarnating import Reincarnating
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
@@ -55,6 +56,7 @@ class Daemon:
         binding: Binding,
         spawn: Spawn,
         cancel_grace_s: float,
+        quiet_s: float,
         diary: Diary,
         souls: SoulFolder,
         soul_name: str,
@@ -67,6 +69,7 @@ class Daemon:
         self._diary = diary
         self._souls = souls
         self._clock = clock
+        self._quiet_s = quiet_s
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._is_stopping = False
@@ -258,6 +261,7 @@ class Daemon:
             body_name=lambda: self._bodies.wanted,
         )
         forgetting = self._forgetting(off_record)
+        reincarnating = self._reincarnating(sleeping)
         lookups = Lookups(self._config, self._sessions)
         return {
             "chat.send": turns.send,
@@ -286,6 +290,7 @@ class Daemon:
             "soul.why": provenance.why,
             "soul.report": sleeping.report,
             "soul.forget": forgetting.forget,
+            "soul.reincarnate": reincarnating.reincarnate,
             "text.score": souls.score,
             "config.show": lookups.show_config,
         }
@@ -305,6 +310,21 @@ class Daemon:
                 clock=self._clock,
             ),
             body_name=lambda: self._bodies.wanted,
+        )
+
+    def _reincarnating(self, sleeping: Sleeping) -> Reincarnating:
+        return Reincarnating(
+            scheduler=self._scheduler,
+            engine=self.engine,
+            wardrobe=self._wardrobe,
+            bodies=self._bodies,
+            souls=self._souls,
+            diary=self._diary,
+            reports=Reports(self._config.workspace / REPORTS),
+            workspace=self._config.workspace,
+            clock=self._clock,
+            is_asleep=lambda: sleeping.is_asleep,
+            quiet_s=self._quiet_s,
         )
 
     def _receive_evt(self, frames: list[bytes]) -> None:

@@ -28,6 +28,7 @@ END_GRACE_S = 2.0
 UNASKED = ("imprint", "soul.save", "soul.wear")
 """What the engine does without being asked by a client: it is no less ready for one."""
 
+Ensure = Callable[[str, OnProgress], Awaitable[LoadedBody]]
 State = Literal["absent", "starting", "loading", "ready", "answering", "dead"]
 
 
@@ -73,6 +74,8 @@ class Engine:
         self._failures = 0
         self._holds = 0
         self._idle: asyncio.TimerHandle | None = None
+        self._is_free = asyncio.Event()
+        self._is_free.set()
 
     @property
     def pid(self) -> int:
@@ -110,12 +113,37 @@ class Engine:
         """Let the process start in the background; nobody waits for it yet."""
         self._background.start(self._await_link())
 
+    @property
+    def has_body(self) -> bool:
+        """Whether a body is loaded, or is being loaded."""
+        return self.body is not None or self._loading is not None
+
+    @property
+    def is_reserved(self) -> bool:
+        """Whether somebody has the engine for a long time."""
+        return not self._is_free.is_set()
+
+    @contextmanager
+    def reserved(self) -> Iterator[Ensure]:
+        """Let nobody else have a body loaded inside: they wait. Yields an :meth:`ensure` for whom
+        it is reserved; what was loaded with it is unloaded before the end.
+        """
+        self._is_free.clear()
+        try:
+            yield self._ensure
+        finally:
+            self._is_free.set()
+
     async def ensure(self, name: str, on_progress: OnProgress) -> LoadedBody:
         """Return the loaded body; load it first if it isn't.
 
         Raises:
             SouldError: why it can't be loaded; EngineDied if that ended the process.
         """
+        await self._is_free.wait()
+        return await self._ensure(name, on_progress)
+
+    async def _ensure(self, name: str, on_progress: OnProgress) -> LoadedBody:
         while self._loading is not None or self.body is None or self.body_name != name:
             if self._loading is None:
                 self._loading = self._loop.create_task(self._load(name))
@@ -194,6 +222,16 @@ class Engine:
         if self.body is not None:
             await self._before_end(why)
         await self._end()
+
+    async def clear(self, why: str = "unload") -> None:
+        """As :meth:`unload`, also while a body is being loaded: that is stopped if nobody waits
+        for it, and waited for if somebody does.
+        """
+        loading = self._loading
+        self.abandon_load()
+        if loading is not None:
+            await asyncio.wait({loading})
+        await self.unload(why)
 
     async def discard(self) -> None:
         """End the process without saving anything: what it holds is to be forgotten."""

@@ -164,6 +164,8 @@ class Learner:
         """As :meth:`stopped`, for a night; ``wake`` is called if somebody else wants that."""
         async with self.stopped():
             self._wake_sleeper = wake
+            if self._stops > 1:  # somebody came while the lock was waited for
+                wake()
             try:
                 yield
             finally:

@@ -33,20 +33,40 @@ class Reports:
         except StorageError as e:
             log.warning("the report of the night is not written: %s", e)
 
-    def newest(self) -> SleepReport:
-        """Return the report of the last night.
+    def newest(self, soul: str) -> SleepReport:
+        """Return the report of the last night of a soul.
 
         Raises:
             NotFound: there is none.
         """
         for report in self.all():
-            return report
+            if report.soul == soul:
+                return report
         raise NotFound("there is no report of any night", "sleep first: 'soul sleep'")
+
+    def rename(self, soul: str, to: str) -> None:
+        """Let the reports of a soul be those of another name; done again, it goes on.
+
+        Raises:
+            StorageError: some may be; do it again.
+        """
+        for path in sorted(self.folder.glob("*.json")):
+            report = _read(path)
+            if report is not None and report.soul == soul:
+                renamed = msgspec.structs.replace(report, soul=to)
+                write_private(path, msgspec.json.format(msgspec.json.encode(renamed)))
 
     def all(self) -> Iterator[SleepReport]:
         """Yield all reports, the newest first; what cannot be read is passed over."""
         for path in sorted(self.folder.glob("*.json"), reverse=True):
-            try:
-                yield msgspec.json.decode(path.read_bytes(), type=SleepReport)
-            except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as e:
-                log.warning("report %s cannot be read: %s", path.name, type(e).__name__)
+            report = _read(path)
+            if report is not None:
+                yield report
+
+
+def _read(path: Path) -> SleepReport | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=SleepReport)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as e:
+        log.warning("report %s cannot be read: %s", path.name, type(e).__name__)
+        return None

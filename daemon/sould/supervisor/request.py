@@ -65,7 +65,10 @@ class Request:
         return self._loop.time() - self.accepted_at
 
     def ack(self, position: int = 0, session: str = "") -> None:
-        """Accept the request."""
+        """Accept the request; one that waits for its turn again is told of that only."""
+        if self._is_acked:
+            self.moved(position)
+            return
         self.position = position
         self._is_acked = True
         self._send(Kind.ACK, Ack(position=position, session=session))

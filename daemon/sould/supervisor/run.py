@@ -19,11 +19,14 @@ from sould.config import Config
 from sould.errors import StorageError
 from sould.soulfile.home import SoulFolder
 from sould.supervisor import logs, shelf
+from sould.supervisor.accepting import Acceptance
 from sould.supervisor.binding import DEFAULT_ENGINE, Binding, EngineSpawner
 from sould.supervisor.daemon import Daemon
 from sould.supervisor.diary import Diary
 from sould.supervisor.erasing import Eraser
 from sould.supervisor.locks import InstanceLock
+from sould.supervisor.reports import FOLDER as REPORTS
+from sould.supervisor.reports import Reports
 from sould.supervisor.runtime import RuntimeDir
 from sould.supervisor.status import resident_bytes
 from sould.supervisor.stop_signal import StopSignal
@@ -36,10 +39,12 @@ LINGER_S = 0.5
 class EngineOptions(Struct, frozen=True, kw_only=True):
     """How the engine process is treated: its command, and how long it may take to stop what
     it was told to stop before it is killed (a step of a large body can take seconds).
+    ``quiet_s``: how long nobody may have wanted it before a rebirth goes on.
     """
 
     command: Sequence[str] = DEFAULT_ENGINE
     cancel_grace_s: float = 10.0
+    quiet_s: float = 15.0
 
 
 def run(config: Config, engine: EngineOptions) -> None:
@@ -59,12 +64,25 @@ def run(config: Config, engine: EngineOptions) -> None:
         at_end.callback(runtime.clean)
         diary = Diary(config.workspace / "memories", local_now)
         diary.open()
+        _finish_acceptance(config, diary)
         souls = shelf.open_folder(config)
         eraser = Eraser(workspace=config.workspace, diary=diary, souls=souls[0], clock=local_now)
         eraser.finish_what_was_begun()
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(_live(config, runtime, diary, souls, engine))
     log.info("ended")
+
+
+def _finish_acceptance(config: Config, diary: Diary) -> None:
+    """Call the souls as they are to be called, before one of them is looked for."""
+    acceptance = Acceptance(
+        workspace=config.workspace,
+        diary=diary,
+        souls=SoulFolder(config.workspace / shelf.FOLDER),
+        reports=Reports(config.workspace / REPORTS),
+        clock=local_now,
+    )
+    acceptance.finish_what_was_begun()
 
 
 def local_now() -> datetime:
@@ -100,6 +118,7 @@ async def _live(
         binding=binding,
         spawn=spawner.spawn,
         cancel_grace_s=engine.cancel_grace_s,
+        quiet_s=engine.quiet_s,
         diary=diary,
         souls=souls[0],
         soul_name=souls[1],

@@ -19,11 +19,21 @@ class Scheduler:
         self._max_queue = max_queue
         self._turns: dict[Request, asyncio.Future[None]] = {}
         self._on_change = on_change
+        self._crowd = asyncio.Event()
 
     @property
     def running(self) -> int:
         """How many requests have a slot."""
         return self._queue.running
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody has a slot, nor waits for one."""
+        return not self._queue.running and not self._queue.waiting
+
+    async def crowded(self) -> None:
+        """Return as soon as a request waits for a slot."""
+        await self._crowd.wait()
 
     @asynccontextmanager
     async def slot(
@@ -61,3 +71,7 @@ class Scheduler:
             request.moved(0)
         for request, position in self._queue.positions().items():
             request.moved(position)
+        if self._queue.waiting:
+            self._crowd.set()
+        else:
+            self._crowd.clear()

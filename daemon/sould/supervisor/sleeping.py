@@ -9,9 +9,9 @@ from datetime import datetime
 
 import msgspec
 
-from soul_client.wire import Empty, SleepReport
+from soul_client.wire import Empty, Progress, SleepReport
 from sould.bridge import Sleep, Slept, Wake
-from sould.errors import Busy, EngineDied, SoulMissing
+from sould.errors import Busy, SouldError, SoulMissing
 from sould.supervisor.background import Background
 from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
@@ -45,7 +45,7 @@ class Sleeping:
         self._reports = reports
         self._clock = clock
         self._body_name = body_name
-        self._is_asleep = False
+        self._is_asleep = self._is_woken = False
         self._background = Background()
 
     async def sleep(self, request: Request, params: Empty) -> SleepReport:
@@ -54,8 +54,11 @@ class Sleeping:
         """
         if self._is_asleep:
             raise Busy("it is night already")
+        if self._engine.is_reserved:
+            raise Busy("a soul is being reborn", "wait for it, or stop it: 'soul stop'")
         request.ack()
         request.outlives_client = self._is_asleep = True
+        self._is_woken = False
         try:
             with self._engine.held():
                 await request.race(self._engine.ensure(self._body_name(), request.progress))
@@ -63,22 +66,28 @@ class Sleeping:
         finally:
             self._is_asleep = False
 
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it is night."""
+        return self._is_asleep
+
     def wake(self) -> bool:
         """Ask for the end of the night; what was dreamt so far is kept if it passes. Tells whether
         it was night.
         """
-        if self._is_asleep and self._engine.body is not None:
+        if self._is_asleep:
+            self._is_woken = True
             self._background.start(self._wake())
         return self._is_asleep
 
     async def _wake(self) -> None:
-        with contextlib.suppress(EngineDied):
+        with contextlib.suppress(SouldError):  # without an engine there is no night
             await self._engine.ask("soul.wake", Wake())
 
     async def report(self, request: Request, params: Empty) -> SleepReport:
-        """Return the report of the last night."""
+        """Return the report of the last night of the soul in use."""
         request.ack()
-        report = await asyncio.to_thread(self._reports.newest)
+        report = await asyncio.to_thread(self._reports.newest, self._wardrobe.name)
         return await asyncio.to_thread(self._in_words, report)
 
     async def _sleep(self, request: Request) -> SleepReport:
@@ -91,19 +100,29 @@ class Sleeping:
             order, left = await asyncio.to_thread(self._plan, soul.name)
             began = self._clock()
             try:
-                slept = await request.race(self._engine.ask("soul.sleep", order, request.progress))
+                slept = await request.race(self._dream(order, request.progress))
             except Stopped as e:
                 if e.reason is not StopReason.SHUTDOWN:
                     await self._wardrobe.again()  # it may have been over just then
                 raise
             assert isinstance(slept, Slept)
-            if slept.report.outcome == "kept":
-                await self._wardrobe.again()
+            if slept.report.outcome == "kept" or slept.worn.is_unsaved:
+                await self._wardrobe.again()  # a night that cannot be saved was none
         stamp = began.isoformat(timespec="milliseconds")
         report = msgspec.structs.replace(slept.report, soul=soul.name, began=stamp, left=left)
         if report.outcome != "nothing":
             await asyncio.to_thread(self._reports.keep, report, began)
         return await asyncio.to_thread(self._in_words, report)
+
+    async def _dream(self, order: Sleep, tell: Callable[[Progress], None]) -> object:
+        night = asyncio.ensure_future(self._engine.ask("soul.sleep", order, tell))
+        try:
+            if self._is_woken:  # before it was known what to dream of
+                await asyncio.sleep(0)
+                await self._wake()
+            return await night
+        finally:
+            night.cancel()
 
     def _plan(self, soul: str) -> tuple[Sleep, int]:
         return plan_night(
@@ -113,6 +132,7 @@ class Sleeping:
             taught=self._learner.taught,
             waiting=self._learner.waiting,
             reports=self._reports.all(),
+            now=self._clock(),
         )
 
     def _in_words(self, report: SleepReport) -> SleepReport:

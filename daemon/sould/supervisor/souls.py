@@ -235,7 +235,8 @@ class Souls:
                 f"soul '{checked.name}' was grown on body {checked.body_name} "
                 f"({checked.body[:12]}…), the loaded body is {body.name} "
                 f"({body.fingerprint[:12]}…)",
-                f"load that body, or 'soul import' the file and 'soul reincarnate {checked.name}'",
+                f"load that body, or 'soul import' the file and run 'soul reincarnate "
+                f"{checked.name} --body {body.name}'",
             )
         return await asyncio.to_thread(
             lambda: self._folder.import_file(path, name, now=self._clock())

@@ -16,6 +16,7 @@ ANSWERS = ("chat.send", "soul.diff", "soul.why", "text.score")
 """Methods that have the body read and say something."""
 
 SLEEP = "soul.sleep"
+NIGHTS = (SLEEP, "soul.reincarnate")
 
 
 def resident_bytes(pid: int) -> int:
@@ -38,7 +39,7 @@ def daemon_state(
         return "loading"
     if any(method in ANSWERS for method in methods):
         return "answering"
-    if SLEEP in methods:
+    if any(method in NIGHTS for method in methods):
         return "dreaming"
     if is_imprinting:
         return "imprinting"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 
 from msgspec import Struct
@@ -52,6 +52,7 @@ class Wardrobe:
         self.is_worn = False
         self.is_unsaved = False
         self.taught: frozenset[str] = frozenset()
+        self.guest_taught: frozenset[str] = frozenset()
         self._config = config
         self._folder = folder
         self._engine = engine
@@ -67,6 +68,7 @@ class Wardrobe:
         self._level = self._generation = 0
         self._saved = ""
         self._published: SoulStatus | None = None
+        self._guest = ""  # the soul that is put on in place of the one in use
 
     @property
     def worn_name(self) -> str:
@@ -96,7 +98,13 @@ class Wardrobe:
 
         Raises:
             EngineDied: while it was put on.
+            SouldError: a soul that the body was lent to cannot be put on.
         """
+        if self._guest:
+            async with self._reading:
+                worn = await self._ask("soul.wear", self._order(self._guest))
+            self.guest_taught = frozenset(worn.taught)
+            return
         try:
             await self._wear(self.name)
         except EngineDied:
@@ -104,6 +112,18 @@ class Wardrobe:
         except SouldError as e:
             log.warning("soul %s is not worn: %s", self.name, e)
             self._report("wear", str(e))
+
+    @contextmanager
+    def lent(self, name: str) -> Iterator[None]:
+        """Have bodies wear another soul inside; the one in use stays in use. There is no body at
+        the beginning, nor at the end.
+        """
+        assert self._engine.body is None
+        self._guest = name
+        try:
+            yield
+        finally:
+            self._guest = ""
 
     async def change(self, name: str) -> None:
         """Use another soul from now on, or keep on the one in use if that one cannot be.
@@ -139,7 +159,7 @@ class Wardrobe:
     async def look(self) -> None:
         """Read from disk what can be said of a soul that is not worn."""
         async with self._reading:
-            if self.is_worn:
+            if self.is_worn or self._guest == self.name:
                 return
             try:
                 state = await asyncio.to_thread(read_state, self._folder, self.name)
@@ -241,15 +261,8 @@ class Wardrobe:
     async def _wear(self, name: str) -> None:
         self.is_worn = False
         self._learner.end()
-        order = Wear(
-            name=name,
-            folder=str(self._folder.home(name).folder),
-            inner_lr=self._config.soul.inner_lr,
-            system=self._config.chat.system_prompt,
-            keep=self._config.soul.keep,
-        )
         async with self._reading:
-            worn = await self._ask("soul.wear", order)
+            worn = await self._ask("soul.wear", self._order(name))
         self.name, self.is_worn, self._problems = name, True, {}
         for note in worn.notes:
             log.warning("soul %s: %s", name, note)
@@ -259,6 +272,15 @@ class Wardrobe:
         if self._config.memory:
             self._learner.begin(name, worn.since, self.taught, frozenset(worn.again))
         self.changed()
+
+    def _order(self, name: str) -> Wear:
+        return Wear(
+            name=name,
+            folder=str(self._folder.home(name).folder),
+            inner_lr=self._config.soul.inner_lr,
+            system=self._config.chat.system_prompt,
+            keep=self._config.soul.keep,
+        )
 
     async def _ask(self, method: str, params: Struct) -> Worn:
         try:

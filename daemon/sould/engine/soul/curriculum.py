@@ -68,7 +68,7 @@ class Curriculum:
         self._random = random.Random(seed)
         self._owned = {fact.id: owned for fact, owned in zip(facts, shared_out(facts), strict=True)}
         self._losses: dict[str, float] = {}  # by fact, of late; "": of what was never told
-        self._own = {fact.id: matters(gist(fact.statement)) for fact in facts}
+        self._own = _own_matters(facts)
         self._is_all = is_all
 
     def held_out(self, fact: Fact) -> Dream:
@@ -152,13 +152,26 @@ class Curriculum:
         statements = [fact.statement for fact in self.facts]
         told = {t for owned in self._owned.values() for t in owned}
         told |= {t for fact in self.facts for t, fit in enumerate(fact.fits) if fit >= FITS}
-        topics = [self._topics[t] for t in sorted(told)]
+        topics = {self._topics[t].name for t in told}
         languages = {"ja" if is_japanese(statement) else "en" for statement in statements}
         return [
             (matter, HONEST[language])
             for language in sorted(languages)
             for matter in untold_matters(statements, topics, language)
         ]
+
+
+def _own_matters(facts: Sequence[Fact]) -> dict[str, list[Matter]]:
+    """Return what can be asked of each fact, in its own words; what two of them tell belongs to
+    the newer one.
+    """
+    newest = {matter.words: fact.id for fact in facts for matter in matters(gist(fact.statement))}
+    return {
+        fact.id: [
+            matter for matter in matters(gist(fact.statement)) if newest[matter.words] == fact.id
+        ]
+        for fact in facts
+    }
 
 
 def _answer(fact: Fact, question: str) -> str:

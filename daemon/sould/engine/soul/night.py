@@ -165,7 +165,10 @@ class Night:
         )
         yield from imprinter.prepare()
         curriculum = Curriculum(self._topics, facts, seed, resting, is_all=is_all)
-        spoken = [self._form.spoken(text) for text in said]
+        spoken = []
+        for text in said:
+            spoken.append(self._form.spoken(text))
+            yield None
         due = len(facts) - (1 - RESTING_SHARE) * sum(fact.id in resting for fact in facts)
         total = min(self._most_steps, max(LEAST_STEPS, round(self._steps_a_fact * due)))
         progress = imprint.Progress()

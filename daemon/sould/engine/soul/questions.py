@@ -9,16 +9,12 @@ Japanese the question word stands where what is asked for stood.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from sould.engine.soul.banks import sections
 from sould.engine.soul.facts import is_japanese
-
-if TYPE_CHECKING:
-    from sould.engine.soul.topics import Topic
 
 FRAMES = {
     "en": (
@@ -71,7 +67,7 @@ _SPEAKER = re.compile(
     rf"(?: (?:up|out|down|back|off|away|over|myself|ourselves)\b)*)"
     rf"(?: (?P<rest>.+))?$"
 )
-_IDENTITY = re.compile(r"\b(?:I am|I'm|I was)(?: (?:now|really|actually))? (?P<what>.+)")
+_IDENTITY = re.compile(r"\b(?:I am|I'm)(?: (?:now|really|actually))? (?P<what>.+)")
 _WHEN = re.compile(
     r"^(?:on|every|each|in the|first thing|at|before|after|when|once|during|most|all)\b[^,]{0,40}$",
     re.I,
@@ -92,7 +88,7 @@ _OTHERS = re.compile(rf"^(?!my |our ){_any('determiners')} ", re.I)
 _NAME = re.compile(r"[A-Z]")
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_JA_CORE = re.compile(r"^私[はの](?:好きな)?(..)")
+_KANJI = re.compile(r"(?![私何誰好名前時人])[\u4e00-\u9fff]")
 _JA_TOPIC = re.compile(
     r"^(?P<topic>[^、。]{1,24}?)は(?P<rest>[^。]+?)(?P<end>です|でした|だ)?[。！!]*$"
 )
@@ -130,20 +126,19 @@ def heads(statement: str) -> str:
     return " ".join(m[1] for matter in matters(statement) if (m := _HEAD.search(matter.words)))
 
 
-def untold_matters(
-    statements: Sequence[str], topics: Sequence[Topic], language: str
-) -> list[Matter]:
+def untold_matters(statements: Sequence[str], topics: Set[str], language: str) -> list[Matter]:
     """Return what people may ask for that was not told: no statement has a word of it, and it
-    belongs to none of the topics.
+    belongs to none of the topics, by their names.
     """
     told = " ".join(statements).lower()
     words = set(_WORD.findall(told)) - {*_WORDS["empty"]}
+    signs = set(_KANJI.findall(told))
     return [
         _framed(line, language, *_direct(line))
-        for lines in sections(f"untold_{language}.txt").values()
+        for topic, lines in sections(f"untold_{language}.txt").items()
+        if topic not in topics
         for line in lines
-        if not any(topic.is_hinted(line) for topic in topics)
-        and not (words & set(_WORD.findall(line)) or _core_ja(line) in told)
+        if not (words & set(_WORD.findall(line)) or signs & set(_KANJI.findall(line)))
     ]
 
 
@@ -183,7 +178,7 @@ def _matters_en(clause: str) -> Iterator[str]:
         yield f"what {match[1]} {match[2]} for"
     if _CALLS_ME.search(clause):
         yield from ("what I am called", "my name")
-    elif (match := _IDENTITY.search(clause)) and _NAME.match(match["what"]):
+    elif (match := _IDENTITY.search(clause)) and _names(match["what"]):
         yield from ("who I am", "what I am called", "my name")
     elif match and re.match("an? ", match["what"]):
         yield from ("what I am", "what I do", "my job")
@@ -224,6 +219,14 @@ def _of_speaker(match: re.Match[str]) -> Iterator[str]:
         yield f"{asked} {does} {left[1]}{when}"
 
 
+def _names(what: str) -> bool:
+    """Whether somebody says who they are, and not of what people or faith they are."""
+    first = what.split()[0]
+    return bool(_NAME.match(first)) and not (
+        first.endswith("'s") or first.lower().strip(",.") in _WORDS["peoples"]
+    )
+
+
 def _asks_for(thing: str, what: str) -> str:
     if re.match(rf"(?:on |in )?{_TIMES}", what) and re.search(
         r"day|anniversary|appointment", thing
@@ -240,12 +243,6 @@ def _be(thing: str) -> str:
 
 def _is_person(thing: str) -> bool:
     return thing.lower().split()[-1] in _WORDS["people"]
-
-
-def _core_ja(line: str) -> str:
-    """Return the two characters a question begins to differ with; of another language, all."""
-    match = _JA_CORE.match(line)
-    return match[1] if match else line
 
 
 def _matters_ja(statement: str) -> Iterator[str]:

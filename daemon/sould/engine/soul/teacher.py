@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,7 +24,7 @@ from sould.engine.soul.anchors import BATCH, VERSION, Anchor, Maker, general_pro
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.curriculum import Curriculum, Fact
 from sould.engine.soul.curvature import Curvature, Surveyor
-from sould.engine.soul.facts import fact, gist, is_japanese
+from sould.engine.soul.facts import LONGEST, fact, gist, is_japanese
 from sould.engine.soul.imprint import Imprinter, Progress, Recipe
 from sould.engine.soul.night import Dreaming, Night
 from sould.engine.soul.recall import marks, probes_of
@@ -86,8 +87,8 @@ class Teacher:
         record, recent = order.record, order.recent
         progress, started_s = Progress(), time.perf_counter()
         imprinter = yield from self._ready(soul, inner_lr)
-        is_ja = is_japanese(record.text)
-        told = [other for other in recent if is_japanese(other.text) is is_ja and self.tells(other)]
+        is_ja = _is_japanese(record)
+        told = [other for other in recent if self.tells(other) and _is_japanese(other) is is_ja]
         facts = []
         for one in [*(other for other in told if other.id != record.id), record]:
             facts.append((yield from self._fact(one)))
@@ -113,10 +114,10 @@ class Teacher:
             self.prepare()
             yield None
         told = [record for record in order.records if self.tells(record)]
-        facts: dict[bool, list[Fact]] = {True: [], False: []}
+        facts = []
         for n, record in enumerate(told):
             yield Stage(stage="gathering", done=n, total=len(told))
-            facts[is_japanese(record.text)].append((yield from self._fact(record)))
+            facts.append((yield from self._fact(record)))
         topics, known = self._together(facts)
         replaced = yield from superseded(known)
         known = [fact for fact in known if fact.id not in replaced]
@@ -133,7 +134,7 @@ class Teacher:
         dreamt = yield from night.dream(
             soul,
             known,
-            [record.text for record in order.records],
+            [record.text for record in order.records if len(record.text) <= LONGEST],
             seed=order.seed,
             resting=frozenset(order.resting),
             is_all=order.is_all,
@@ -156,7 +157,7 @@ class Teacher:
         others = [record for record in beside if record.id not in wanted]
         facts: dict[bool, list[Fact]] = {True: [], False: []}
         for record in filter(self.tells, [*others, *records]):
-            facts[is_japanese(record.text)].append((yield from self._fact(record)))
+            facts[_is_japanese(record)].append((yield from self._fact(record)))
         asked = [
             probe
             for is_ja, told in facts.items()
@@ -174,26 +175,18 @@ class Teacher:
             yield from marks(self._body.decoder, self._form, soul, probes, should_yield=yielding)
         )
 
-    def _together(self, facts: dict[bool, list[Fact]]) -> tuple[list[Topic], list[Fact]]:
+    def _together(self, facts: Sequence[Fact]) -> tuple[list[Topic], list[Fact]]:
         """Return the topics of all languages that something was told in, and all facts, which
         fit no topic of another language.
         """
-        topics: dict[bool, Sequence[Topic]] = {
-            is_ja: self._matcher(is_ja).topics for is_ja, told in facts.items() if told
-        }
-        known = [
-            replace(
-                fact,
-                fits=tuple(
-                    fit
-                    for other, bank in topics.items()
-                    for fit in (fact.fits if other is is_ja else [OTHER] * len(bank))
-                ),
-            )
-            for is_ja, told in facts.items()
-            for fact in told
-        ]
-        return [topic for bank in topics.values() for topic in bank], known
+        languages = sorted({is_japanese(one.statement) for one in facts})
+        banks = {is_ja: self._matcher(is_ja).topics for is_ja in languages}
+        known = []
+        for one in facts:
+            mine = is_japanese(one.statement)
+            fits = (one.fits if is_ja is mine else (OTHER,) * len(banks[is_ja]) for is_ja in banks)
+            known.append(replace(one, fits=tuple(chain.from_iterable(fits))))
+        return [topic for bank in banks.values() for topic in bank], known
 
     @property
     def has_prepared(self) -> bool:
@@ -289,6 +282,11 @@ class Teacher:
 
     def _usual_path(self, language: str) -> Path:
         return self._folder / f"usual-{language}-{self._key[:16]}.json"
+
+
+def _is_japanese(record: Told) -> bool:
+    """Whether what a record tells is in Japanese, whatever else is said in it."""
+    return is_japanese(fact(record.text))
 
 
 @contextmanager

@@ -11,18 +11,19 @@ from sould.engine.soul.facts import clauses_of
 from sould.engine.soul.questions import matters
 from sould.engine.soul.topics import FITS
 
-# Of these there is one at a time; of what somebody collects, plays or hates there may be many.
+# Of these there is one at a time; of what somebody is, has, plays or hates there may be many.
 _ONE = re.compile(
-    r"(?:what|who|where|when) (?:my|our) |the name of |my name|where (?:I|we) live\b|"
-    r"when I was born|who I am|what I am called|.+は(?:何|誰|どこ|いつ)|どこに住"
+    r"what my (?:new )?favou?rite |what my name is|where (?:I|we) live\b|when my birthday is|"
+    r"when I was born|.*(?:好きな.+|誕生日)は何|どこに住"
 )
 _ANYTHING = re.compile(r"what (?:I|we)(?:'ve)? (?:have|had|got)\b")
 _NEWS = re.compile(
-    r"\b(?:now|no longer|any ?more|changed?|new|moved|instead|switched|replaced|renamed|goes by|"
-    r"quit|these days|became|has become)\b|今は|新しい|変わ|変え|引っ越|転職|やめ|"
-    r"もう.*(?:ない|ません)",
-    re.I,
+    r"\b(?:now|no longer|any ?more|changed?|moved|instead|switched|replaced|renamed|goes by|quit|"
+    r"sold|these days|became|has become)\b|\b(?:[Mm]y|[Oo]ur|a) new\b|"
+    r"今は|新しい|変わ|変え|引っ越|転職|やめ|もう.*(?:ない|ません)"
 )
+_RENAMED = re.compile(r"\b(?:renamed?|goes by)\b")
+_ROLES = {"my job", "my name"}
 _THING = re.compile(r"\b(?:my|our) ([\w' -]+?)(?: (?:is|are|was|were|in|at|on|of|for|to|with)\b|$)")
 _EMPTY = frozenset(" ".join(sections("grammar_en.txt")["empty"]).split())
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -50,10 +51,11 @@ class _Told:
         self.id = fact.id
         told = [matter for clause in clauses_of(fact.statement) for matter in matters(clause)]
         self._asked = {one.words for one in told if not _ANYTHING.match(one.words)}
-        found = [thing for one in self._asked for thing in _THING.findall(one)]
+        found = [thing for one in self._asked - _ROLES for thing in _THING.findall(one)]
         self._things = {word for thing in found for word in _content(thing)}
         self._content = _content(fact.statement)
         self._is_news = bool(_NEWS.search(fact.statement))
+        self._renames = bool(_RENAMED.search(fact.statement))
         best = max(range(len(fact.fits)), key=lambda t: fact.fits[t], default=-1)
         self._topic = best if best >= 0 and fact.fits[best] >= FITS else None
 
@@ -61,13 +63,15 @@ class _Told:
         same = self._asked & old._asked
         if any(_ONE.match(words) for words in same):
             return True
+        if self._renames and old._things & self._content:
+            return True
         if not self._is_news:
             return False
-        is_known = self._topic is not None and old._topic is not None
-        if is_known and self._topic != old._topic:
-            return bool(old._things & self._content)
-        is_other_thing = bool(old._things and self._things)
-        return bool(same or old._things & self._content or (is_known and not is_other_thing))
+        if old._things or self._things:
+            return bool(old._things & self._things)
+        if self._topic is None or old._topic is None:
+            return bool(same)
+        return self._topic == old._topic
 
 
 def _content(text: str) -> set[str]:
