@@ -177,3 +177,14 @@ def test_a_record_that_is_in_the_diary_twice_counts_once(diary: Diary) -> None:
     write(diary, "a")
     write(diary, "a", days=1)
     assert ids(plan(diary, {"a"})) == ["a"]
+
+
+def test_what_was_imported_and_tells_nothing_makes_room(diary: Diary) -> None:
+    many = [f"r{n:03}" for n in range(MOST_RECORDS + 9)]
+    now = NOON + timedelta(days=31)
+    write(diary, *many, imported=now.isoformat())
+    order, left = plan_night(
+        diary, "mika", since=NOON.isoformat(), taught=frozenset(), waiting=[], reports=[], now=now,
+        passed_over=set(many[:MOST_RECORDS]),
+    )  # fmt: skip
+    assert ids(order) == many[MOST_RECORDS:] and left == 0

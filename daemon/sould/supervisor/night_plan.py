@@ -71,16 +71,19 @@ def plan_night(
     waiting: Sequence[Told],
     reports: Iterable[SleepReport],
     now: datetime,
+    passed_over: Set[str] = frozenset(),
 ) -> tuple[Sleep, int]:
     """Return what tonight goes over, oldest first, ``MOST_RECORDS`` at most; and how many records
     are left to later nights. Blocking.
+
+    ``passed_over``: ids of what was found to tell nothing.
 
     ``since``: when the soul began to listen. ``taught``: ids in its weights. ``waiting``: not yet
     in them. ``reports``: of all nights, the newest first. Turns that tell nothing are in it for
     the user's own way of talking, once.
     """
-    untaught = find_untaught(diary, soul, since, taught, MOST_RECORDS)
-    wanted = {one.id for one in [*waiting, *untaught.records]}
+    untaught = find_untaught(diary, soul, since, taught | passed_over, MOST_RECORDS)
+    wanted = {one.id for one in [*waiting, *untaught.records]} - passed_over
     order, left = order_night(diary, soul, wanted=wanted, taught=taught, reports=reports, now=now)
     return msgspec.structs.replace(order, is_all=order.is_all and not untaught.left), (
         untaught.left + left

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import datetime
 
 import msgspec
@@ -97,15 +97,13 @@ class Sleeping:
             if not soul.worn:
                 raise SoulMissing(f"soul '{soul.name}' is not worn: {soul.problem}")
             await self._wardrobe.save("evening")  # what the night can be undone to
-            order, left = await asyncio.to_thread(self._plan, soul.name)
             began = self._clock()
             try:
-                slept = await request.race(self._dream(order, request.progress))
+                slept, left = await request.race(self._dream(soul.name, request.progress))
             except Stopped as e:
                 if e.reason is not StopReason.SHUTDOWN:
                     await self._wardrobe.again()  # it may have been over just then
                 raise
-            assert isinstance(slept, Slept)
             if slept.report.outcome == "kept" or slept.worn.is_unsaved:
                 await self._wardrobe.again()  # a night that cannot be saved was none
         stamp = began.isoformat(timespec="milliseconds")
@@ -114,17 +112,26 @@ class Sleeping:
             await asyncio.to_thread(self._reports.keep, report, began)
         return await asyncio.to_thread(self._in_words, report)
 
-    async def _dream(self, order: Sleep, tell: Callable[[Progress], None]) -> object:
-        night = asyncio.ensure_future(self._engine.ask("soul.sleep", order, tell))
-        try:
-            if self._is_woken:  # before it was known what to dream of
-                await asyncio.sleep(0)
-                await self._wake()
-            return await night
-        finally:
-            night.cancel()
+    async def _dream(self, soul: str, tell: Callable[[Progress], None]) -> tuple[Slept, int]:
+        """Go over what the plan says; again, if nothing was told in it and there is more."""
+        passed_over: set[str] = set()
+        while True:
+            order, left = await asyncio.to_thread(self._plan, soul, passed_over)
+            night = asyncio.ensure_future(self._engine.ask("soul.sleep", order, tell))
+            try:
+                if self._is_woken:  # before it was known what to dream of
+                    await asyncio.sleep(0)
+                    await self._wake()
+                slept = await night
+            finally:
+                night.cancel()
+            assert isinstance(slept, Slept)
+            new = {record.id for record in order.records} - order.nights.keys()
+            if slept.report.outcome != "nothing" or not left or not new:
+                return slept, left
+            passed_over |= new
 
-    def _plan(self, soul: str) -> tuple[Sleep, int]:
+    def _plan(self, soul: str, passed_over: Set[str]) -> tuple[Sleep, int]:
         return plan_night(
             self._diary,
             soul,
@@ -133,6 +140,7 @@ class Sleeping:
             waiting=self._learner.waiting,
             reports=self._reports.all(),
             now=self._clock(),
+            passed_over=passed_over,
         )
 
     def _in_words(self, report: SleepReport) -> SleepReport:
