@@ -19,27 +19,17 @@ from sould.supervisor.control import Control
 from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
 from sould.supervisor.engine_link import Spawn
-from sould.supervisor.erasing import Eraser
 from sould.supervisor.events import Events, is_subscription
-from sould.supervisor.forgetting import Forgetting
 from sould.supervisor.gateway import Gateway
-from sould.supervisor.importing import Importing
+from sould.supervisor.handlers import Parts, make_handlers, make_sleeping
 from sould.supervisor.learner import Learner
-from sould.supervisor.lookups import Lookups
-from sould.supervisor.off_record import OffRecord
-from sould.supervisor.provenance import Provenance
-from sould.supervisor.reincarnating import Reincarnating
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
-from sould.supervisor.rpc import Handler
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.sessions import Sessions
-from sould.supervisor.sleeping import Sleeping
 from sould.supervisor.sockets import Channel
-from sould.supervisor.souls import Souls
 from sould.supervisor.status import SLEEP, daemon_state, resident_bytes, running_requests
-from sould.supervisor.turns import Turns
 from sould.supervisor.wardrobe import Wardrobe
 from sould.version import version
 
@@ -69,7 +59,6 @@ class Daemon:
         self._diary = diary
         self._souls = souls
         self._clock = clock
-        self._quiet_s = quiet_s
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._is_stopping = False
@@ -118,7 +107,23 @@ class Daemon:
             events=self.events,
             on_other_body=self._sessions.forget,
         )
-        self._gateway = self._open_gateway()
+        parts = Parts(
+            config=config,
+            engine=self.engine,
+            learner=self._learner,
+            wardrobe=self._wardrobe,
+            scheduler=self._scheduler,
+            sessions=self._sessions,
+            bodies=self._bodies,
+            diary=diary,
+            souls=souls,
+            reports=Reports(config.workspace / REPORTS),
+            events=self.events,
+            clock=clock,
+            quiet_s=quiet_s,
+        )
+        self._sleeping = make_sleeping(parts)
+        self._gateway = self._open_gateway(parts)
 
     def warm(self) -> None:
         """Begin what the first turn would have to wait for."""
@@ -191,7 +196,7 @@ class Daemon:
         self._learner.end()
         self._wardrobe.close()
 
-    def _open_gateway(self) -> Gateway:
+    def _open_gateway(self, parts: Parts) -> Gateway:
         control = Control(
             daemon_id=self.id,
             limits=self._config.wire.limits(),
@@ -204,127 +209,8 @@ class Daemon:
             rpc=self._binding.sockets["rpc"],
             ctl=self._binding.sockets["ctl"],
             control=control,
-            handlers=self._handlers(),
+            handlers=make_handlers(parts, self._sleeping),
             on_change=self._request_changed,
-        )
-
-    def _handlers(self) -> dict[str, Handler]:
-        off_record = OffRecord()
-        turns = Turns(
-            config=self._config,
-            scheduler=self._scheduler,
-            engine=self.engine,
-            diary=self._diary,
-            sessions=self._sessions,
-            off_record=off_record,
-            events=self.events,
-            clock=self._clock,
-            body_name=lambda: self._bodies.wanted,
-            soul_name=lambda: self._wardrobe.worn_name,
-            on_recorded=self._learner.add,
-        )
-        souls = Souls(
-            scheduler=self._scheduler,
-            engine=self.engine,
-            learner=self._learner,
-            wardrobe=self._wardrobe,
-            folder=self._souls,
-            clock=self._clock,
-            body_name=lambda: self._bodies.wanted,
-        )
-        self._sleeping = sleeping = Sleeping(
-            engine=self.engine,
-            learner=self._learner,
-            wardrobe=self._wardrobe,
-            diary=self._diary,
-            reports=Reports(self._config.workspace / REPORTS),
-            clock=self._clock,
-            body_name=lambda: self._bodies.wanted,
-        )
-        provenance = Provenance(
-            scheduler=self._scheduler,
-            engine=self.engine,
-            learner=self._learner,
-            wardrobe=self._wardrobe,
-            folder=self._souls,
-            diary=self._diary,
-            system=self._config.chat.system_prompt,
-            body_name=lambda: self._bodies.wanted,
-        )
-        importing = Importing(
-            config=self._config,
-            engine=self.engine,
-            wardrobe=self._wardrobe,
-            folder=self._souls,
-            diary=self._diary,
-            clock=self._clock,
-            body_name=lambda: self._bodies.wanted,
-        )
-        forgetting = self._forgetting(off_record)
-        reincarnating = self._reincarnating(sleeping)
-        lookups = Lookups(self._config, self._sessions)
-        return {
-            "chat.send": turns.send,
-            "session.list": lookups.list_sessions,
-            "session.get": lookups.get_session,
-            "diary.import": importing.import_log,
-            "body.list": self._bodies.list,
-            "body.info": self._bodies.info,
-            "body.load": self._bodies.load,
-            "body.unload": self._bodies.unload,
-            "body.catalog": self._bodies.catalog,
-            "body.pull": self._bodies.pull,
-            "soul.list": souls.list,
-            "soul.use": souls.use,
-            "soul.new": souls.new,
-            "soul.save": souls.save,
-            "soul.load": souls.load,
-            "soul.history": souls.history,
-            "soul.undo": souls.undo,
-            "soul.reset": souls.reset,
-            "soul.export": souls.export,
-            "soul.import": souls.import_file,
-            "soul.verify": souls.verify,
-            "soul.diff": souls.diff,
-            SLEEP: sleeping.sleep,
-            "soul.why": provenance.why,
-            "soul.report": sleeping.report,
-            "soul.forget": forgetting.forget,
-            "soul.reincarnate": reincarnating.reincarnate,
-            "text.score": souls.score,
-            "config.show": lookups.show_config,
-        }
-
-    def _forgetting(self, off_record: OffRecord) -> Forgetting:
-        return Forgetting(
-            scheduler=self._scheduler,
-            engine=self.engine,
-            learner=self._learner,
-            wardrobe=self._wardrobe,
-            sessions=self._sessions,
-            off_record=off_record,
-            eraser=Eraser(
-                workspace=self._config.workspace,
-                diary=self._diary,
-                souls=self._souls,
-                clock=self._clock,
-            ),
-            body_name=lambda: self._bodies.wanted,
-        )
-
-    def _reincarnating(self, sleeping: Sleeping) -> Reincarnating:
-        return Reincarnating(
-            scheduler=self._scheduler,
-            engine=self.engine,
-            wardrobe=self._wardrobe,
-            bodies=self._bodies,
-            souls=self._souls,
-            diary=self._diary,
-            reports=Reports(self._config.workspace / REPORTS),
-            workspace=self._config.workspace,
-            clock=self._clock,
-            is_asleep=lambda: sleeping.is_asleep,
-            quiet_s=self._quiet_s,
         )
 
     def _receive_evt(self, frames: list[bytes]) -> None:
