@@ -11,8 +11,6 @@ the next start has finished what was begun.
 from __future__ import annotations
 
 import dataclasses
-import json
-import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +26,7 @@ from sould.supervisor.accepting import NOTE, Acceptance
 from sould.supervisor.diary import Diary, Record
 from sould.supervisor.rebirths import FILE, Rebirths
 from sould.supervisor.reports import Reports
-from tests.fakes.kill_at_step import killed_at_step
+from tests.fakes.kill_at_step import kill_noted
 from tests.fakes.souls import BODY, BOTH, make_entry, make_meta, make_tensors
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -40,23 +38,14 @@ def main(folder: Path) -> None:
     """Kill at step after step until it comes through."""
     first, workspace = folder / "first", folder / "workspace"
     _prepare(first)
-    for step in range(1, 1000):
-        shutil.rmtree(workspace, ignore_errors=True)
-        shutil.copytree(first, workspace)
-        was_killed = killed_at_step(
-            step, lambda: _acceptance(workspace).accept("mika", "mika-other")
-        )
-        is_noted, after_kill = (workspace / NOTE).exists(), _state(workspace)
-        _acceptance(workspace).finish_what_was_begun()
-        report = {
-            "killed": was_killed,
-            "noted": is_noted,
-            "after_kill": after_kill,
-            "after_start": _state(workspace),
-        }
-        print(json.dumps(report), flush=True)
-        if not was_killed:
-            return
+    kill_noted(
+        first,
+        workspace,
+        NOTE,
+        change=lambda: _acceptance(workspace).accept("mika", "mika-other"),
+        finish=lambda: _acceptance(workspace).finish_what_was_begun(),
+        state=lambda: _state(workspace),
+    )
 
 
 def _prepare(workspace: Path) -> None:

@@ -44,6 +44,30 @@ def _pull(source: Path, models: Path, name: str) -> None:
     pull(str(source), models, name=name, replace=True, on_progress=lambda _: None)
 
 
+def kill_noted(
+    first: Path,
+    workspace: Path,
+    note: str,
+    *,
+    change: Callable[[], object],
+    finish: Callable[[], None],
+    state: Callable[[], Any],
+) -> None:
+    """Kill a change of a workspace at step after step until it comes through, and print after each
+    kill whether it was noted, what it left, and what a start made of that. ``first``: a copy of
+    the workspace before.
+    """
+    for step in range(1, 1000):
+        shutil.rmtree(workspace, ignore_errors=True)
+        shutil.copytree(first, workspace)
+        was_killed = killed_at_step(step, change)
+        line = {"killed": was_killed, "noted": (workspace / note).exists(), "after_kill": state()}
+        finish()
+        print(json.dumps({**line, "after_start": state()}), flush=True)
+        if not was_killed:
+            return
+
+
 def killed_at_step(step: int, change: Callable[[], object]) -> bool:
     """Make a change in a process that is killed before so many steps are made; tell whether it
     got that far.

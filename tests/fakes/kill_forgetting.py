@@ -10,8 +10,6 @@ says what was there after the kill, and what once the next start has finished wh
 
 from __future__ import annotations
 
-import json
-import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +21,7 @@ from sould.soulfile.opening import open_soul, save_generation
 from sould.soulfile.record import SoulRecord
 from sould.supervisor.diary import Diary, Record
 from sould.supervisor.erasing import NOTE, Eraser
-from tests.fakes.kill_at_step import killed_at_step
+from tests.fakes.kill_at_step import kill_noted
 from tests.fakes.souls import BODY, BOTH, make_entry, make_meta, make_tensors
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -36,21 +34,14 @@ def main(folder: Path) -> None:
     """Kill at step after step until it comes through."""
     first, workspace = folder / "first", folder / "workspace"
     _prepare(first)
-    for step in range(1, 1000):
-        shutil.rmtree(workspace, ignore_errors=True)
-        shutil.copytree(first, workspace)
-        was_killed = killed_at_step(step, lambda: _forget(workspace))
-        is_noted, after_kill = (workspace / NOTE).exists(), _state(workspace)
-        _eraser(workspace).finish_what_was_begun()
-        report = {
-            "killed": was_killed,
-            "noted": is_noted,
-            "after_kill": after_kill,
-            "after_start": _state(workspace),
-        }
-        print(json.dumps(report), flush=True)
-        if not was_killed:
-            return
+    kill_noted(
+        first,
+        workspace,
+        NOTE,
+        change=lambda: _forget(workspace),
+        finish=lambda: _eraser(workspace).finish_what_was_begun(),
+        state=lambda: _state(workspace),
+    )
 
 
 def _prepare(workspace: Path) -> None:

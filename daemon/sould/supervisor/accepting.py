@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from sould.durable import sync_dir
-from sould.errors import SouldError, StorageError, TooLarge
+from sould.errors import SouldError, TooLarge
 from sould.soulfile.generations import storing
 from sould.soulfile.history import meta_of, stamped
 from sould.soulfile.home import SoulFolder
@@ -25,7 +25,7 @@ from sould.soulfile.taught import pack
 from sould.soulfile.writing import restamp
 from sould.supervisor.diary import Diary
 from sould.supervisor.erasing import MOST_AGAIN
-from sould.supervisor.files import write_private
+from sould.supervisor.files import read_note, write_private
 from sould.supervisor.rebirth_plan import free_name
 from sould.supervisor.rebirths import FILE
 from sould.supervisor.reports import Reports
@@ -170,12 +170,5 @@ class Acceptance:
         }
 
     def _noted(self) -> Note | None:
-        try:
-            return msgspec.json.decode(self._note.read_bytes(), type=Note)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as e:
-            raise StorageError(
-                f"{self._note} cannot be read: {type(e).__name__}",
-                "look into workspace/souls, call the souls as they should be, and remove it",
-            ) from e
+        hint = "look into workspace/souls, call the souls as they should be, and remove it"
+        return read_note(self._note, Note, hint)

@@ -15,13 +15,13 @@ import msgspec
 from msgspec import Struct
 
 from sould.durable import sync_dir
-from sould.errors import NotFound, SouldError, SoulMissing, StorageError, TooLarge
+from sould.errors import NotFound, SouldError, SoulMissing, TooLarge
 from sould.soulfile import forgetting
 from sould.soulfile.generations import storing
 from sould.soulfile.history import SoulHome, meta_of, since_of
 from sould.soulfile.home import SoulFolder
 from sould.supervisor.diary import Diary
-from sould.supervisor.files import write_private
+from sould.supervisor.files import read_note, write_private
 from sould.supervisor.finding import Found, find, turns
 from sould.supervisor.waiting import is_waiting
 
@@ -158,15 +158,8 @@ class Eraser:
             log.error("what was to be forgotten is not yet, 'soul forget' tries again: %s", e)
 
     def _noted(self) -> Note | None:
-        try:
-            return msgspec.json.decode(self._note.read_bytes(), type=Note)
-        except FileNotFoundError:
-            return None
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as e:
-            raise StorageError(
-                f"{self._note} cannot be read: {type(e).__name__}",
-                "remove it, and say again what is to be forgotten",
-            ) from e
+        hint = "remove it, and say again what is to be forgotten"
+        return read_note(self._note, Note, hint)
 
     def _looked_up(
         self, home: SoulHome, soul: str, relearned: Set[str]

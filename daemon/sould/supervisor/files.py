@@ -6,6 +6,9 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from sould.durable import open_private, replace_file, sync_dir
 from sould.errors import StorageError
@@ -13,10 +16,14 @@ from sould.errors import StorageError
 __all__ = [
     "make_private_dir",
     "open_private",
+    "read_note",
     "require_safe_parent",
     "sync_dir",
     "write_private",
 ]
+
+
+T = TypeVar("T")
 
 
 def make_private_dir(path: Path) -> None:
@@ -75,3 +82,17 @@ def require_safe_parent(path: Path) -> None:
         )
     if found.st_mode & 0o002 and not found.st_mode & stat.S_ISVTX:
         raise StorageError(f"{parent} is open to everybody (mode {found.st_mode & 0o777:04o})")
+
+
+def read_note(path: Path, type_: type[T], hint: str) -> T | None:
+    """Return what a long change of files noted before it began; None if there is no note.
+
+    Raises:
+        StorageError: it cannot be read; ``hint`` says what to do.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=type_)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as e:
+        raise StorageError(f"{path} cannot be read: {type(e).__name__}", hint) from e
