@@ -117,6 +117,7 @@ def test_every_method_can_be_called_by_name() -> None:
         "soul.verify": wire.SoulVerify(path="/x.soul"),
         "soul.diff": wire.SoulDiff(a="", b="mika"),
         "soul.why": wire.SoulWhy(question="Who am I?"),
+        "soul.reincarnate": wire.SoulReincarnate(name="mika"),
         "soul.forget": wire.SoulForget(what="x"),
         "diary.import": wire.DiaryImport(path="/x.json"),
         "text.score": wire.TextScore(texts=["x"]),
