@@ -6,18 +6,14 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from soul_client.wire import Progress as Stage
 from sould.bridge import Imprint, Mark, Probe, Sleep, Told
-from sould.durable import replace_file
 from sould.engine.soul import anchors as anchors_of
 from sould.engine.soul import curvature as curvature_of
 from sould.engine.soul.anchors import BATCH, VERSION, Anchor, Maker, general_prompts
@@ -26,6 +22,7 @@ from sould.engine.soul.curriculum import Curriculum, Fact
 from sould.engine.soul.curvature import Curvature, Surveyor
 from sould.engine.soul.facts import LONGEST, fact, gist, is_japanese
 from sould.engine.soul.imprint import Imprinter, Progress, Recipe
+from sould.engine.soul.kept import keep_json, kept_json, not_kept
 from sould.engine.soul.night import Dreaming, Night
 from sould.engine.soul.recall import marks, probes_of
 from sould.engine.soul.scoring import Scorer
@@ -37,8 +34,6 @@ if TYPE_CHECKING:
     from sould.engine.loading import Body
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 FITS_VERSION = 2  # of how a statement is matched to topics
 MOST_FITS = 2048  # statements, by their hash
@@ -71,7 +66,7 @@ class Teacher:
         self._bank: Generator[None, None, None] | None = self._make_bank()
         self._matchers: dict[str, Matcher] = {}
         self._fits_path = self._folder / f"fits-{FITS_VERSION}-{self._key[:16]}.json"
-        self._fits = _read_json(self._fits_path, dict[str, list[float]])
+        self._fits = kept_json(self._fits_path, dict[str, list[float]])
         self._imprinter: tuple[Soul, float, Imprinter] | None = None
 
     def tells(self, record: Told) -> bool:
@@ -249,7 +244,7 @@ class Teacher:
             yield from maker.steps(prompts[start : start + BATCH], made, seed=start)
             yield from surveyor.steps(made, self._curvature)
             self._anchors += made
-        with _not_kept(anchors_path):
+        with not_kept(anchors_path):
             anchors_of.store(anchors_path, self._anchors, self._key)
             curvature_of.store(curvature_path, self._curvature, self._key)
 
@@ -262,7 +257,7 @@ class Teacher:
             self._keep(matcher)
             self._fits[key] = [round(score, 3) for score in scores]
             self._fits = dict(list(self._fits.items())[-MOST_FITS:])
-            _write_json(self._fits_path, self._fits)
+            keep_json(self._fits_path, self._fits)
         return Fact(record.id, statement, tuple(self._fits[key]))
 
     def _matcher(self, is_ja: bool) -> Matcher:
@@ -270,7 +265,7 @@ class Teacher:
         if language not in self._matchers:
             encode = self._body.tokenizer.encode
             matcher = Matcher(self._scorer, self._form, encode, language)
-            kept = _read_json(self._usual_path(language), dict[str, tuple[float, float]])
+            kept = kept_json(self._usual_path(language), dict[str, tuple[float, float]])
             matcher.usual.update(kept)
             self._matchers[language] = matcher
         return self._matchers[language]
@@ -278,7 +273,7 @@ class Teacher:
     def _keep(self, matcher: Matcher) -> None:
         path = self._usual_path(matcher.language)
         if not path.exists():
-            _write_json(path, matcher.usual)
+            keep_json(path, matcher.usual)
 
     def _usual_path(self, language: str) -> Path:
         return self._folder / f"usual-{language}-{self._key[:16]}.json"
@@ -287,30 +282,3 @@ class Teacher:
 def _is_japanese(record: Told) -> bool:
     """Whether what a record tells is in Japanese, whatever else is said in it."""
     return is_japanese(fact(record.text))
-
-
-@contextmanager
-def _not_kept(path: Path) -> Iterator[None]:
-    """Let a cache that cannot be written be made again next time."""
-    try:
-        yield
-    except OSError as e:
-        log.warning("%s is not kept: %s", path.name, e.strerror or e)
-
-
-def _write_json(path: Path, value: object) -> None:
-    with _not_kept(path):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(path, [msgspec.json.encode(value)])
-
-
-def _read_json(path: Path, type_: type[T]) -> T:
-    """Return what a file of the cache holds, empty if there is none or it is damaged."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=type_)
-    except FileNotFoundError:
-        return type_()
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as e:
-        log.warning("%s is damaged and made anew: %s", path.name, e)
-        path.unlink(missing_ok=True)
-        return type_()
