@@ -69,7 +69,7 @@ class Home:
 
     def sleep(self) -> dict[str, Any]:
         """Sleep to the end of the night, and return its report."""
-        report = self._run("sleep")
+        report = self._run("sleep", "--wait")
         why = f" ({report['why']})" if report["why"] else ""
         tell(f"  slept, {report['seconds']:.0f} s: {report['outcome']}{why}")
         return report
