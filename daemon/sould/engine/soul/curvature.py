@@ -25,11 +25,10 @@ from sould.engine.soul.batch import Below, Row, learn
 from sould.engine.soul.kept import keep_tensors, kept_tensors
 from sould.engine.soul.products import patiently
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import MATRICES, MatrixName, Soul
+from sould.engine.soul.weights import FAST, MATRICES, MatrixName, Soul
 from sould.engine.spec import BodySpec
 from sould.engine.weights import LayerWeights
 
-PART = "fast"
 Axes = Mapping[str, Tensor]
 INPUTS: Mapping[MatrixName, str] = {"gate": "wide.in", "up": "wide.in", "down": "down.in"}
 
@@ -126,7 +125,7 @@ class Surveyor:
         self._chat_prefix = chat_prefix
         self._first = first
         self._below = Below(first)
-        self._bare = Soul(decoder.spec, ranks={PART: 1})
+        self._bare = Soul(decoder.spec, ranks={FAST: 1})
         self._should_yield = should_yield
         self._generator = torch.Generator().manual_seed(seed)
 
@@ -153,7 +152,7 @@ class Surveyor:
         learned = learn(
             self._decoder,
             self._bare,
-            PART,
+            FAST,
             prefix,
             rows,
             should_yield=self._should_yield,

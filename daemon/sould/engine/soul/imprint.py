@@ -23,7 +23,7 @@ from sould.engine.soul.curriculum import Curriculum, Dream, Fact
 from sould.engine.soul.curvature import Axes, Curvature, times
 from sould.engine.soul.products import Interrupted
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import Fault, Soul
+from sould.engine.soul.weights import FAST, Fault, Soul
 from sould.engine.spec import BodySpec
 
 NIGHT_BOOST = 1.25
@@ -102,7 +102,7 @@ class Imprinter:
         *,
         recipe: Recipe,
         should_yield: Callable[[], bool],
-        part: str = "fast",
+        part: str = FAST,
         seed: int = 0,
     ) -> None:
         self._part = part

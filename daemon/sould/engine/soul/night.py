@@ -27,13 +27,12 @@ from sould.engine.soul.imprint import Imprinter, Recipe
 from sould.engine.soul.products import patiently
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import Topic
-from sould.engine.soul.weights import MATRICES, Soul
+from sould.engine.soul.weights import MATRICES, SLOW, Soul
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-SLOW = "slow"
 EXAM_ROWS = 16
 EXAM_ANCHORS = 48
 EXAM_UNTOLD = 16

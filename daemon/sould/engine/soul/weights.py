@@ -27,7 +27,8 @@ from sould.engine.weights import BodyWeights, Weight
 
 MatrixName = Literal["gate", "up", "down"]
 MATRICES: tuple[MatrixName, ...] = get_args(MatrixName)
-RANKS: Mapping[str, int] = {"slow": 8, "fast": 8}
+SLOW, FAST = "slow", "fast"
+RANKS: Mapping[str, int] = {SLOW: 8, FAST: 8}
 NORM_SHARE = 0.3  # of the norm of the body's matrix: a guess, to be measured with the imprint
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sould.bridge import Wear, Worn
 from sould.engine.soul.tensors import dims_of, soul_of, tensors_of
-from sould.engine.soul.weights import MatrixName, Soul
+from sould.engine.soul.weights import FAST, SLOW, MatrixName, Soul
 from sould.engine.soul.writer import Writer
 from sould.engine.spec import BodySpec
 from sould.errors import SouldError
@@ -29,8 +29,6 @@ from sould.soulfile.opening import open_soul, save_generation
 from sould.soulfile.record import SoulRecord
 
 log = logging.getLogger(__name__)
-
-LEARNED, SLOW = "fast", "slow"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,7 +112,7 @@ class WornSoul:
             self.meta = dataclasses.replace(self.meta, level=level, taught=taught)
         self.journaled |= {id_}
         self.is_unsaved = True
-        tensors = tensors_of(self.soul, LEARNED)
+        tensors = tensors_of(self.soul, FAST)
         self._learned |= tensors
         entry = JournalEntry(
             taught=self.journaled,
@@ -147,8 +145,8 @@ class WornSoul:
         def take() -> None:
             for name, weight in self.soul.tensors(SLOW).items():
                 weight.copy_(slow[name])
-            for name, weight in self.soul.tensors(LEARNED).items():
-                weight.copy_(fresh.tensors(LEARNED)[name])
+            for name, weight in self.soul.tensors(FAST).items():
+                weight.copy_(fresh.tensors(FAST)[name])
 
         fault = self.soul.change(take)
         assert fault is None, fault  # the dreamer was held to the same bounds
