@@ -17,6 +17,7 @@ from sould.supervisor.diary import Diary, Record
 from sould.supervisor.engine import Engine
 from sould.supervisor.learner import Learner
 from sould.supervisor.lineage import Lineage
+from sould.supervisor.loaded import loaded
 from sould.supervisor.request import Request
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.wardrobe import Wardrobe
@@ -52,25 +53,26 @@ class Provenance:
 
     async def why(self, request: Request, params: SoulWhy) -> SoulReasons:
         """Trace an answer back to the generations of the soul in use, and to what was told."""
-        async with self._scheduler.slot(request):
-            with self._engine.held():
-                await request.race(self._engine.ensure(self._body_name(), request.progress))
-                home = self._folder.home(await self._saved())
-                line = await asyncio.to_thread(lineage.read, home)
-                traced = await self._trace(request, params, line)
-                rises = generation_rises(line, traced.souls)
-                reasons = SoulReasons(
-                    soul=home.name,
-                    question=params.question,
-                    answer=traced.answer,
-                    tokens=traced.tokens,
-                    bare=traced.souls[0],
-                    generations=rises,
-                    records=[],
-                )
-                if not any(one.rise > 0 for one in rises):
-                    return reasons
-                return await self._with_records(request, reasons, line)
+        async with (
+            self._scheduler.slot(request),
+            loaded(self._engine, self._body_name(), request),
+        ):
+            home = self._folder.home(await self._saved())
+            line = await asyncio.to_thread(lineage.read, home)
+            traced = await self._trace(request, params, line)
+            rises = generation_rises(line, traced.souls)
+            reasons = SoulReasons(
+                soul=home.name,
+                question=params.question,
+                answer=traced.answer,
+                tokens=traced.tokens,
+                bare=traced.souls[0],
+                generations=rises,
+                records=[],
+            )
+            if not any(one.rise > 0 for one in rises):
+                return reasons
+            return await self._with_records(request, reasons, line)
 
     async def _saved(self) -> str:
         """Return the soul in use, once the newest generation is what is worn."""

@@ -16,6 +16,7 @@ from sould.supervisor.background import Background
 from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
 from sould.supervisor.learner import Learner
+from sould.supervisor.loaded import loaded
 from sould.supervisor.night_plan import plan_night
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request, Stopped, StopReason
@@ -60,8 +61,7 @@ class Sleeping:
         request.outlives_client = self._is_asleep = True
         self._is_woken = False
         try:
-            with self._engine.held():
-                await request.race(self._engine.ensure(self._body_name(), request.progress))
+            async with loaded(self._engine, self._body_name(), request):
                 return await self._sleep(request)
         finally:
             self._is_asleep = False

@@ -39,6 +39,7 @@ from sould.supervisor import shelf
 from sould.supervisor.children import run_child
 from sould.supervisor.engine import Engine
 from sould.supervisor.learner import Learner
+from sould.supervisor.loaded import loaded
 from sould.supervisor.request import Request
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.wardrobe import Wardrobe
@@ -168,32 +169,32 @@ class Souls:
 
     async def diff(self, request: Request, params: SoulDiff) -> SoulDifference:
         """Compare two souls, or generations of them."""
-        async with self._scheduler.slot(request):
-            with self._engine.held():
-                await request.race(self._engine.ensure(self._body_name(), request.progress))
-                active = self._wardrobe.worn_name
-                if active in (params.a.partition("@")[0], params.b.partition("@")[0]) and active:
-                    async with self._learner.stopped():
-                        await self._wardrobe.save("diff")
-                a, b = [
-                    await asyncio.to_thread(shelf.resolve, self._folder, ref)
-                    for ref in (params.a, params.b)
-                ]
-                order = SoulDiff(a=a, b=b, probes=params.probes)
-                found = await request.race(self._engine.ask("soul.diff", order, request.progress))
-                assert isinstance(found, SoulDifference)
-                return msgspec.structs.replace(found, a=params.a, b=params.b)
+        async with (
+            self._scheduler.slot(request),
+            loaded(self._engine, self._body_name(), request),
+        ):
+            active = self._wardrobe.worn_name
+            if active in (params.a.partition("@")[0], params.b.partition("@")[0]) and active:
+                async with self._learner.stopped():
+                    await self._wardrobe.save("diff")
+            a, b = [
+                await asyncio.to_thread(shelf.resolve, self._folder, ref)
+                for ref in (params.a, params.b)
+            ]
+            order = SoulDiff(a=a, b=b, probes=params.probes)
+            found = await request.race(self._engine.ask("soul.diff", order, request.progress))
+            assert isinstance(found, SoulDifference)
+            return msgspec.structs.replace(found, a=params.a, b=params.b)
 
     async def score(self, request: Request, params: TextScore) -> TextScored:
         """Say how likely texts are."""
-        async with self._scheduler.slot(request):
-            with self._engine.held():
-                await request.race(self._engine.ensure(self._body_name(), request.progress))
-                scored = await request.race(
-                    self._engine.ask("text.score", params, request.progress)
-                )
-                assert isinstance(scored, TextScored)
-                return scored
+        async with (
+            self._scheduler.slot(request),
+            loaded(self._engine, self._body_name(), request),
+        ):
+            scored = await request.race(self._engine.ask("text.score", params, request.progress))
+            assert isinstance(scored, TextScored)
+            return scored
 
     @asynccontextmanager
     async def _alone(self, request: Request) -> AsyncIterator[None]:
