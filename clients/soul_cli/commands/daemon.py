@@ -29,7 +29,7 @@ def up(settings: Settings) -> None:
 @click.pass_obj
 def down(settings: Settings, timeout: float) -> None:
     """End the daemon; what it was saying is kept."""
-    ended = _end(settings, timeout)
+    ended = end_daemon(settings, timeout)
     if settings.is_json:
         output.say_json({"running": False, "was_running": ended is not None})
     elif ended is None:
@@ -43,7 +43,7 @@ def down(settings: Settings, timeout: float) -> None:
 @click.pass_obj
 def restart(settings: Settings, timeout: float) -> None:
     """End the daemon if it runs, and start it."""
-    _end(settings, timeout)
+    end_daemon(settings, timeout)
     _show_up(settings)
 
 
@@ -157,8 +157,12 @@ def _show_up(settings: Settings) -> None:
         print(settings.texts("up.running", pid=connection.pid, version=connection.version))
 
 
-def _end(settings: Settings, timeout_s: float) -> Connection | None:
-    """End the daemon and return what it was; None if none ran."""
+def end_daemon(settings: Settings, timeout_s: float) -> Connection | None:
+    """End the daemon and return what it was; None if none ran.
+
+    Raises:
+        TimedOut: it is still there after ``timeout_s``.
+    """
     from soul_cli.waiting import Waiting
     from soul_client.errors import NotRunning, TimedOut
     from soul_client.launch import wait_until_gone

@@ -51,6 +51,7 @@ class Daemon:
         souls: SoulFolder,
         soul_name: str,
         clock: Callable[[], datetime],
+        on_state: Callable[[str], None],
     ) -> None:
         self.id = secrets.token_hex(8)
         self.stop_requested = asyncio.Event()
@@ -59,6 +60,7 @@ class Daemon:
         self._diary = diary
         self._souls = souls
         self._clock = clock
+        self._on_state = on_state
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._is_stopping = False
@@ -242,3 +244,4 @@ class Daemon:
         if state != self._last_state:
             self._last_state = state
             self.events.publish("state", status)
+            self._on_state(status.state)
