@@ -20,6 +20,7 @@ from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
 from sould.supervisor.engine_link import Spawn
 from sould.supervisor.events import Events, is_subscription
+from sould.supervisor.frontends import Frontends
 from sould.supervisor.gateway import Gateway
 from sould.supervisor.handlers import Parts, make_handlers, make_sleeping
 from sould.supervisor.learner import Learner
@@ -67,6 +68,7 @@ class Daemon:
         self._last_body: LoadedBody | None = None
         self._evt = Channel(binding.sockets["evt"], self._receive_evt)
         self.events = Events(self._evt.send)
+        self.frontends = Frontends(config_path=config.path, events=self.events)
         self.engine = Engine(
             spawn=spawn,
             load_request=lambda name: self._bodies.load_request(name),
@@ -171,6 +173,7 @@ class Daemon:
             event_seq=self.events.seq,
             memory=self._config.memory,
             soul=self._wardrobe.status(),
+            frontends=self.frontends.status(),
         )
 
     def stop(self, target: str) -> list[str]:
@@ -191,6 +194,7 @@ class Daemon:
         self._is_stopping = True
         self._learner.pause()
         self._changed()
+        await self.frontends.close()  # they could not be answered any more
         await self._gateway.close(STOP_GRACE_S, on_late=self.engine.kill)
         await self.engine.close()
         self._learner.end()
