@@ -171,9 +171,3 @@ def byte_alphabet() -> list[str]:
 
 def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
-
-
-def edit_json(path: Path, **changes: Any) -> None:
-    """Set keys of a JSON file; ``...`` takes one out."""
-    values = json.loads(path.read_text(encoding="utf-8")) | changes
-    _write_json(path, {key: value for key, value in values.items() if value is not ...})
