@@ -46,6 +46,7 @@ COMMANDS = {
     "logs": "soul_cli.commands.watch",
     "events": "soul_cli.commands.watch",
     "config": "soul_cli.commands.config",
+    "plugins": "soul_cli.commands.plugins",
 }
 
 

@@ -42,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from sould.chats import main as chats
 
             return chats.main(argv[1:])
+        case ["list-plugins" | "check-plugin"]:
+            from sould import plugin_tools
+
+            return plugin_tools.main(argv)
         case ["run-frontend"]:
             from sould import run_frontend
 
@@ -122,6 +126,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "verify": "say whether a .soul file is sound, as JSON lines",
         "read-chats": "read a chat log of another program, as JSON lines",
         "run-frontend": "run a plugin's frontend, for the daemon",
+        "list-plugins": "list the plugins there are, as JSON",
+        "check-plugin": "import a plugin and say whether it will do, as JSON",
     }.items():
         commands.add_parser(name, help=what)
     return parser.parse_args(argv)
