@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from soul_client.errors import SoulError
 from soul_client.locate import find_config
-from soul_client.wire import PluginList
+from soul_client.plugin_wire import PluginList
 from sould import config
 from sould.config import Config
 from sould.errors import SouldError

@@ -45,11 +45,13 @@ class DaemonProcess(testing.DaemonProcess):
         *engine: str,
         env: dict[str, str] | None = None,
         has_real_engine: bool = False,
+        safe_mode: bool = False,
     ) -> None:
         fake = " ".join([sys.executable, str(FAKE_ENGINE), *engine])
         patience = ["--engine-grace-s", "1", "--engine-quiet-s", "0.3"]
         options = [] if has_real_engine else ["--engine", fake, *patience]
-        super().__init__(config, *options, environ=env)
+        mode = ["--safe-mode"] if safe_mode else []
+        super().__init__(config, *mode, *options, environ=env)
 
 
 class Peer:

@@ -34,7 +34,9 @@ class Kept:
         self.notes = folder / "notes.jsonl"
         self.events: list[FrontendStatus] = []
         self.frontends = Frontends(
-            config_path=folder / "config.yaml", events=Events(self._publish), patience=QUICK
+            config_path=folder / "config.yaml",
+            events=Events(self._publish, on_publish=lambda *_: None),
+            patience=QUICK,
         )
 
     def run(self, how: str, **settings: Any) -> None:
@@ -124,7 +126,9 @@ async def test_frontend_that_ran_for_a_while_begins_anew(tmp_path: Path) -> None
     kept = Kept(tmp_path)
     patience = msgspec.structs.replace(QUICK, settled_s=0.0, longest_s=60)
     kept.frontends = Frontends(
-        config_path=tmp_path / "config.yaml", events=Events(kept._publish), patience=patience
+        config_path=tmp_path / "config.yaml",
+        events=Events(kept._publish, on_publish=lambda *_: None),
+        patience=patience,
     )
     kept.run("fail")
     await kept.noted(4)  # after 0.05 s each time; else the fourth would come after 0.35 s

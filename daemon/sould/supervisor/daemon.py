@@ -12,6 +12,7 @@ import msgspec
 
 from soul_client.wire import PROTOCOL, Connection, LoadedBody, Status
 from sould.config import Config
+from sould.plugin.structs import Body
 from sould.soulfile.home import SoulFolder
 from sould.supervisor.binding import Binding
 from sould.supervisor.bodies import Bodies
@@ -24,6 +25,7 @@ from sould.supervisor.frontends import Frontends
 from sould.supervisor.gateway import Gateway
 from sould.supervisor.handlers import Parts, make_handlers, make_sleeping
 from sould.supervisor.learner import Learner
+from sould.supervisor.plugins.hooks import make_plugins
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
@@ -66,8 +68,10 @@ class Daemon:
         self._state_due = False
         self._last_state: tuple[object, ...] = ()
         self._last_body: LoadedBody | None = None
+        self._told_body = ""  # its fingerprint
         self._evt = Channel(binding.sockets["evt"], self._receive_evt)
-        self.events = Events(self._evt.send)
+        self.plugins = make_plugins(config, self.id, on_declared=self._declared)
+        self.events = Events(self._evt.send, on_publish=self.plugins.event)
         self.frontends = Frontends(config_path=config.path, events=self.events)
         self.engine = Engine(
             spawn=spawn,
@@ -123,6 +127,7 @@ class Daemon:
             events=self.events,
             clock=clock,
             quiet_s=quiet_s,
+            plugins=self.plugins,
         )
         self._sleeping = make_sleeping(parts)
         self._gateway = self._open_gateway(parts)
@@ -131,6 +136,7 @@ class Daemon:
         """Begin what the first turn would have to wait for."""
         self.engine.warm()
         self._wardrobe.open()
+        self.plugins.start()
 
     def connection(self) -> Connection:
         """Return what clients need to know to reach us."""
@@ -199,6 +205,7 @@ class Daemon:
         await self.engine.close()
         self._learner.end()
         self._wardrobe.close()
+        await self.plugins.close()
 
     def _open_gateway(self, parts: Parts) -> Gateway:
         control = Control(
@@ -226,6 +233,11 @@ class Daemon:
         self.events.publish("request", data)
         self._changed()
 
+    def _declared(self) -> None:
+        """Run what the plugins declare now."""
+        self.frontends.keep(self.plugins.frontends)
+        self._changed()
+
     def _changed(self) -> None:
         """Publish the state, once for all that changes in this turn of the loop."""
         if not self._state_due:
@@ -236,6 +248,7 @@ class Daemon:
         self._state_due = False
         body = self.engine.body
         if body is not self._last_body:
+            self._tell_swapped(body)
             self._last_body = body
             self.events.publish("body", {"loaded": msgspec.to_builtins(body)})
         status = self.status()
@@ -246,3 +259,9 @@ class Daemon:
         if state != self._last_state:
             self._last_state = state
             self.events.publish("state", status)
+
+    def _tell_swapped(self, body: LoadedBody | None) -> None:
+        """Tell plugins of a body that is not the one they were told of last."""
+        if body is not None and body.fingerprint != self._told_body:
+            self._told_body = body.fingerprint
+            self.plugins.body_swapped(Body(name=body.name, fingerprint=body.fingerprint))
