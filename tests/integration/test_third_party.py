@@ -160,7 +160,7 @@ def test_a_chat_by_lines(daemon: DaemonProcess, client: Client) -> None:
                     '{"messages": [["system", "Be brief."], ["user", "messages"]]',
                 ),
                 (lines, "error busy", "! "),
-                (lines, "tokens 2", "w0 w1"),
+                (lines, "tokens 2", "t0 t1"),
             ):
                 stream.write(f"\n{said}\n")
                 stream.flush()
@@ -192,9 +192,8 @@ def test_what_is_said_in_jest_is_not_learned_and_nights_are_short(
         assert time.monotonic() < until
         time.sleep(0.02)
     report = client.soul_sleep()
-    (dreamt,) = report.facts
     newest = next(one for one in diary_of(daemon) if one["text"] == "three is told")
-    assert dreamt.id == newest["id"] and report.left > 0
+    assert [one.id for one in report.facts] == [newest["id"]]
 
 
 def test_all_of_it_ends_with_the_daemon(daemon: DaemonProcess, client: Client) -> None:

@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from soul_client.plugin_wire import PluginEntry, PluginList
 
+from soul_cli.commands.daemon import status_rows
 from soul_cli.exits import Exit
 from soul_cli.plugin_metadata import read_metadata
 from soul_cli.plugin_project import is_name, write_project
 from soul_cli.run import run
-from soul_client.wire import Ack, Kind
+from soul_cli.settings import Settings
+from soul_client.plugin_wire import PluginEntry, PluginList
+from soul_client.wire import Ack, FrontendStatus, Kind
 from tests.fakes.fake_daemon import FakeDaemon, answer, fake_daemon
 
 LISTED = PluginList(
@@ -84,6 +87,19 @@ def test_info(daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows["frontends"] == "page"
     code, _ = told(daemon.config, "info", "no_such_plugin", capsys=capsys)
     assert code == Exit.FAILED
+
+
+def test_status_shows_frontends(daemon: FakeDaemon) -> None:
+    frontends = [
+        FrontendStatus(plugin="p", name="page", state="running", pid=7, problem="exit code 1"),
+        FrontendStatus(plugin="p", name="bot", state="waiting", restarts=2, problem="exit code 3"),
+    ]
+    status = msgspec.structs.replace(daemon.status(), frontends=frontends)
+    rows = status_rows(Settings(config=str(daemon.config), language="en"), status)
+    assert [value for name, value in rows if name == "frontend"] == [
+        "page of p: running, process 7",
+        "bot of p: ended 2 times, is started again: exit code 3",
+    ]
 
 
 def test_enabled_is_said_to_wait_for_the_next_start(

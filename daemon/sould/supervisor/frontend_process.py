@@ -86,8 +86,11 @@ class FrontendProcess:
 
     def _wait(self, reader: threading.Thread) -> None:
         if sys.platform != "win32":
-            # Not reaped yet, its number cannot be another group's.
-            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+            if hasattr(os, "waitid"):  # not on macOS before Python 3.13
+                # Not reaped yet, its number cannot be another group's.
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+            else:
+                self._process.wait()
             signal_all(self._process.pid, "SIGKILL")
         returncode = self._process.wait()
         reader.join(_LAST_WORDS_S)

@@ -132,7 +132,7 @@ class _Kept:
 
     async def end(self) -> None:
         """Ask it to end, make it after the grace time, and wait until it is gone."""
-        self._state = "ended"
+        is_first, self._state = self._state != "ended", "ended"
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -141,7 +141,8 @@ class _Kept:
             killing = self._loop.call_later(self._patience.grace_s, self._process.kill)
             await self._gone.wait()
             killing.cancel()
-        self._on_change(self.status())
+        if is_first:
+            self._on_change(self.status())
 
     def _start(self) -> None:
         self._retry = None
