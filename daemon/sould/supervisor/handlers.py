@@ -63,6 +63,8 @@ def make_sleeping(parts: Parts) -> Sleeping:
         reports=parts.reports,
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,
+        souls=parts.souls,
+        plugins=parts.plugins,
     )
 
 
@@ -91,6 +93,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         folder=parts.souls,
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,
+        plugins=parts.plugins,
     )
     provenance = Provenance(
         scheduler=parts.scheduler,
