@@ -48,6 +48,7 @@ COMMANDS = {
     "config": "soul_cli.commands.config",
     "service": "soul_cli.commands.service",
     "doctor": "soul_cli.commands.doctor",
+    "plugins": "soul_cli.commands.plugins",
 }
 
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from soul_client.plugin_wire import PluginList, TurnNote
+
 PROTOCOL = 1
 MAGIC = b"S1"
 
@@ -213,7 +215,8 @@ class ChatDone(WireStruct, frozen=True, kw_only=True):
     """The turn is in the diary. ``finish`` says why the reply ended.
 
     ``recorded`` is false when the turn was off the record, or stopped before anything was
-    said. ``prompt``: with ``echo_prompt``, every token that was read, as text.
+    said. ``prompt``: with ``echo_prompt``, every token that was read, as text. ``notes``: what
+    plugins added to the prompt, in their order.
     """
 
     session: str
@@ -222,6 +225,7 @@ class ChatDone(WireStruct, frozen=True, kw_only=True):
     usage: Usage
     recorded: bool = True
     prompt: str | None = None
+    notes: list[TurnNote] = []
 
 
 class SessionInfo(WireStruct, frozen=True, kw_only=True):
@@ -841,6 +845,21 @@ class EngineStatus(WireStruct, frozen=True, kw_only=True):
     last_error: str = ""
 
 
+class FrontendStatus(WireStruct, frozen=True, kw_only=True):
+    """A process that the daemon keeps running for a plugin, and the data of ``frontend`` events.
+
+    ``waiting``: it ended, and is started again after a while. ``problem``: how it ended the last
+    time, with the last line that it printed.
+    """
+
+    plugin: str
+    name: str
+    state: Literal["running", "waiting", "ended"]
+    pid: int = 0
+    restarts: int = 0
+    problem: str = ""
+
+
 class Status(WireStruct, frozen=True, kw_only=True):
     """``daemon.status``, and the data of ``state`` events."""
 
@@ -861,6 +880,7 @@ class Status(WireStruct, frozen=True, kw_only=True):
     event_seq: int
     memory: bool = True
     soul: SoulStatus | None = None
+    frontends: list[FrontendStatus] = []
 
 
 class Cancel(WireStruct, frozen=True, kw_only=True):
@@ -893,7 +913,7 @@ class Event(WireStruct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
-EVENTS = ("welcome", "state", "request", "turn", "body", "soul", "pull", "log")
+EVENTS = ("welcome", "state", "request", "turn", "body", "soul", "pull", "log", "frontend")
 
 
 class Connection(WireStruct, frozen=True, kw_only=True):
@@ -942,6 +962,7 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.reincarnate": (SoulReincarnate, Reincarnated),
     "text.score": (TextScore, TextScored),
     "config.show": (Empty, ConfigShown),
+    "plugins.list": (Empty, PluginList),
 }
 """``method -> (parameters, result)`` of the ``rpc`` socket."""
 

@@ -12,7 +12,7 @@ from soul_cli.options import Command, option
 from soul_cli.settings import Settings
 
 if TYPE_CHECKING:
-    from soul_client.wire import Connection, Status
+    from soul_client.wire import Connection, FrontendStatus, Status
 
 END_WITHIN_S = 20.0
 
@@ -111,6 +111,7 @@ def status_rows(settings: Settings, now: Status) -> list[tuple[str, str]]:
         (texts("status.request"), f"{one.id}  {one.method}  {_place(settings, one.position)}")
         for one in now.requests
     ]
+    rows += [(texts("status.frontend"), _frontend_line(settings, one)) for one in now.frontends]
     return [*rows, (texts("status.workspace"), now.workspace), (texts("status.config"), now.config)]
 
 
@@ -133,6 +134,13 @@ def _engine_line(settings: Settings, now: Status) -> str:
     if engine.last_error:
         line += "; " + texts("status.engine_error", error=engine.last_error)
     return line
+
+
+def _frontend_line(settings: Settings, one: FrontendStatus) -> str:
+    line = settings.texts(
+        f"frontend.{one.state}", plugin=one.plugin, name=one.name, pid=one.pid, count=one.restarts
+    )
+    return f"{line}: {one.problem}" if one.problem and one.state != "running" else line
 
 
 def _place(settings: Settings, position: int) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from soul_client.wire import PROTOCOL, Connection, LoadedBody, Status
 from sould.config import Config
+from sould.plugin.structs import Body
 from sould.soulfile.home import SoulFolder
 from sould.supervisor.binding import Binding
 from sould.supervisor.bodies import Bodies
@@ -20,9 +21,11 @@ from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
 from sould.supervisor.engine_link import Spawn
 from sould.supervisor.events import Events, is_subscription
+from sould.supervisor.frontends import Frontends
 from sould.supervisor.gateway import Gateway
 from sould.supervisor.handlers import Parts, make_handlers, make_sleeping
 from sould.supervisor.learner import Learner
+from sould.supervisor.plugins.hooks import make_plugins
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
@@ -67,8 +70,11 @@ class Daemon:
         self._state_due = False
         self._last_state: tuple[object, ...] = ()
         self._last_body: LoadedBody | None = None
+        self._told_body = ""  # its fingerprint
         self._evt = Channel(binding.sockets["evt"], self._receive_evt)
-        self.events = Events(self._evt.send)
+        self.plugins = make_plugins(config, self.id, on_declared=self._declared)
+        self.events = Events(self._evt.send, on_publish=self.plugins.event)
+        self.frontends = Frontends(config_path=config.path, events=self.events)
         self.engine = Engine(
             spawn=spawn,
             load_request=lambda name: self._bodies.load_request(name),
@@ -123,6 +129,7 @@ class Daemon:
             events=self.events,
             clock=clock,
             quiet_s=quiet_s,
+            plugins=self.plugins,
         )
         self._sleeping = make_sleeping(parts)
         self._gateway = self._open_gateway(parts)
@@ -131,6 +138,7 @@ class Daemon:
         """Begin what the first turn would have to wait for."""
         self.engine.warm()
         self._wardrobe.open()
+        self.plugins.start()
 
     def connection(self) -> Connection:
         """Return what clients need to know to reach us."""
@@ -173,6 +181,7 @@ class Daemon:
             event_seq=self.events.seq,
             memory=self._config.memory,
             soul=self._wardrobe.status(),
+            frontends=self.frontends.status(),
         )
 
     def stop(self, target: str) -> list[str]:
@@ -193,10 +202,12 @@ class Daemon:
         self._is_stopping = True
         self._learner.pause()
         self._changed()
+        await self.frontends.close()  # they could not be answered any more
         await self._gateway.close(STOP_GRACE_S, on_late=self.engine.kill)
         await self.engine.close()
         self._learner.end()
         self._wardrobe.close()
+        await self.plugins.close()
 
     def _open_gateway(self, parts: Parts) -> Gateway:
         control = Control(
@@ -224,6 +235,11 @@ class Daemon:
         self.events.publish("request", data)
         self._changed()
 
+    def _declared(self) -> None:
+        """Run what the plugins declare now."""
+        self.frontends.keep(self.plugins.frontends)
+        self._changed()
+
     def _changed(self) -> None:
         """Publish the state, once for all that changes in this turn of the loop."""
         if not self._state_due:
@@ -234,6 +250,7 @@ class Daemon:
         self._state_due = False
         body = self.engine.body
         if body is not self._last_body:
+            self._tell_swapped(body)
             self._last_body = body
             self.events.publish("body", {"loaded": msgspec.to_builtins(body)})
         status = self.status()
@@ -245,3 +262,9 @@ class Daemon:
             self._last_state = state
             self.events.publish("state", status)
             self._on_state(status.state)
+
+    def _tell_swapped(self, body: LoadedBody | None) -> None:
+        """Tell plugins of a body that is not the one they were told of last."""
+        if body is not None and body.fingerprint != self._told_body:
+            self._told_body = body.fingerprint
+            self.plugins.body_swapped(Body(name=body.name, fingerprint=body.fingerprint))
