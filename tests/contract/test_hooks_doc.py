@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from sould.pluginhost.loading import load, make_manager
-from sould.pluginhost.messages import Wanted
-from sould.pluginhost.table import HOOKS, QUICK, RESULTS
 
 import sould.plugin
 from sould.plugin import Body, Event, Home, Hooks, Night, Report, SoulFile, Told, Turn
+from sould.pluginhost.loading import load, make_manager
+from sould.pluginhost.messages import Wanted
+from sould.pluginhost.table import HOOKS, QUICK, RESULTS
 
 DOC = (Path(__file__).parents[2] / "plugins" / "HOOKS.md").read_text("utf-8")
 NAMES = [name for name in vars(Hooks) if not name.startswith("_")]

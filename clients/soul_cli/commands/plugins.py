@@ -57,9 +57,8 @@ def info(settings: Settings, name: str) -> Exit:
     """Say what a plugin is, and how it stands."""
     from dataclasses import asdict
 
-    from soul_client.plugin_wire import PluginEntry
-
     from soul_cli.plugin_metadata import read_metadata
+    from soul_client.plugin_wire import PluginEntry
 
     said = read_metadata(name)
     listed, is_live = _listed(settings)
