@@ -1,4 +1,4 @@
-"""Has every hook of a turn, and nothing to say."""
+"""Has every hook of a turn, and adds what the fake engine says nothing to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sould.plugin import Added, Turn, hookimpl
 
 @hookimpl
 def before_turn(turn: Turn) -> Added:
-    return Added(note=f"{len(turn.text)} characters")
+    return Added(note="tokens 0;")
 
 
 @hookimpl
