@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from soul_client.job_wire import JobStatus
+
 PROTOCOL = 1
 MAGIC = b"S1"
 
@@ -861,6 +863,7 @@ class Status(WireStruct, frozen=True, kw_only=True):
     event_seq: int
     memory: bool = True
     soul: SoulStatus | None = None
+    jobs: list[JobStatus] = []
 
 
 class Cancel(WireStruct, frozen=True, kw_only=True):

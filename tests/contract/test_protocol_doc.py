@@ -47,7 +47,7 @@ def structs() -> dict[str, type[msgspec.Struct]]:
         name: value
         for name, value in vars(wire).items()
         if isinstance(value, type) and issubclass(value, msgspec.Struct) and name not in PRIVATE
-        if value.__module__ == wire.__name__
+        if value.__module__.startswith("soul_client.")
     }
 
 

@@ -13,6 +13,7 @@ import msgspec
 from soul_client.wire import PROTOCOL, Connection, LoadedBody, Status
 from sould.config import Config
 from sould.soulfile.home import SoulFolder
+from sould.supervisor.background import Background
 from sould.supervisor.binding import Binding
 from sould.supervisor.bodies import Bodies
 from sould.supervisor.control import Control
@@ -22,6 +23,8 @@ from sould.supervisor.engine_link import Spawn
 from sould.supervisor.events import Events, is_subscription
 from sould.supervisor.gateway import Gateway
 from sould.supervisor.handlers import Parts, make_handlers, make_sleeping
+from sould.supervisor.job_notes import JobNotes, NightNote
+from sould.supervisor.jobs import Jobs
 from sould.supervisor.learner import Learner
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
@@ -62,6 +65,7 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._is_stopping = False
+        self._background = Background()
         self._state_due = False
         self._last_state: tuple[object, ...] = ()
         self._last_body: LoadedBody | None = None
@@ -118,17 +122,28 @@ class Daemon:
             diary=diary,
             souls=souls,
             reports=Reports(config.workspace / REPORTS),
+            night=NightNote(config.workspace),
             events=self.events,
             clock=clock,
             quiet_s=quiet_s,
         )
         self._sleeping = make_sleeping(parts)
         self._gateway = self._open_gateway(parts)
+        self._jobs = Jobs(
+            notes=JobNotes(config.workspace),
+            night=parts.night,
+            ask=self._gateway.requests.ask,
+            idle_s=lambda: self._gateway.requests.idle_s,
+            clock=clock,
+            on_change=self._changed,
+            quiet_s=quiet_s,
+        )
 
     def warm(self) -> None:
         """Begin what the first turn would have to wait for."""
         self.engine.warm()
         self._wardrobe.open()
+        self._background.start(self._jobs.open())
 
     def connection(self) -> Connection:
         """Return what clients need to know to reach us."""
@@ -171,6 +186,7 @@ class Daemon:
             event_seq=self.events.seq,
             memory=self._config.memory,
             soul=self._wardrobe.status(),
+            jobs=self._jobs.status(),
         )
 
     def stop(self, target: str) -> list[str]:
@@ -189,6 +205,7 @@ class Daemon:
         end the engine.
         """
         self._is_stopping = True
+        self._jobs.close()
         self._learner.pause()
         self._changed()
         await self._gateway.close(STOP_GRACE_S, on_late=self.engine.kill)
@@ -238,6 +255,7 @@ class Daemon:
         state = (
             *(status.state, status.engine.state, status.engine.pid, body),
             *(status.diary_writable, [(r.id, r.position) for r in status.requests]),
+            status.jobs,
         )
         if state != self._last_state:
             self._last_state = state
