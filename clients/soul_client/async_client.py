@@ -27,6 +27,7 @@ from soul_client.wire import (
     ConfigShown,
     Connection,
     LoadedBody,
+    PluginList,
     SamplingOverrides,
     SessionHistory,
     SessionList,
@@ -215,6 +216,10 @@ class AsyncClient(AsyncSouls):
     async def config_show(self) -> ConfigShown:
         """Read the config in force."""
         return await self._quick(calls.config_show())
+
+    async def plugins_list(self) -> PluginList:
+        """List the plugins there are, and how those in use stand."""
+        return await self._quick(calls.plugins_list())
 
     def events(self) -> AsyncSubscription:
         """Subscribe to the events: ``async with client.events() as events``."""

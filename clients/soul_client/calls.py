@@ -249,6 +249,11 @@ def config_show() -> Call[wire.ConfigShown]:
     return _call("config.show", wire.Empty(), wire.ConfigShown)
 
 
+def plugins_list() -> Call[wire.PluginList]:
+    """List the plugins there are, and how those in use stand."""
+    return _call("plugins.list", wire.Empty(), wire.PluginList)
+
+
 def _call(method: str, params: Struct, result: type[R]) -> Call[R]:
     socket: SocketName = "rpc" if method in wire.RPC_METHODS else "ctl"
     return Call(socket=socket, method=method, params=params, result=result)

@@ -24,6 +24,7 @@ from soul_client.wire import (
     ConfigShown,
     Connection,
     LoadedBody,
+    PluginList,
     SamplingOverrides,
     SessionHistory,
     SessionList,
@@ -233,6 +234,10 @@ class Client(Souls):
     def config_show(self) -> ConfigShown:
         """Read the config in force."""
         return self._quick(calls.config_show())
+
+    def plugins_list(self) -> PluginList:
+        """List the plugins there are, and how those in use stand."""
+        return self._quick(calls.plugins_list())
 
     def events(self) -> Subscription:
         """Subscribe to the events from now on; close it, or use it in a ``with``."""

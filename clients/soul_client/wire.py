@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from soul_client.job_wire import JobStatus
+from soul_client.plugin_wire import PluginList, TurnNote
 
 PROTOCOL = 1
 MAGIC = b"S1"
@@ -215,7 +216,8 @@ class ChatDone(WireStruct, frozen=True, kw_only=True):
     """The turn is in the diary. ``finish`` says why the reply ended.
 
     ``recorded`` is false when the turn was off the record, or stopped before anything was
-    said. ``prompt``: with ``echo_prompt``, every token that was read, as text.
+    said. ``prompt``: with ``echo_prompt``, every token that was read, as text. ``notes``: what
+    plugins added to the prompt, in their order.
     """
 
     session: str
@@ -224,6 +226,7 @@ class ChatDone(WireStruct, frozen=True, kw_only=True):
     usage: Usage
     recorded: bool = True
     prompt: str | None = None
+    notes: list[TurnNote] = []
 
 
 class SessionInfo(WireStruct, frozen=True, kw_only=True):
@@ -945,6 +948,7 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.reincarnate": (SoulReincarnate, Reincarnated),
     "text.score": (TextScore, TextScored),
     "config.show": (Empty, ConfigShown),
+    "plugins.list": (Empty, PluginList),
 }
 """``method -> (parameters, result)`` of the ``rpc`` socket."""
 

@@ -21,7 +21,7 @@ from msgspec import Struct
 from soul_notes.words import sentences, terms, units
 
 VERSION = 1
-ENOUGH = 0.4
+ENOUGH = 0.55
 """The share of what is asked, weighed by how rare it is, that a note must be about."""
 CANDIDATES = 32
 _DATES = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].jsonl"
@@ -155,11 +155,11 @@ def _read_on(db: sqlite3.Connection, path: Path, until: float) -> bool:
         for line in file:
             if not line.endswith(b"\n"):
                 break
-            if time.monotonic() > until:
-                is_all = False
-                break
             done, number = done + len(line), number + 1
             _take(db, path.stem, number, line)
+            if time.monotonic() > until:  # not before: every call takes in something
+                is_all = False
+                break
         stat = os.fstat(file.fileno())  # later than what was read: what came since is read next
         seen = (path.name, stat.st_ino, stat.st_mtime_ns, done, number)
         db.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", seen)

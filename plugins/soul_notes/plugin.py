@@ -39,7 +39,7 @@ def daemon_ready(home: Home) -> None:
     """Begin the index, or go on with it.
 
     Raises:
-        RuntimeError: the SQLite of this Python cannot search texts.
+        SQLiteWithoutFTS5: that of this Python cannot search texts.
     """
     require_fts5()
     workspace = Path(home.workspace)
@@ -71,13 +71,19 @@ def note(found: list[Found], asked: str) -> str:
     return "\n".join([_HEADINGS[is_japanese(asked)], *lines])
 
 
+class SQLiteWithoutFTS5(RuntimeError):
+    """What the log says of this plugin where it cannot work: of a failure it has the type only."""
+
+
 def require_fts5() -> None:
-    """Raise RuntimeError if SQLite was built without the search that the index needs."""
+    """Find out whether SQLite has the search that the index needs.
+
+    Raises:
+        SQLiteWithoutFTS5: it was built without.
+    """
     with closing(sqlite3.connect(":memory:")) as db:
         try:
             db.execute("CREATE VIRTUAL TABLE words USING fts5(body)")
         except sqlite3.OperationalError as e:
             version = sqlite3.sqlite_version
-            raise RuntimeError(
-                f"the SQLite of this Python ({version}) was built without FTS5"
-            ) from e
+            raise SQLiteWithoutFTS5(f"SQLite {version} was built without FTS5") from e

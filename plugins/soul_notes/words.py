@@ -29,10 +29,13 @@ then there these they this those to too up us was we well were what when where w
 why will with would yes you your yours s t m re ve d ll don doesn didn isn aren wasn call called
 私 僕 俺 君 何 誰 今 教 覚 知 言 思 事 時 人 方 者 話 聞 前
 """
-"""Words that say nothing about what a question is about. 名前 and "name" do."""
+"""Words that say nothing about what a question is about."""
+_VAGUE = "name names named 名前 名 好"
+"""Words that do so if there is nothing else: a name is told as "is called", too."""
 
 _ASKING = frozenset(_QUESTION_WORDS.split())
 _TELLING_NOTHING = frozenset(_COMMON.split())
+_TELLING_LITTLE = frozenset(_VAGUE.split())
 
 
 def sentences(text: str) -> Iterator[str]:
@@ -76,20 +79,26 @@ def units(text: str) -> list[tuple[str, ...]]:
     """Return what a question is about: its uncommon words, each as the terms that it is found by;
     of Japanese the runs of kanji and of katakana, and hiragana if there is nothing else.
     """
-    found: dict[tuple[str, ...], None] = {}
+    telling: dict[tuple[str, ...], None] = {}
+    vague: dict[tuple[str, ...], None] = {}
     kana: dict[tuple[str, ...], None] = {}
+    for script, word in _words(text):
+        if script == "hiragana":
+            kana |= {(word[n : n + 2],): None for n in range(len(word) - 1)}
+        elif word in _TELLING_LITTLE:
+            vague[tuple(terms(word))] = None
+        elif word not in _TELLING_NOTHING:
+            telling[tuple(terms(word))] = None
+    return list(telling or vague or kana)
+
+
+def _words(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the words of a text, of what is written without spaces the runs of a script."""
     for is_spaced, part in _parts(text):
         if is_spaced:
-            if part not in _TELLING_NOTHING:
-                found[(part,)] = None
-            continue
-        for script, chars in groupby(part, _script):
-            run = "".join(chars)
-            if script == "hiragana":
-                kana |= {(run[n : n + 2],): None for n in range(len(run) - 1)}
-            elif run not in _TELLING_NOTHING:
-                found[tuple(terms(run)) if len(run) > 1 else (run,)] = None
-    return list(found or kana)
+            yield "", part
+        else:
+            yield from ((script, "".join(chars)) for script, chars in groupby(part, _script))
 
 
 def _parts(text: str) -> Iterator[tuple[bool, str]]:

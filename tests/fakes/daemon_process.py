@@ -50,13 +50,15 @@ class DaemonProcess:
         *engine: str,
         env: dict[str, str] | None = None,
         has_real_engine: bool = False,
+        safe_mode: bool = False,
     ) -> None:
         self.config = config
         fake = " ".join([sys.executable, str(FAKE_ENGINE), *engine])
         patience = ["--engine-grace-s", "1", "--engine-quiet-s", "0.3"]
         engine_options = [] if has_real_engine else ["--engine", fake, *patience]
+        mode = ["--safe-mode"] if safe_mode else []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sould", "--config", str(config), *engine_options],
+            [sys.executable, "-m", "sould", "--config", str(config), *mode, *engine_options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

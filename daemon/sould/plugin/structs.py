@@ -96,7 +96,7 @@ class Night(Struct, frozen=True, kw_only=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """What came of a night. ``outcome``: kept, rolled back, or nothing; ``reason``: why.
+    """What came of a night. ``outcome``: kept, rolled_back or nothing; ``why`` it was not kept.
 
     ``recalled``, ``facts``: of how many facts how many were known in the exam.
     """
@@ -104,7 +104,7 @@ class Report(Struct, frozen=True, kw_only=True):
     soul: str
     began: str
     outcome: str
-    reason: str
+    why: str
     facts: int
     recalled: int
 

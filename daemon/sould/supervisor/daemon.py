@@ -12,6 +12,7 @@ import msgspec
 
 from soul_client.wire import PROTOCOL, Connection, LoadedBody, Status
 from sould.config import Config
+from sould.plugin.structs import Body
 from sould.soulfile.home import SoulFolder
 from sould.supervisor.background import Background
 from sould.supervisor.binding import Binding
@@ -26,6 +27,7 @@ from sould.supervisor.handlers import Parts, make_handlers, make_sleeping
 from sould.supervisor.job_notes import JobNotes, NightNote
 from sould.supervisor.jobs import Jobs
 from sould.supervisor.learner import Learner
+from sould.supervisor.plugins.hooks import make_plugins
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
@@ -69,8 +71,10 @@ class Daemon:
         self._state_due = False
         self._last_state: tuple[object, ...] = ()
         self._last_body: LoadedBody | None = None
+        self._told_body = ""  # its fingerprint
         self._evt = Channel(binding.sockets["evt"], self._receive_evt)
-        self.events = Events(self._evt.send)
+        self.plugins = make_plugins(config, self.id, on_declared=self._declared)
+        self.events = Events(self._evt.send, on_publish=self.plugins.event)
         self.engine = Engine(
             spawn=spawn,
             load_request=lambda name: self._bodies.load_request(name),
@@ -126,6 +130,7 @@ class Daemon:
             events=self.events,
             clock=clock,
             quiet_s=quiet_s,
+            plugins=self.plugins,
         )
         self._sleeping = make_sleeping(parts)
         self._gateway = self._open_gateway(parts)
@@ -144,6 +149,7 @@ class Daemon:
         self.engine.warm()
         self._wardrobe.open()
         self._background.start(self._jobs.open())
+        self.plugins.start()
 
     def connection(self) -> Connection:
         """Return what clients need to know to reach us."""
@@ -212,6 +218,7 @@ class Daemon:
         await self.engine.close()
         self._learner.end()
         self._wardrobe.close()
+        await self.plugins.close()
 
     def _open_gateway(self, parts: Parts) -> Gateway:
         control = Control(
@@ -239,6 +246,12 @@ class Daemon:
         self.events.publish("request", data)
         self._changed()
 
+    def _declared(self) -> None:
+        """Do the jobs that plugins declare, and no other."""
+        jobs = {f"{plugin}/{job.name}": job for plugin, job in self.plugins.jobs}
+        self._background.start(self._jobs.declare(jobs))
+        self._changed()
+
     def _changed(self) -> None:
         """Publish the state, once for all that changes in this turn of the loop."""
         if not self._state_due:
@@ -249,6 +262,7 @@ class Daemon:
         self._state_due = False
         body = self.engine.body
         if body is not self._last_body:
+            self._tell_swapped(body)
             self._last_body = body
             self.events.publish("body", {"loaded": msgspec.to_builtins(body)})
         status = self.status()
@@ -260,3 +274,9 @@ class Daemon:
         if state != self._last_state:
             self._last_state = state
             self.events.publish("state", status)
+
+    def _tell_swapped(self, body: LoadedBody | None) -> None:
+        """Tell plugins of a body that is not the one they were told of last."""
+        if body is not None and body.fingerprint != self._told_body:
+            self._told_body = body.fingerprint
+            self.plugins.body_swapped(Body(name=body.name, fingerprint=body.fingerprint))

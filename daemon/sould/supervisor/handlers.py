@@ -19,6 +19,8 @@ from sould.supervisor.job_notes import NightNote
 from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
+from sould.supervisor.plugins.hooks import Plugins
+from sould.supervisor.plugins.listing import Listing
 from sould.supervisor.provenance import Provenance
 from sould.supervisor.reincarnating import Reincarnating
 from sould.supervisor.reports import Reports
@@ -50,6 +52,7 @@ class Parts:
     events: Events
     clock: Callable[[], datetime]
     quiet_s: float
+    plugins: Plugins
 
 
 def make_sleeping(parts: Parts) -> Sleeping:
@@ -81,6 +84,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         body_name=lambda: parts.bodies.wanted,
         soul_name=lambda: parts.wardrobe.worn_name,
         on_recorded=parts.learner.add,
+        plugins=parts.plugins,
     )
     souls = Souls(
         scheduler=parts.scheduler,
@@ -143,6 +147,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         "soul.reincarnate": reincarnating.reincarnate,
         "text.score": souls.score,
         "config.show": lookups.show_config,
+        "plugins.list": Listing(parts.plugins).list,
     }
 
 

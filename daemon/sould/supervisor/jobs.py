@@ -94,6 +94,7 @@ class Jobs:
         self._writing = asyncio.Lock()
         self._one_look = asyncio.Lock()
         self._looking: asyncio.Task[None] | None = None
+        self._is_open = asyncio.Event()
 
     def status(self) -> list[JobStatus]:
         """Return every job, as the clock was looked at last."""
@@ -106,12 +107,14 @@ class Jobs:
             log.warning("the daemon was ended in the middle of a night: it will begin again")
             when = Every(seconds=timetable.RETRY_S, idle_s=self._quiet_s)
             self._plan(RESUMED, when, SLEEP, Empty(), Past()).is_once = True
+        self._is_open.set()
         self._begin()
 
     async def declare(self, jobs: Mapping[str, Job]) -> dict[str, str]:
         """Do these jobs from now on, instead of those declared before; return why some are not
-        done, by name.
+        done, by name. It waits for :meth:`open`.
         """
+        await self._is_open.wait()
         problems: dict[str, str] = {}
         for name in [name for name, one in self._planned.items() if not one.is_once]:
             if name not in jobs:
