@@ -18,10 +18,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from soul_notes.words import sentences, terms, units
+from soul_notes.words import passages, terms, units
 
 VERSION = 1
-ENOUGH = 0.55
+ENOUGH = 0.45
 """The share of what is asked, weighed by how rare it is, that a note must be about."""
 CANDIDATES = 32
 _DATES = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].jsonl"
@@ -36,7 +36,7 @@ PRAGMA user_version = {VERSION};
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """A sentence of the user's, and the record it is from."""
+    """What the user stated, and the record it is from."""
 
     id: str
     ts: str
@@ -175,11 +175,11 @@ def _take(db: sqlite3.Connection, day: str, number: int, line: bytes) -> None:
     if said.role != "user" or not said.learn:
         return
     about = (said.id or f"{day}/{number}", said.ts or said.timestamp or f"{day}T00:00:00")
-    for sentence in sentences(said.text):
-        body = " ".join(terms(sentence))
+    for passage in passages(said.text):
+        body = " ".join(terms(passage))
         row = db.execute(
             "INSERT INTO said (id, ts, soul, session, text) VALUES (?, ?, ?, ?, ?)",
-            (*about, said.soul, said.session, sentence),
+            (*about, said.soul, said.session, passage),
         ).lastrowid
         db.execute("INSERT INTO words (rowid, body) VALUES (?, ?)", (row, body))
 
@@ -187,7 +187,7 @@ def _take(db: sqlite3.Connection, day: str, number: int, line: bytes) -> None:
 def _ranked(
     db: sqlite3.Connection, asked: Sequence[tuple[str, ...]], soul: str, but_session: str
 ) -> list[tuple[int, Found]]:
-    """Return the sentences that any of this is in, the likeliest first, the newest of equals."""
+    """Return the passages that any of this is in, the likeliest first, the newest of equals."""
     rows = db.execute(
         "SELECT number, id, ts, text FROM words JOIN said ON number = words.rowid "
         "WHERE words MATCH ? AND soul IN (?, '') AND session != ? "
@@ -200,7 +200,7 @@ def _ranked(
 def _shares(
     db: sqlite3.Connection, asked: Sequence[tuple[str, ...]], numbers: Sequence[int]
 ) -> dict[int, float]:
-    """Return of each sentence how much of what is asked it is about, from 0 to 1."""
+    """Return of each passage how much of what is asked it is about, from 0 to 1."""
     (total,) = db.execute("SELECT count(*) FROM said").fetchone()
     share = dict.fromkeys(numbers, 0.0)
     whole = 0.0

@@ -17,8 +17,6 @@ from sould.plugin import Added, Home, Turn, hookimpl
 AWAITED_S = 0.05
 UNAWAITED_S = 0.5
 """How long the index is brought up to date for: while the user waits, and while nobody does."""
-MOST_CHARS = 300
-"""Of one note."""
 _HEADINGS = {
     False: "Notes of what I told you before (the later one is right where two differ):",
     True: "以前あなたに話したことのメモ(食い違うときは新しいほうが正しい):",
@@ -67,7 +65,7 @@ def after_turn() -> None:
 
 def note(found: list[Found], asked: str) -> str:
     """Return notes as the body reads them, in the language of the message. Pure."""
-    lines = [f"- {one.ts[:10]}: {one.text[:MOST_CHARS]}" for one in found]
+    lines = [f"- {one.ts[:10]}: {one.text}" for one in found]
     return "\n".join([_HEADINGS[is_japanese(asked)], *lines])
 
 

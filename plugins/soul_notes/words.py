@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Iterator
 from itertools import groupby
 
-MOST_CHARS = 2000
-"""Of a sentence: what is longer was pasted and is no fact."""
+MOST_CHARS = 300
+"""Of a note; a sentence that is longer was pasted and is no fact."""
 
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]*|\n", re.UNICODE)
 _WORD = re.compile(r"\w+", re.UNICODE)
@@ -30,20 +30,32 @@ why will with would yes you your yours s t m re ve d ll don doesn didn isn aren 
 私 僕 俺 君 何 誰 今 教 覚 知 言 思 事 時 人 方 者 話 聞 前
 """
 """Words that say nothing about what a question is about."""
-_VAGUE = "name names named 名前 名 好"
-"""Words that do so if there is nothing else: a name is told as "is called", too."""
+_VAGUE = """
+name names named town city place kind type sort date day days time thing object number colour color
+model current currently new old first last favourite favorite best most used
+名前 名 好 町 街 国 場所 色 種類 月日 日 年 数 物 現在 最近 次 一番 新 古 親戚
+"""
+"""Words that do so if there is nothing else: a name, or a town, is told without that word, too."""
 
 _ASKING = frozenset(_QUESTION_WORDS.split())
 _TELLING_NOTHING = frozenset(_COMMON.split())
+_ASKING_KANJI = frozenset("何誰")
 _TELLING_LITTLE = frozenset(_VAGUE.split())
 
 
-def sentences(text: str) -> Iterator[str]:
-    """Yield what a message states, sentence by sentence; questions state nothing."""
-    for found in _SENTENCE.findall(text):
-        sentence = found.strip()
-        if sentence and len(sentence) <= MOST_CHARS and not is_question(sentence):
-            yield sentence
+def passages(text: str) -> Iterator[str]:
+    """Yield what a message states, as pieces of a few sentences; questions state nothing."""
+    piece = ""
+    for sentence in _SENTENCE.findall(text):
+        stated = sentence.strip()
+        if not stated or len(stated) > MOST_CHARS or is_question(stated):
+            continue
+        if len(piece) + len(stated) >= MOST_CHARS:
+            yield piece
+            piece = ""
+        piece += stated if is_japanese(piece) or not piece else f" {stated}"
+    if piece:
+        yield piece
 
 
 def is_question(sentence: str) -> bool:
@@ -87,7 +99,7 @@ def units(text: str) -> list[tuple[str, ...]]:
             kana |= {(word[n : n + 2],): None for n in range(len(word) - 1)}
         elif word in _TELLING_LITTLE:
             vague[tuple(terms(word))] = None
-        elif word not in _TELLING_NOTHING:
+        elif word not in _TELLING_NOTHING and not _ASKING_KANJI & set(word):
             telling[tuple(terms(word))] = None
     return list(telling or vague or kana)
 
