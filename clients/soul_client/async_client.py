@@ -16,6 +16,7 @@ from soul_client.async_stream import AsyncReply, AsyncStream
 from soul_client.async_subscription import AsyncSubscription
 from soul_client.calls import Call
 from soul_client.exchange import Exchange
+from soul_client.plugin_wire import PluginList
 from soul_client.sockets import Keys
 from soul_client.stream import OnUpdate
 from soul_client.wire import (
@@ -27,7 +28,6 @@ from soul_client.wire import (
     ConfigShown,
     Connection,
     LoadedBody,
-    PluginList,
     SamplingOverrides,
     SessionHistory,
     SessionList,

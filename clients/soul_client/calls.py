@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from soul_client import wire
 from soul_client.errors import WireError
+from soul_client.plugin_wire import PluginList
 from soul_client.wire import ErrorCode, Kind
 
 R = TypeVar("R")
@@ -251,9 +252,9 @@ def config_show() -> Call[wire.ConfigShown]:
     return _call("config.show", wire.Empty(), wire.ConfigShown)
 
 
-def plugins_list() -> Call[wire.PluginList]:
+def plugins_list() -> Call[PluginList]:
     """List the plugins there are, and how those in use stand."""
-    return _call("plugins.list", wire.Empty(), wire.PluginList)
+    return _call("plugins.list", wire.Empty(), PluginList)
 
 
 def _call(method: str, params: Struct, result: type[R]) -> Call[R]:

@@ -12,6 +12,7 @@ from soul_client import calls, locate, sockets
 from soul_client.calls import Call
 from soul_client.exchange import Exchange
 from soul_client.link import Link
+from soul_client.plugin_wire import PluginList
 from soul_client.souls import Souls
 from soul_client.stream import OnUpdate, Reply, Stream
 from soul_client.subscription import Subscription
@@ -24,7 +25,6 @@ from soul_client.wire import (
     ConfigShown,
     Connection,
     LoadedBody,
-    PluginList,
     SamplingOverrides,
     SessionHistory,
     SessionList,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable
 
@@ -151,3 +153,14 @@ async def test_without_plugins_there_is_no_process() -> None:
     async with host() as keeper:
         assert await ask(keeper) == {}
         assert keeper.pid is None
+
+
+async def test_it_ends_when_the_supervisor_says_so_and_not_by_signal() -> None:
+    async with host("fake_note") as keeper:
+        await until_ready(keeper)
+        pid = keeper.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGTERM)
+        assert await ask(keeper) == {"fake_note": "note on Biscuit"}
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

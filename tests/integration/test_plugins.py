@@ -9,9 +9,10 @@ from typing import Any
 
 from soul_client import codec
 from soul_client.plugin_wire import PluginEntry, PluginList
-from soul_client.wire import Kind
+from soul_client.wire import ErrorCode, Kind
 from tests.fakes.daemon_process import DaemonProcess, Peer, diary_of, running
 from tests.fakes.plugin_home import with_plugins
+from tests.fakes.soul_watch import await_soul, is_done, soul_of
 
 PING_S = 0.5  # the bar is 50 ms; the machine of the tests has much else to do
 
@@ -114,6 +115,42 @@ def test_the_daemon_answers_whatever_plugins_do(tmp_path: Path) -> None:
         for name in (*bad, "fake_nowhere"):
             assert f"plugin {name}" in log
         assert "Gherkin" not in log
+
+
+def test_a_night_is_chosen_and_refused_by_plugins(tmp_path: Path) -> None:
+    text = plugins("fake_night", fake_night={"refuse": "not tonight"})
+    with running(tmp_path, text, env=with_plugins()) as (_, peer):
+        await_loaded(peer)
+        for said in ("my cat is called Biscuit", "my work is dull"):
+            peer.say(said)
+            await_soul(peer, is_done)
+        level = soul_of(peer).level
+        report = peer.ask("soul.sleep")
+        assert (report["outcome"], report["why"]) == (
+            "rolled_back",
+            "plugin fake_night: not tonight",
+        )
+        assert (len(report["facts"]), report["left"]) == (1, 1)
+        assert report["level"] == soul_of(peer).level == level
+        whys = [one["why"] for one in peer.ask("soul.history")["generations"]]
+        assert whys[:3] == ["refused", "sleep", "evening"]
+        assert soul_of(peer).pending == 0
+        peer.say("I play the cello")
+        assert await_soul(peer, is_done).level > level
+
+
+def test_a_soul_that_a_plugin_objects_to_is_not_taken_in(tmp_path: Path) -> None:
+    text = plugins("fake_night", fake_night={"banned": "default"})
+    with running(tmp_path, text, env=with_plugins()) as (_, peer):
+        await_loaded(peer)
+        peer.say("my cat is called Biscuit")
+        await_soul(peer, is_done)
+        path = str(tmp_path / "x.soul")
+        peer.ask("soul.export", {"path": path})
+        refused = peer.ask("soul.import", {"path": path, "name": "twin"})
+        assert refused.code is ErrorCode.SOUL_INVALID
+        assert refused.message.endswith("plugin fake_night: it is banned")
+        assert [one["name"] for one in peer.ask("soul.list")["souls"]] == ["default"]
 
 
 def test_safe_mode_and_an_empty_list_start_no_host(tmp_path: Path) -> None:

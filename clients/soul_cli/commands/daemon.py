@@ -18,9 +18,15 @@ END_WITHIN_S = 20.0
 
 
 @click.command(cls=Command)
+@option("--safe-mode", is_flag=True)
 @click.pass_obj
-def up(settings: Settings) -> None:
+def up(settings: Settings, safe_mode: bool) -> None:
     """Start the daemon if it does not run."""
+    from soul_client.launch import probe
+
+    settings.safe_mode = safe_mode
+    if safe_mode and probe(settings.config_path):
+        raise click.UsageError(settings.texts("up.safe_mode"))
     _show_up(settings)
 
 
@@ -40,9 +46,11 @@ def down(settings: Settings, timeout: float) -> None:
 
 @click.command(cls=Command)
 @option("--timeout", type=click.FloatRange(0), default=END_WITHIN_S, metavar="SECONDS")
+@option("--safe-mode", is_flag=True)
 @click.pass_obj
-def restart(settings: Settings, timeout: float) -> None:
+def restart(settings: Settings, timeout: float, safe_mode: bool) -> None:
     """End the daemon if it runs, and start it."""
+    settings.safe_mode = safe_mode
     _end(settings, timeout)
     _show_up(settings)
 

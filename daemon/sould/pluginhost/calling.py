@@ -13,9 +13,10 @@ from sould.pluginhost.budget import Budget, Outcome, Unfit
 from sould.pluginhost.loading import Plugin, called_in_order, load, make_manager
 from sould.pluginhost.mark import Mark
 from sould.pluginhost.messages import Answer, Answered, Call, Failure, Load, Loaded, Ready
-from sould.pluginhost.table import ARGUMENTS, HOOKS, LOADING_S, QUICK, RESULTS
+from sould.pluginhost.table import ARGUMENTS, DECODERS, HOOKS, LOADING_S, QUICK
 
 MOST_RETURNED_BYTES = 1 << 20
+_encoder = msgspec.msgpack.Encoder()
 DECLARING = ("register_jobs", "register_frontends")
 
 
@@ -94,7 +95,7 @@ class Plugins:
                 if isinstance(found, Failure):
                     failures.append(found)
                 elif found is not None:
-                    declared[name][hook] = msgspec.msgpack.decode(found, type=RESULTS[hook])
+                    declared[name][hook] = DECODERS[hook].decode(found)
         plugins = [
             Loaded(
                 name=name,
@@ -116,8 +117,8 @@ def _call(plugin: Plugin, hook: str, given: dict[str, Any]) -> Raw | None:
     if value is None:
         return None
     try:
-        data = msgspec.msgpack.encode(value)
-        msgspec.msgpack.decode(data, type=RESULTS.get(hook))
+        data = _encoder.encode(value)
+        DECODERS[hook].decode(data)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as e:
         raise Unfit(f"returned what it may not: {e}") from e
     if len(data) > MOST_RETURNED_BYTES:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ def main(argv: Sequence[str]) -> NoReturn:
     """Serve until the supervisor closes the socket."""
     link = socket.socket(fileno=os.dup(0))
     _close_standard_streams()
+    # A service manager signals every process; the supervisor ends this one when it is time.
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     Host(link, Mark(int(argv[0]))).run()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from sould.plugin.declared import Frontend, Job
 from sould.plugin.structs import (
     Added,
@@ -57,6 +59,11 @@ RESULTS: dict[str, Any] = {
     "vet_soul": str | None,
 }
 """Others return None."""
+
+DECODERS: dict[str, msgspec.msgpack.Decoder[Any]] = {
+    hook: msgspec.msgpack.Decoder(RESULTS.get(hook)) for hook in HOOKS
+}
+"""Of what hooks return; made once, as that takes longer than to use them."""
 
 QUICK = frozenset({"before_turn", "memory_write_policy", "after_turn", "on_event"})
 """These have ``plugins.time_budget_ms``; the others may take ten times as long."""

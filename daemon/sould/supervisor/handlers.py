@@ -66,6 +66,8 @@ def make_sleeping(parts: Parts) -> Sleeping:
         note=parts.night,
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,
+        souls=parts.souls,
+        plugins=parts.plugins,
     )
 
 
@@ -94,6 +96,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         folder=parts.souls,
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,
+        plugins=parts.plugins,
     )
     provenance = Provenance(
         scheduler=parts.scheduler,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
 from sould.config import Config
 from sould.plugin.declared import Frontend, Job
 from sould.plugin.structs import (
@@ -20,8 +18,7 @@ from sould.plugin.structs import (
     Told,
     Turn,
 )
-from sould.pluginhost.messages import Answer
-from sould.pluginhost.table import PATIENCE, RESULTS
+from sould.pluginhost.table import DECODERS, PATIENCE
 from sould.supervisor.plugins.keeper import Keeper
 from sould.supervisor.plugins.standing import Standing
 from sould.version import version
@@ -121,7 +118,7 @@ class Plugins:
         if self._keeper is None:
             return []
         answers = await self._keeper.call(hook, args, wait_s)
-        return [(one.plugin, _decoded(hook, one)) for one in answers]
+        return [(one.plugin, DECODERS[hook].decode(one.value)) for one in answers]
 
 
 def make_plugins(config: Config, daemon_id: str, on_declared: Callable[[], None]) -> Plugins:
@@ -145,10 +142,6 @@ def make_plugins(config: Config, daemon_id: str, on_declared: Callable[[], None]
         on_declared=on_declared,
     )
     return Plugins(keeper, budget_s)
-
-
-def _decoded(hook: str, answer: Answer) -> Any:
-    return msgspec.msgpack.decode(answer.value, type=RESULTS[hook])
 
 
 def _objection(found: Sequence[tuple[str, str]]) -> str:

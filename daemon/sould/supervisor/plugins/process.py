@@ -66,10 +66,14 @@ class HostProcess(asyncio.Protocol):
         return self._mark.read()
 
     def send(self, message: msgspec.Struct) -> bool:
-        """Send one message; False: it reads nothing, and the message is dropped."""
+        """Send one message; False: it is dropped, as it is too long or the host reads nothing."""
         if self._transport.get_write_buffer_size() > MOST_BACKLOG_BYTES:
             return False
-        self._transport.write(pack(message))
+        try:
+            self._transport.write(pack(message))
+        except ValueError as e:
+            log.warning("plugins are not told: %s", e)
+            return False
         return True
 
     def end(self) -> None:
