@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time as clock
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -25,6 +27,7 @@ from sould.supervisor.timetable import (
     ended,
     first,
 )
+from sould.supervisor.zones import zone_of
 
 SINCE, UNTIL = date(2020, 1, 1), date(2030, 1, 1)
 IDLE = Machine(idle_s=1e6)
@@ -265,3 +268,20 @@ def test_again_and_again() -> None:
     assert waiting.waits == "time" and waiting.next_at == now + timedelta(seconds=60)
     assert due(job, now + timedelta(seconds=60), past, IDLE).waits == ""
     assert due(job, now - timedelta(days=9), past, IDLE).waits == ""  # the clock was set back
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="TZ is not read there")
+@pytest.mark.parametrize("name", ["Europe/Berlin", "Australia/Lord_Howe", "Asia/Tokyo"])
+def test_the_machines_own_zone_is_as_the_one_it_is_set_to(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", name)
+    clock.tzset()
+    try:
+        for day in (*changes(name)[:4], date(2026, 11, 26)):
+            for at in (time(0), time(1, 59), time(2, 15), time(2, 30), time(12)):
+                own, named = (Daily(at=at, zone=zone) for zone in (zone_of(""), zone_of(name)))
+                assert begins(own, day) == begins(named, day), (day, at)
+    finally:
+        monkeypatch.undo()
+        clock.tzset()
