@@ -847,6 +847,21 @@ class EngineStatus(WireStruct, frozen=True, kw_only=True):
     last_error: str = ""
 
 
+class FrontendStatus(WireStruct, frozen=True, kw_only=True):
+    """A process that the daemon keeps running for a plugin, and the data of ``frontend`` events.
+
+    ``waiting``: it ended, and is started again after a while. ``problem``: how it ended the last
+    time, with the last line that it printed.
+    """
+
+    plugin: str
+    name: str
+    state: Literal["running", "waiting", "ended"]
+    pid: int = 0
+    restarts: int = 0
+    problem: str = ""
+
+
 class Status(WireStruct, frozen=True, kw_only=True):
     """``daemon.status``, and the data of ``state`` events."""
 
@@ -868,6 +883,7 @@ class Status(WireStruct, frozen=True, kw_only=True):
     memory: bool = True
     soul: SoulStatus | None = None
     jobs: list[JobStatus] = []
+    frontends: list[FrontendStatus] = []
 
 
 class Cancel(WireStruct, frozen=True, kw_only=True):
@@ -900,7 +916,7 @@ class Event(WireStruct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
-EVENTS = ("welcome", "state", "request", "turn", "body", "soul", "pull", "log")
+EVENTS = ("welcome", "state", "request", "turn", "body", "soul", "pull", "log", "frontend")
 
 
 class Connection(WireStruct, frozen=True, kw_only=True):

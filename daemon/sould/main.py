@@ -42,6 +42,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             from sould.chats import main as chats
 
             return chats.main(argv[1:])
+        case ["doctor"]:
+            from sould.doctor import main as doctor
+
+            return doctor.main(argv[1:])
+        case ["list-plugins" | "check-plugin"]:
+            from sould import plugin_tools
+
+            return plugin_tools.main(argv)
+        case ["run-frontend"]:
+            from sould import run_frontend
+
+            return run_frontend.main(argv[1:])
         case ["plugin-host"]:
             from sould.pluginhost import main as host
 
@@ -125,6 +137,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "pull": "fetch a body into models/",
         "verify": "say whether a .soul file is sound, as JSON lines",
         "read-chats": "read a chat log of another program, as JSON lines",
+        "doctor": "look at the installation, as JSON lines; nothing is changed",
+        "run-frontend": "run a plugin's frontend, for the daemon",
+        "list-plugins": "list the plugins there are, as JSON",
+        "check-plugin": "import a plugin and say whether it will do, as JSON",
         "plugin-host": "run plugins, for the daemon",
     }.items():
         commands.add_parser(name, help=what)

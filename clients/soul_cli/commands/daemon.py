@@ -12,7 +12,7 @@ from soul_cli.options import Command, option
 from soul_cli.settings import Settings
 
 if TYPE_CHECKING:
-    from soul_client.wire import Connection, Status
+    from soul_client.wire import Connection, FrontendStatus, Status
 
 END_WITHIN_S = 20.0
 
@@ -35,7 +35,7 @@ def up(settings: Settings, safe_mode: bool) -> None:
 @click.pass_obj
 def down(settings: Settings, timeout: float) -> None:
     """End the daemon; what it was saying is kept."""
-    ended = _end(settings, timeout)
+    ended = end_daemon(settings, timeout)
     if settings.is_json:
         output.say_json({"running": False, "was_running": ended is not None})
     elif ended is None:
@@ -51,7 +51,7 @@ def down(settings: Settings, timeout: float) -> None:
 def restart(settings: Settings, timeout: float, safe_mode: bool) -> None:
     """End the daemon if it runs, and start it."""
     settings.safe_mode = safe_mode
-    _end(settings, timeout)
+    end_daemon(settings, timeout)
     _show_up(settings)
 
 
@@ -120,6 +120,7 @@ def status_rows(settings: Settings, now: Status) -> list[tuple[str, str]]:
         for one in now.requests
     ]
     rows += job_lines.status_rows(texts, now.jobs)
+    rows += [(texts("status.frontend"), _frontend_line(settings, one)) for one in now.frontends]
     return [*rows, (texts("status.workspace"), now.workspace), (texts("status.config"), now.config)]
 
 
@@ -144,6 +145,13 @@ def _engine_line(settings: Settings, now: Status) -> str:
     return line
 
 
+def _frontend_line(settings: Settings, one: FrontendStatus) -> str:
+    line = settings.texts(
+        f"frontend.{one.state}", plugin=one.plugin, name=one.name, pid=one.pid, count=one.restarts
+    )
+    return f"{line}: {one.problem}" if one.problem and one.state != "running" else line
+
+
 def _place(settings: Settings, position: int) -> str:
     if position == 0:
         return settings.texts("status.running")
@@ -166,8 +174,12 @@ def _show_up(settings: Settings) -> None:
         print(settings.texts("up.running", pid=connection.pid, version=connection.version))
 
 
-def _end(settings: Settings, timeout_s: float) -> Connection | None:
-    """End the daemon and return what it was; None if none ran."""
+def end_daemon(settings: Settings, timeout_s: float) -> Connection | None:
+    """End the daemon and return what it was; None if none ran.
+
+    Raises:
+        TimedOut: it is still there after ``timeout_s``.
+    """
     from soul_cli.waiting import Waiting
     from soul_client.errors import NotRunning, TimedOut
     from soul_client.launch import wait_until_gone

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sould.plugin.declared import Daily, Every, Frontend, Job
+    from sould.plugin.frontend import frontend_settings
     from sould.plugin.hooks import Hooks, hookimpl
     from sould.plugin.structs import (
         Added,
@@ -39,12 +40,14 @@ __all__ = [
     "SoulFile",
     "Told",
     "Turn",
+    "frontend_settings",
     "hookimpl",
 ]
 
 _HOMES = {
     **dict.fromkeys(("Daily", "Every", "Frontend", "Job"), "declared"),
     **dict.fromkeys(("Hooks", "hookimpl"), "hooks"),
+    "frontend_settings": "frontend",
 }
 
 

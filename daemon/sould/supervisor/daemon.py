@@ -22,6 +22,7 @@ from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
 from sould.supervisor.engine_link import Spawn
 from sould.supervisor.events import Events, is_subscription
+from sould.supervisor.frontends import Frontends
 from sould.supervisor.gateway import Gateway
 from sould.supervisor.handlers import Parts, make_handlers, make_sleeping
 from sould.supervisor.job_notes import JobNotes, NightNote
@@ -56,6 +57,7 @@ class Daemon:
         souls: SoulFolder,
         soul_name: str,
         clock: Callable[[], datetime],
+        on_state: Callable[[str], None],
     ) -> None:
         self.id = secrets.token_hex(8)
         self.stop_requested = asyncio.Event()
@@ -64,6 +66,7 @@ class Daemon:
         self._diary = diary
         self._souls = souls
         self._clock = clock
+        self._on_state = on_state
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._is_stopping = False
@@ -75,6 +78,7 @@ class Daemon:
         self._evt = Channel(binding.sockets["evt"], self._receive_evt)
         self.plugins = make_plugins(config, self.id, on_declared=self._declared)
         self.events = Events(self._evt.send, on_publish=self.plugins.event)
+        self.frontends = Frontends(config_path=config.path, events=self.events)
         self.engine = Engine(
             spawn=spawn,
             load_request=lambda name: self._bodies.load_request(name),
@@ -193,6 +197,7 @@ class Daemon:
             memory=self._config.memory,
             soul=self._wardrobe.status(),
             jobs=self._jobs.status(),
+            frontends=self.frontends.status(),
         )
 
     def stop(self, target: str) -> list[str]:
@@ -214,6 +219,7 @@ class Daemon:
         self._jobs.close()
         self._learner.pause()
         self._changed()
+        await self.frontends.close()  # they could not be answered any more
         await self._gateway.close(STOP_GRACE_S, on_late=self.engine.kill)
         await self.engine.close()
         self._learner.end()
@@ -247,9 +253,10 @@ class Daemon:
         self._changed()
 
     def _declared(self) -> None:
-        """Do the jobs that plugins declare, and no other."""
+        """Do the jobs that plugins declare now, and run their frontends."""
         jobs = {f"{plugin}/{job.name}": job for plugin, job in self.plugins.jobs}
         self._background.start(self._jobs.declare(jobs))
+        self.frontends.keep(self.plugins.frontends)
         self._changed()
 
     def _changed(self) -> None:
@@ -274,6 +281,7 @@ class Daemon:
         if state != self._last_state:
             self._last_state = state
             self.events.publish("state", status)
+            self._on_state(status.state)
 
     def _tell_swapped(self, body: LoadedBody | None) -> None:
         """Tell plugins of a body that is not the one they were told of last."""

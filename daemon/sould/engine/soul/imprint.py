@@ -180,6 +180,7 @@ class Imprinter:
         rows = self._dream_rows(dreams) + self._anchor_rows()
         rows += [_row(line, self._recipe.idiom / len(spoken)) for line in spoken]
         learned = yield from self._learned(rows, progress)
+        yield
         losses = [
             loss / len(row.positions)
             for row, loss in zip(rows[: len(dreams)], learned.losses, strict=False)
