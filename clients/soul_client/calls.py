@@ -90,6 +90,7 @@ def chat(
     off_record: bool = False,
     echo_prompt: bool = False,
     bare: bool = False,
+    notes: bool = True,
 ) -> Call[wire.ChatDone]:
     """Say something in a session; None opens a new one."""
     params = wire.ChatSend(
@@ -101,6 +102,7 @@ def chat(
         off_record=off_record,
         echo_prompt=echo_prompt,
         bare=bare,
+        notes=notes,
     )
     return _call("chat.send", params, wire.ChatDone)
 

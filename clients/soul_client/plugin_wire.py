@@ -8,10 +8,11 @@ from msgspec import Struct
 
 
 class TurnNote(Struct, frozen=True, kw_only=True):
-    """What a plugin added to the prompt of one turn."""
+    """What a plugin added to the prompt of one turn, and the diary's records it is from."""
 
     plugin: str
     text: str
+    records: list[str] = []
 
 
 class PluginEntry(Struct, frozen=True, kw_only=True):

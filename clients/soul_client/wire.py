@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from soul_client.job_wire import JobStatus
 from soul_client.plugin_wire import PluginList, TurnNote
 
 PROTOCOL = 1
@@ -185,7 +186,7 @@ class ChatSend(WireStruct, frozen=True, kw_only=True):
     ``session`` None opens a new one. ``system`` replaces the configured system prompt.
     ``off_record``: the turn is in no diary and is not learned. ``echo_prompt``: ``ChatDone``
     says what the body was given to read. ``bare``: the body answers without its soul, off the
-    record: the control of an exam.
+    record: the control of an exam. ``notes`` false: no plugin is asked what to add to the prompt.
     """
 
     text: Annotated[str, Meta(min_length=1)]
@@ -196,6 +197,7 @@ class ChatSend(WireStruct, frozen=True, kw_only=True):
     off_record: bool = False
     echo_prompt: bool = False
     bare: bool = False
+    notes: bool = True
 
 
 class Usage(WireStruct, frozen=True, kw_only=True):
@@ -880,6 +882,7 @@ class Status(WireStruct, frozen=True, kw_only=True):
     event_seq: int
     memory: bool = True
     soul: SoulStatus | None = None
+    jobs: list[JobStatus] = []
     frontends: list[FrontendStatus] = []
 
 

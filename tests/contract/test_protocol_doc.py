@@ -47,7 +47,7 @@ def structs() -> dict[str, type[msgspec.Struct]]:
         name: value
         for name, value in (vars(wire) | vars(plugin_wire)).items()
         if isinstance(value, type) and issubclass(value, msgspec.Struct) and name not in PRIVATE
-        if value.__module__ in (wire.__name__, plugin_wire.__name__)
+        if value.__module__.startswith("soul_client.")
     }
 
 

@@ -63,8 +63,8 @@ def test_a_note_is_in_the_prompt_and_nowhere_else(tmp_path: Path) -> None:
             "messages",
         ]
         assert said["notes"] == [
-            {"plugin": "fake_note", "text": "Be brief."},
-            {"plugin": "fake_note", "text": "note on messages"},
+            {"plugin": "fake_note", "text": "Be brief.", "records": []},
+            {"plugin": "fake_note", "text": "note on messages", "records": []},
         ]
         assert [record["text"] for record in diary_of(daemon)][::2] == ["hello", "messages"]
         off = peer.say("secretly", off_record=True, echo_prompt=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soul_cli import output, soul_lines
+from soul_cli import job_lines, output, soul_lines
 from soul_cli.exits import Exit
 from soul_cli.options import Command, option
 from soul_cli.settings import Settings
@@ -119,6 +119,7 @@ def status_rows(settings: Settings, now: Status) -> list[tuple[str, str]]:
         (texts("status.request"), f"{one.id}  {one.method}  {_place(settings, one.position)}")
         for one in now.requests
     ]
+    rows += job_lines.status_rows(texts, now.jobs)
     rows += [(texts("status.frontend"), _frontend_line(settings, one)) for one in now.frontends]
     return [*rows, (texts("status.workspace"), now.workspace), (texts("status.config"), now.config)]
 

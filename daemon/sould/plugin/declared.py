@@ -14,9 +14,13 @@ Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
 class Daily(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="daily"):
-    """Once for each local date, at ``HH:MM``. ``time_zone``: IANA name, or "" for the machine's."""
+    """Once for each local date, at ``HH:MM``. ``time_zone``: IANA name, or "" for the machine's.
+
+    ``until``: a job that had to wait does so until then, and is missed; "": until the next date.
+    """
 
     at: Clock
+    until: Annotated[str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9])?$")] = ""
     time_zone: Annotated[str, Meta(max_length=64)] = ""
 
 
@@ -29,8 +33,9 @@ class Every(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
 class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request of the daemon's protocol, made by the daemon when it is time.
 
-    ``method``, ``params``: as PROTOCOL.md has them. ``idle_s``: only when no turn was taken for so
-    long. ``only_on_mains``: not on battery. ``catch_up``: what was missed is done once, later.
+    ``method``, ``params``: as PROTOCOL.md has them. ``idle_s``: only when no client asked for
+    anything for so long. ``only_on_mains``: not on battery. ``catch_up``: what was missed is done
+    once, later.
     """
 
     name: Name

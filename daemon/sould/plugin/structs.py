@@ -51,11 +51,13 @@ class Added(Struct, frozen=True, kw_only=True):
     """Text for the prompt of one turn. It is neither recorded nor learned.
 
     ``note``: put before what the user said. ``system``: put at the end of the system prompt; the
-    whole conversation is then read anew by the body, which takes its time.
+    whole conversation is then read anew by the body, which takes its time. ``records``: ids of the
+    diary's records that it is from, for who wants to know why something was said.
     """
 
     note: Annotated[str, Meta(max_length=MOST_ADDED_CHARS)] = ""
     system: Annotated[str, Meta(max_length=MOST_ADDED_CHARS)] = ""
+    records: list[str] = []
 
 
 class Event(Struct, frozen=True, kw_only=True):

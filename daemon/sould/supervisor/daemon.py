@@ -14,6 +14,7 @@ from soul_client.wire import PROTOCOL, Connection, LoadedBody, Status
 from sould.config import Config
 from sould.plugin.structs import Body
 from sould.soulfile.home import SoulFolder
+from sould.supervisor.background import Background
 from sould.supervisor.binding import Binding
 from sould.supervisor.bodies import Bodies
 from sould.supervisor.control import Control
@@ -24,6 +25,8 @@ from sould.supervisor.events import Events, is_subscription
 from sould.supervisor.frontends import Frontends
 from sould.supervisor.gateway import Gateway
 from sould.supervisor.handlers import Parts, make_handlers, make_sleeping
+from sould.supervisor.job_notes import JobNotes, NightNote
+from sould.supervisor.jobs import Jobs
 from sould.supervisor.learner import Learner
 from sould.supervisor.plugins.hooks import make_plugins
 from sould.supervisor.reports import FOLDER as REPORTS
@@ -67,6 +70,7 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._is_stopping = False
+        self._background = Background()
         self._state_due = False
         self._last_state: tuple[object, ...] = ()
         self._last_body: LoadedBody | None = None
@@ -126,6 +130,7 @@ class Daemon:
             diary=diary,
             souls=souls,
             reports=Reports(config.workspace / REPORTS),
+            night=NightNote(config.workspace),
             events=self.events,
             clock=clock,
             quiet_s=quiet_s,
@@ -133,11 +138,21 @@ class Daemon:
         )
         self._sleeping = make_sleeping(parts)
         self._gateway = self._open_gateway(parts)
+        self._jobs = Jobs(
+            notes=JobNotes(config.workspace),
+            night=parts.night,
+            ask=self._gateway.requests.ask,
+            idle_s=lambda: self._gateway.requests.idle_s,
+            clock=clock,
+            on_change=self._changed,
+            quiet_s=quiet_s,
+        )
 
     def warm(self) -> None:
         """Begin what the first turn would have to wait for."""
         self.engine.warm()
         self._wardrobe.open()
+        self._background.start(self._jobs.open())
         self.plugins.start()
 
     def connection(self) -> Connection:
@@ -181,6 +196,7 @@ class Daemon:
             event_seq=self.events.seq,
             memory=self._config.memory,
             soul=self._wardrobe.status(),
+            jobs=self._jobs.status(),
             frontends=self.frontends.status(),
         )
 
@@ -200,6 +216,7 @@ class Daemon:
         end the engine.
         """
         self._is_stopping = True
+        self._jobs.close()
         self._learner.pause()
         self._changed()
         await self.frontends.close()  # they could not be answered any more
@@ -236,7 +253,9 @@ class Daemon:
         self._changed()
 
     def _declared(self) -> None:
-        """Run what the plugins declare now."""
+        """Do the jobs that plugins declare now, and run their frontends."""
+        jobs = {f"{plugin}/{job.name}": job for plugin, job in self.plugins.jobs}
+        self._background.start(self._jobs.declare(jobs))
         self.frontends.keep(self.plugins.frontends)
         self._changed()
 
@@ -257,6 +276,7 @@ class Daemon:
         state = (
             *(status.state, status.engine.state, status.engine.pid, body),
             *(status.diary_writable, [(r.id, r.position) for r in status.requests]),
+            status.jobs,
         )
         if state != self._last_state:
             self._last_state = state

@@ -15,6 +15,7 @@ from sould.supervisor.erasing import Eraser
 from sould.supervisor.events import Events
 from sould.supervisor.forgetting import Forgetting
 from sould.supervisor.importing import Importing
+from sould.supervisor.job_notes import NightNote
 from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
@@ -47,6 +48,7 @@ class Parts:
     diary: Diary
     souls: SoulFolder
     reports: Reports
+    night: NightNote
     events: Events
     clock: Callable[[], datetime]
     quiet_s: float
@@ -61,6 +63,7 @@ def make_sleeping(parts: Parts) -> Sleeping:
         wardrobe=parts.wardrobe,
         diary=parts.diary,
         reports=parts.reports,
+        note=parts.night,
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,
         souls=parts.souls,

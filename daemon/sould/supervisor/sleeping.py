@@ -18,6 +18,7 @@ from sould.soulfile.home import SoulFolder
 from sould.supervisor.background import Background
 from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
+from sould.supervisor.job_notes import NightNote
 from sould.supervisor.learner import Learner
 from sould.supervisor.loaded import loaded
 from sould.supervisor.night_plan import plan_night
@@ -43,6 +44,7 @@ class Sleeping:
         wardrobe: Wardrobe,
         diary: Diary,
         reports: Reports,
+        note: NightNote,
         clock: Callable[[], datetime],
         body_name: Callable[[], str],
         souls: SoulFolder,
@@ -53,6 +55,7 @@ class Sleeping:
         self._wardrobe = wardrobe
         self._diary = diary
         self._reports = reports
+        self._note = note
         self._clock = clock
         self._body_name = body_name
         self._souls = souls
@@ -72,10 +75,13 @@ class Sleeping:
         request.outlives_client = self._is_asleep = True
         self._is_woken = False
         try:
+            await asyncio.to_thread(self._note.begin)
             async with loaded(self._engine, self._body_name(), request):
                 return await self._sleep(request)
         finally:
             self._is_asleep = False
+            if request.stop_reason is not StopReason.SHUTDOWN:  # else it begins again by itself
+                await asyncio.to_thread(self._note.end)
 
     @property
     def is_asleep(self) -> bool:

@@ -150,7 +150,7 @@ class Turns:
     ) -> tuple[Generated, list[TurnNote]]:
         """Return the reply, and what plugins added to its prompt; what does not fit is left out."""
         added: list[tuple[str, Added]] = []
-        if self._is_recorded(params):
+        if self._is_recorded(params) and params.notes:
             added = await request.race(self._plugins.before_turn(turn))
         order = self._order(params, past)
         if not added:

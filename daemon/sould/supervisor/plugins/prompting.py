@@ -35,7 +35,7 @@ def with_added(order: Generate, added: Sequence[tuple[str, Added]]) -> Generate:
 def notes_of(added: Sequence[tuple[str, Added]]) -> list[TurnNote]:
     """Return what was added as clients are told it. Pure."""
     return [
-        TurnNote(plugin=name, text=text)
+        TurnNote(plugin=name, text=text, records=one.records)
         for name, one in added
         for text in (one.system, one.note)
         if text
