@@ -42,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from sould.chats import main as chats
 
             return chats.main(argv[1:])
+        case ["read-documents"]:
+            from sould.documents import main as documents
+
+            return documents.main(argv[1:])
     return _run(_parse(argv))
 
 
@@ -117,6 +121,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "pull": "fetch a body into models/",
         "verify": "say whether a .soul file is sound, as JSON lines",
         "read-chats": "read a chat log of another program, as JSON lines",
+        "read-documents": "cut documents into statements, as JSON lines",
     }.items():
         commands.add_parser(name, help=what)
     return parser.parse_args(argv)
