@@ -236,12 +236,8 @@ def test_documents_have_no_room_that_the_user_needs(diary: Diary) -> None:
     write(diary, *said[-3:])
     order, left = plan_since_noon(diary, set())
     assert (ids(order), left) == (said[:MOST_RECORDS], 2)
-    order, left = plan_since_noon(diary, {*said}, night(facts=[rested(one) for one in said]))
+    order, left = plan_since_noon(diary, {*said}, night(*said), night(*said, day=1))
     assert ids(order)[-2:] == ["d0", "d1"] and left == 0  # what rests makes room
-
-
-def rested(id_: str) -> Dreamt:
-    return Dreamt(id=id_, after=True, resting=False)
 
 
 def test_statements_to_be_learned_again_come_by_name(diary: Diary) -> None:

@@ -19,7 +19,7 @@ from sould.supervisor.untaught import find_untaught
 from sould.supervisor.waiting import teaches, told_of
 
 MOST_RECORDS = 256
-MOST_STATEMENTS = 64
+MOST_STATEMENTS = 48
 """Of documents, of those records: as many as a night has steps to learn, beside the user's."""
 LONGEST_REST = 16  # nights
 ANOTHER_DAY_S = 6 * 3600.0  # after a night, what was due in it is not due again so soon
