@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 
 LANGUAGES = ("en", "ja")
-PARTS = ("texts", "texts_forget", "texts_import", "texts_reborn")
+PARTS = ("texts", "texts_forget", "texts_import", "texts_reborn", "texts_watched")
 """The modules of a language, each with a part of its table."""
 
 

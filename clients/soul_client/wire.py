@@ -841,6 +841,20 @@ class EngineStatus(WireStruct, frozen=True, kw_only=True):
     last_error: str = ""
 
 
+class Watched(WireStruct, frozen=True, kw_only=True):
+    """What is watched while the daemon runs.
+
+    ``models``: how ``models/`` is: by the system's notices, or by looking again and again.
+    ``body_problem``: why the changed file of the body in use is not used; ``config_problem``: why
+    the changed config is not; ``restart``: its keys that count only from the next start on.
+    """
+
+    models: Literal["starting", "notices", "polling"]
+    body_problem: str = ""
+    config_problem: str = ""
+    restart: list[str] = []
+
+
 class Status(WireStruct, frozen=True, kw_only=True):
     """``daemon.status``, and the data of ``state`` events."""
 
@@ -861,6 +875,7 @@ class Status(WireStruct, frozen=True, kw_only=True):
     event_seq: int
     memory: bool = True
     soul: SoulStatus | None = None
+    watched: Watched | None = None
 
 
 class Cancel(WireStruct, frozen=True, kw_only=True):
@@ -893,7 +908,10 @@ class Event(WireStruct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
-EVENTS = ("welcome", "state", "request", "turn", "body", "soul", "pull", "log")
+EVENTS = (
+    *("welcome", "state", "request", "turn", "body", "soul", "pull", "log"),
+    *("bodies", "reload", "config"),
+)
 
 
 class Connection(WireStruct, frozen=True, kw_only=True):

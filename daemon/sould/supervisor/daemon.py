@@ -23,6 +23,7 @@ from sould.supervisor.events import Events, is_subscription
 from sould.supervisor.gateway import Gateway
 from sould.supervisor.handlers import Parts, make_handlers, make_sleeping
 from sould.supervisor.learner import Learner
+from sould.supervisor.models_watch import ModelsWatch
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
@@ -31,6 +32,7 @@ from sould.supervisor.sessions import Sessions
 from sould.supervisor.sockets import Channel
 from sould.supervisor.status import SLEEP, daemon_state, resident_bytes, running_requests
 from sould.supervisor.wardrobe import Wardrobe
+from sould.supervisor.watching import Watching
 from sould.version import version
 
 STOP_GRACE_S = 2.0
@@ -100,11 +102,13 @@ class Daemon:
             on_change=self._changed,
         )
         self._sessions = Sessions(diary)
+        models = ModelsWatch(config.models, self.events)
         self._bodies = Bodies(
             config=config,
             scheduler=self._scheduler,
             engine=self.engine,
             events=self.events,
+            watch=models,
             on_other_body=self._sessions.forget,
         )
         parts = Parts(
@@ -123,6 +127,20 @@ class Daemon:
             quiet_s=quiet_s,
         )
         self._sleeping = make_sleeping(parts)
+        self.watching = Watching(
+            config=config,
+            models=models,
+            bodies=self._bodies,
+            scheduler=self._scheduler,
+            engine=self.engine,
+            wardrobe=self._wardrobe,
+            souls=souls,
+            events=self.events,
+            spawn=spawn,
+            cancel_grace_s=cancel_grace_s,
+            night_over=self._sleeping.over,
+            on_change=self._changed,
+        )
         self._gateway = self._open_gateway(parts)
 
     def warm(self) -> None:
@@ -171,6 +189,7 @@ class Daemon:
             event_seq=self.events.seq,
             memory=self._config.memory,
             soul=self._wardrobe.status(),
+            watched=self.watching.status(),
         )
 
     def stop(self, target: str) -> list[str]:
@@ -191,6 +210,7 @@ class Daemon:
         self._is_stopping = True
         self._learner.pause()
         self._changed()
+        await self.watching.close()
         await self._gateway.close(STOP_GRACE_S, on_late=self.engine.kill)
         await self.engine.close()
         self._learner.end()
@@ -237,7 +257,7 @@ class Daemon:
         status = self.status()
         state = (
             *(status.state, status.engine.state, status.engine.pid, body),
-            *(status.diary_writable, [(r.id, r.position) for r in status.requests]),
+            *(status.diary_writable, status.watched, [(r.id, r.position) for r in status.requests]),
         )
         if state != self._last_state:
             self._last_state = state

@@ -39,7 +39,7 @@ class Provenance:
         wardrobe: Wardrobe,
         folder: SoulFolder,
         diary: Diary,
-        system: str,
+        system: Callable[[], str],
         body_name: Callable[[], str],
     ) -> None:
         self._scheduler = scheduler
@@ -89,7 +89,7 @@ class Provenance:
             question=params.question,
             answer=params.answer,
             souls=["", *(str(one.path) for one in line.generations)],
-            system=self._system,
+            system=self._system(),
         )
         return await self._ask(request, order)
 
@@ -103,7 +103,7 @@ class Provenance:
             question=reasons.question,
             answer=reasons.answer,
             told=[Told(id=record.id, text=record.text) for record in records],
-            system=self._system,
+            system=self._system(),
         )
         traced = await self._ask(request, order)
         found = {record.id for record in records}
