@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soul_client.wire import BodyEntry
-from sould.bodystore.registry import OPEN_S, SETTLE_S, Change, Registry
-from sould.bodystore.sighting import Sighting
+from sould.bodystore.registry import SETTLE_S, Change, Registry
+from sould.bodystore.sighting import OPEN_S, Sighting
 
 NOW_S = 1_000_000.0
 """Of the wall clock when the other one is at 0."""
@@ -83,15 +83,13 @@ def test_another_name_for_the_same_file_is_a_renaming() -> None:
 
 def test_a_file_that_is_held_open_is_waited_for_but_not_for_ever() -> None:
     shelf = Shelf()
-    new = seen("new", written_s=1)
-    shelf.registry.note("/models/new.gguf", is_open=True)
-    assert shelf.look(1, new) == [] and shelf.look(1 + 2 * SETTLE_S, new) == []
-    shelf.registry.note("/models/new.gguf", is_open=False)
-    assert shelf.look(1 + 3 * SETTLE_S, new) == [Change(kind="added", name="new")]
-    shelf.registry.note("/models/other.gguf", is_open=True)
-    other = seen("other", written_s=2)
-    assert shelf.look(2, new, other) == []
-    assert shelf.look(2 + OPEN_S, new, other) == [Change(kind="added", name="other")]
+    held = seen("new", written_s=1, is_open=True)
+    assert shelf.look(1, held) == [] and shelf.look(1 + 2 * SETTLE_S, held) == []
+    closed = seen("new", written_s=1)
+    assert shelf.look(1 + 3 * SETTLE_S, closed) == [Change(kind="added", name="new")]
+    forgotten = seen("other", written_s=2, is_open=True)
+    assert shelf.look(2, closed, forgotten) == []
+    assert shelf.look(2 + OPEN_S, closed, forgotten) == [Change(kind="added", name="other")]
 
 
 def test_a_folder_with_a_part_in_it_is_not_whole() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from soul_cli.texts import Texts
 from soul_cli.watched_lines import status_rows
@@ -16,22 +17,21 @@ from sould.errors import BodyInvalid, Relayed
 from sould.live import compare, take
 from sould.supervisor import canary
 from sould.supervisor.bodies import Version
-from sould.supervisor.notices import notice_of
+from sould.supervisor.notices import is_hidden
 from sould.supervisor.reloading import beside, due
 from sould.supervisor.soul_watch import SETTLE_S, SoulFiles
 
-STAMP = (("", 1, 2, 3),)
-OTHER = (("", 1, 9, 3),)
+Stamp = tuple[tuple[str, int, int, int], ...]
+STAMP: Stamp = (("", 1, 2, 3),)
+OTHER: Stamp = (("", 1, 9, 3),)
 
 
-def sighting(stamp: tuple[tuple[str, int, int, int], ...] = STAMP) -> Sighting:
+def sighting(stamp: Stamp = STAMP) -> Sighting:
     entry = BodyEntry(name="b", path="/m/b.gguf", format="gguf", size_bytes=1)
     return Sighting(entry=entry, stamp=stamp, written_s=0)
 
 
-def version(
-    stamp: tuple[tuple[str, int, int, int], ...] = STAMP, path: str = "/m/b.gguf"
-) -> Version:
+def version(stamp: Stamp = STAMP, path: str = "/m/b.gguf") -> Version:
     return Version(path=path, stamp=stamp)
 
 
@@ -62,35 +62,17 @@ def loaded(device: str = "cpu") -> LoadedBody:
 def test_a_second_body_gets_what_the_first_one_leaves_of_the_budget() -> None:
     order = Load(name="b", path="p", cache_dir="c")
     assert beside(order, loaded()) == order
-    within = Load(name="b", path="p", cache_dir="c", memory_budget_bytes=1000)
-    smaller = beside(within, loaded())
+    smaller = beside(replace(order, memory_budget_bytes=1000), loaded())
     assert smaller is not None and smaller.memory_budget_bytes == 600
-    assert (
-        beside(Load(name="b", path="p", cache_dir="c", memory_budget_bytes=400), loaded()) is None
-    )
-    on_gpu = Load(name="b", path="p", cache_dir="c", vram_budget_bytes=500, memory_budget_bytes=1)
+    assert beside(replace(order, memory_budget_bytes=400), loaded()) is None
+    on_gpu = replace(order, vram_budget_bytes=500, memory_budget_bytes=1)
     smaller = beside(on_gpu, loaded("cuda:0"))
     assert smaller is not None and smaller.vram_budget_bytes == 100
 
 
-@pytest.mark.parametrize(
-    ("event", "paths", "means"),
-    [
-        ("created", ("/m/a.gguf", ""), [("/m/a.gguf", "written")]),
-        ("modified", ("/m/a.gguf", ""), [("/m/a.gguf", "written")]),
-        ("closed", ("/m/a.gguf", ""), [("/m/a.gguf", "left")]),
-        ("moved", ("/m/a.part", "/m/a.gguf"), [("/m/a.part", "left"), ("/m/a.gguf", "left")]),
-        ("moved", ("/m/.partial/a/files/a.gguf", "/m/a.gguf"), [("/m/a.gguf", "left")]),
-        ("deleted", ("/m/a.gguf", ""), [("/m/a.gguf", "left")]),
-        ("modified", ("/m/.partial/a/work/x", ""), []),
-        ("opened", ("/m/a.gguf", ""), []),
-        ("closed_no_write", ("/m/a.gguf", ""), []),
-    ],
-)
-def test_what_an_event_means(
-    event: str, paths: tuple[str, str], means: list[tuple[str, str]]
-) -> None:
-    assert notice_of(event, *paths, "/m") == means
+def test_what_a_pull_has_not_finished_is_nobodys_business() -> None:
+    assert is_hidden("/.partial/a/work/x.gguf") and is_hidden("/org/.cache/x")
+    assert not is_hidden("/org/a.gguf") and not is_hidden("")
 
 
 def write(folder: Path, text: str) -> config.Config:

@@ -5,22 +5,17 @@ times come in, changes and the time of the next look go out.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from soul_client.wire import BodyEntry
-from sould.bodystore.sighting import Sighting, Stamp
+from sould.bodystore.sighting import OPEN_S, Sighting, Stamp
 
 SETTLE_S = 0.3
 """How long a body must have been left alone to be whole; also how long one must be gone."""
 POLLED_SETTLE_S = 2.0
-"""The same where there are no notices: nobody says then that a file is open, and disks far away
-are slow.
-"""
-OPEN_S = 10.0
-"""The same for one that somebody has open for writing, as far as is known."""
+"""The same where there are no notices: disks far away are slow, and do not say who writes."""
 
 Kind = Literal["added", "changed", "renamed", "removed"]
 
@@ -42,7 +37,6 @@ class Registry:
         self._known: dict[str, Sighting] = {}
         self._seen: Mapping[str, Sighting] = {}
         self._unsettled: dict[str, tuple[Stamp | None, float]] = {}
-        self._open: set[str] = set()
         self._vouched: set[str] = set()
 
     @property
@@ -55,13 +49,6 @@ class Registry:
         """Return a body if it is known, and what lies there now is what is known."""
         known, seen = self._known.get(name), self._seen.get(name)
         return known if known and seen and known.stamp == seen.stamp else None
-
-    def note(self, path: str, *, is_open: bool) -> None:
-        """Take note that somebody writes to a file, or has closed, moved or removed it."""
-        if is_open:
-            self._open.add(path)
-        else:
-            self._open.discard(path)
 
     def vouch(self, name: str) -> None:
         """Take what is seen of a body at the next look as whole: who wrote it says so."""
@@ -119,7 +106,7 @@ class Registry:
             return math.inf
         if wall_s >= here.written_s:  # else the clocks differ, and only what was seen counts
             still_s = max(still_s, wall_s - here.written_s)
-        if self._is_open(here):
+        if here.is_open:
             return OPEN_S - still_s
         return (POLLED_SETTLE_S if here.is_linked else self.settle_s) - still_s
 
@@ -131,7 +118,3 @@ class Registry:
         kind: Kind = "changed" if name in self._known else "added"
         self._known[name] = here
         return Change(kind=kind, name=name)
-
-    def _is_open(self, here: Sighting) -> bool:
-        path = here.entry.path
-        return any(one == path or one.startswith(path + os.sep) for one in self._open)

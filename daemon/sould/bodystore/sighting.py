@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from soul_client.wire import BodyEntry
+from sould.bodystore.leases import is_being_written
 from sould.bodystore.scan import scan
 
 Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
@@ -18,6 +21,8 @@ anything in it was replaced, the same when it was only renamed.
 
 PARTIAL_SUFFIXES = (".part", ".partial", ".tmp", ".incomplete", ".crdownload", ".download")
 """Who fetches a file calls it so until it is whole."""
+OPEN_S = 10.0
+"""Who has a file open for so long without writing to it is no writer."""
 SIDECARS = (
     "config.json",
     "generation_config.json",
@@ -33,13 +38,15 @@ class Sighting:
     """A body as it lies there. ``written_s``: when it was last written to (seconds since 1970).
 
     ``is_partial``: a file in its folder is called like one that is still being fetched.
-    ``is_linked``: it may lie elsewhere, where nobody watches.
+    ``is_open``: somebody is writing to it, as far as is known. ``is_linked``: it may lie
+    elsewhere, where nobody watches.
     """
 
     entry: BodyEntry
     stamp: Stamp
     written_s: float
     is_partial: bool = False
+    is_open: bool = False
     is_linked: bool = False
 
 
@@ -49,7 +56,8 @@ def sight(models: Path) -> dict[str, Sighting]:
     Raises:
         StorageError: the folder cannot be read.
     """
-    found = {entry.name: _sighting(models, entry) for entry in scan(models)}
+    linked: dict[str, bool] = {str(models): False}
+    found = {entry.name: _sighting(entry, linked) for entry in scan(models)}
     return {name: seen for name, seen in found.items() if seen is not None}
 
 
@@ -59,49 +67,56 @@ def stamp_of(path: Path) -> Stamp:
     Raises:
         OSError: it is not there, or cannot be read.
     """
-    return tuple(
-        (name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in sorted(_files(path))
-    )
+    return _look(str(path))[0]
 
 
-def _sighting(models: Path, entry: BodyEntry) -> Sighting | None:
-    """Return what a body looks like, None if it went away meanwhile."""
-    path = Path(entry.path)
+def _sighting(entry: BodyEntry, linked: dict[str, bool]) -> Sighting | None:
+    """Return what a body looks like, None if it went away meanwhile. ``linked``: whether a folder
+    is a link, as far as is known.
+    """
+    path = entry.path
+    folder = os.path.dirname(path)  # noqa: PTH120 - a thousand times, twice a second
     try:
-        stamp = stamp_of(path)
-        is_linked = any(part.is_symlink() for part in _parts(models, path, stamp))
+        stamp, is_linked = _look(path)
     except OSError:
         return None
+    if folder not in linked:
+        linked[folder] = Path(folder).is_symlink()
+    written_ns = max((at_ns for _, _, at_ns, _ in stamp), default=0)
     return Sighting(
         entry=entry,
         stamp=stamp,
-        written_s=max((written_ns for _, _, written_ns, _ in stamp), default=0) / 1e9,
+        written_s=written_ns / 1e9,
         is_partial=any(name.endswith(PARTIAL_SUFFIXES) for name, *_ in stamp),
-        is_linked=is_linked,
+        is_open=any(is_being_written(file) for file in _lately(path, stamp)),
+        is_linked=is_linked or linked[folder],
     )
 
 
-def _parts(models: Path, path: Path, stamp: Stamp) -> Iterator[Path]:
-    """Yield a body, the folders it is in below ``models``, and its files if it is a folder."""
-    yield path
-    if path.parent != models:
-        yield path.parent
-    if path.is_dir():
-        yield from (path / name for name, *_ in stamp)
-
-
-def _files(path: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the files of a body; a file that is all of it has no name."""
-    if path.is_dir():
+def _look(path: str) -> tuple[Stamp, bool]:
+    """Return the stamp of a body, and whether something in it is a link."""
+    found = os.lstat(path)
+    is_linked = stat.S_ISLNK(found.st_mode)
+    if is_linked:
+        found = os.stat(path)  # noqa: PTH116
+    if stat.S_ISDIR(found.st_mode):
         with os.scandir(path) as entries:
-            yield from ((e.name, e.stat()) for e in entries if _belongs(e))
-        return
-    yield "", path.stat()
-    if path.suffix == ".safetensors":
-        for name in SIDECARS:
-            if (sidecar := path.with_name(name)).is_file():
-                yield name, sidecar.stat()
+            files = [e for e in entries if not e.name.startswith(".") and e.is_file()]
+        is_linked = is_linked or any(e.is_symlink() for e in files)
+        stats = [(e.name, e.stat()) for e in files]
+    else:
+        stats = [("", found)]
+        if path.endswith(".safetensors"):
+            beside = [Path(path).with_name(name) for name in SIDECARS]
+            stats += [(one.name, one.stat()) for one in beside if one.is_file()]
+    stamp = sorted((name, one.st_size, one.st_mtime_ns, one.st_ino) for name, one in stats)
+    return tuple(stamp), is_linked
 
 
-def _belongs(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and entry.is_file()
+def _lately(path: str, stamp: Stamp) -> Iterator[Path]:
+    """Yield the files of a body that somebody may be writing to."""
+    since_ns = time.time_ns() - int(OPEN_S * 1e9)
+    for name, _, at_ns, _ in stamp:
+        if at_ns > since_ns:
+            whole = Path(path)
+            yield whole if not name else whole / name if whole.is_dir() else whole.with_name(name)

@@ -30,7 +30,7 @@ _FORMATS: dict[torch.dtype, WeightFormat] = {
     torch.float16: "f16",
     torch.bfloat16: "bf16",
 }
-_WINDOW_BYTES = 64 << 20
+_WINDOW_BYTES = 16 << 20
 _PACKED: dict[str, WeightFormat] = {"Q4_1": "q4_1", "Q8_0": "q8_0"}
 
 

@@ -12,7 +12,7 @@ from sould.errors import ConfigError
 from sould.live import compare, take
 from sould.supervisor.events import Events
 from sould.supervisor.looker import POLL_S, Looker
-from sould.supervisor.notices import Notice, Notices
+from sould.supervisor.notices import Notices
 from sould.supervisor.request import unasked
 from sould.supervisor.scheduler import Scheduler
 
@@ -65,7 +65,7 @@ class ConfigWatch:
             self._looker.every_s = POLL_S
         self._looker.notice()
 
-    def _noticed(self, path: str, notice: Notice) -> None:
+    def _noticed(self, path: str) -> None:
         if path == str(self._config.path):
             self._looker.notice()
 

@@ -16,8 +16,8 @@ POLL_S = 0.5
 """How often is looked where the system sends no notices."""
 ANYWAY_S = 60.0
 """The same where it does: some are lost when too much happens at once."""
-REST = 3.0
-"""What is looked at all the time is left alone for so many times as long as a look takes."""
+REST = 1.0
+"""While notices come all the time, it is left alone for so many times as long as a look takes."""
 
 
 class Looker:

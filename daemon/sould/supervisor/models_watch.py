@@ -16,7 +16,7 @@ from sould.bodystore.registry import POLLED_SETTLE_S, Change, Registry
 from sould.bodystore.sighting import Sighting, sight
 from sould.supervisor.events import Events
 from sould.supervisor.looker import ANYWAY_S, POLL_S, Looker
-from sould.supervisor.notices import Notice, Notices
+from sould.supervisor.notices import Notices
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +69,7 @@ class ModelsWatch:
             self._registry.settle_s = POLLED_SETTLE_S
         self._looker.notice()
 
-    def _noticed(self, path: str, notice: Notice) -> None:
-        self._registry.note(path, is_open=notice == "written")
+    def _noticed(self, path: str) -> None:
         self._looker.notice()
 
     async def _look(self) -> float | None:

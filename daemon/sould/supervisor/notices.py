@@ -7,19 +7,15 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver
 
 log = logging.getLogger(__name__)
 
-Notice = Literal["written", "left"]
-"""A file is being written to; or it was closed, moved or removed."""
-OnNotice = Callable[[str, Notice], None]
-
-_WRITTEN = ("created", "modified")
-_LEFT = ("closed", "moved", "deleted")
+OnNotice = Callable[[str], None]
+"""Gets the path."""
 
 
 class Notices:
@@ -33,8 +29,8 @@ class Notices:
         self._observer: Any = None
 
     def watch(self, folder: Path, on_notice: OnNotice, *, recursive: bool) -> bool:
-        """Have ``on_notice`` called in the loop for what happens to the files of a folder; tell
-        whether it will be. Blocking. Hidden files are left out, and what only reads.
+        """Have ``on_notice`` called in the loop for what is written, closed, moved or removed in a
+        folder, and tell whether it will be. Blocking. Hidden files are left out.
         """
         try:
             if self._observer is None:
@@ -43,7 +39,9 @@ class Notices:
                 self._observer = observer
             real = folder.resolve()  # a link itself never changes
             handler = _handler(self._loop, real, folder, on_notice)
-            self._observer.schedule(handler, str(real), recursive=recursive)
+            self._observer.schedule(
+                handler, str(real), recursive=recursive, event_filter=_changes()
+            )
         except OSError as e:  # inotify has limits per user, and the folder may not be there
             log.warning("no notices of %s: %s; it is looked at again and again", folder, e)
             return False
@@ -56,38 +54,34 @@ class Notices:
             self._observer.join()
 
 
-def notice_of(event_type: str, src: str, dest: str, folder: str) -> list[tuple[str, Notice]]:
-    """Return what an event of watchdog means for the files of a folder. Pure."""
-    paths: list[tuple[str, Notice]] = []
-    if event_type in _WRITTEN:
-        paths = [(src, "written")]
-    elif event_type in _LEFT:
-        paths = [(path, "left") for path in (src, dest) if path]
-    return [(path, notice) for path, notice in paths if not _is_hidden(path, folder)]
-
-
-def _is_hidden(path: str, folder: str) -> bool:
-    """Tell whether a path is in no part of a folder that anybody looks at."""
-    return any(part.startswith(".") for part in Path(path.removeprefix(folder)).parts)
+def is_hidden(below: str) -> bool:
+    """Tell whether a path below a folder is in no part of it that anybody looks at. Pure."""
+    return any(part.startswith(".") for part in Path(below).parts)
 
 
 def _handler(loop: asyncio.AbstractEventLoop, real: Path, folder: Path, on_notice: OnNotice) -> Any:
     """Return what watchdog calls for ``real``, which is called ``folder`` here."""
     from watchdog.events import FileSystemEvent, FileSystemEventHandler
 
-    top = str(real)
-
     class Handler(FileSystemEventHandler):
         def on_any_event(self, event: FileSystemEvent) -> None:
             """Called on watchdog's thread."""
-            src, dest = os.fsdecode(event.src_path), os.fsdecode(event.dest_path)
-            for path, notice in notice_of(event.event_type, src, dest, top):
-                called = str(folder) + path.removeprefix(top)
-                # A folder is never closed: it is not one that is open for long.
-                told: Notice = "left" if event.is_directory else notice
-                loop.call_soon_threadsafe(on_notice, called, told)
+            for path in (os.fsdecode(event.src_path), os.fsdecode(event.dest_path)):
+                if path and not is_hidden(below := path.removeprefix(str(real))):
+                    loop.call_soon_threadsafe(on_notice, f"{folder}{below}")
 
     return Handler()
+
+
+def _changes() -> list[Any]:
+    """Return the events that tell of changes; we read a lot ourselves."""
+    from watchdog import events
+
+    return [
+        *(events.FileCreatedEvent, events.FileModifiedEvent, events.FileClosedEvent),
+        *(events.FileMovedEvent, events.FileDeletedEvent),
+        *(events.DirCreatedEvent, events.DirMovedEvent, events.DirDeletedEvent),
+    ]
 
 
 def _native() -> BaseObserver:

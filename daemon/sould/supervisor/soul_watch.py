@@ -11,7 +11,7 @@ from typing import Literal
 from sould.errors import SouldError
 from sould.soulfile.generations import list_files
 from sould.supervisor.looker import POLL_S, Looker
-from sould.supervisor.notices import Notice, Notices
+from sould.supervisor.notices import Notices
 from sould.supervisor.wardrobe import Wardrobe
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ class SoulWatch:
             self._looker.every_s = POLL_S
         self._looker.notice()
 
-    def _noticed(self, path: str, notice: Notice) -> None:
+    def _noticed(self, path: str) -> None:
         if Path(path).is_relative_to(self._folder / self._wardrobe.name):
             self._looker.notice()
 
