@@ -46,6 +46,9 @@ COMMANDS = {
     "logs": "soul_cli.commands.watch",
     "events": "soul_cli.commands.watch",
     "config": "soul_cli.commands.config",
+    "service": "soul_cli.commands.service",
+    "doctor": "soul_cli.commands.doctor",
+    "plugins": "soul_cli.commands.plugins",
 }
 
 

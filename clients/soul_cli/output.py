@@ -68,6 +68,11 @@ class Reply:
             self._is_mid_line = False
 
 
+def faint(text: str) -> str:
+    """Return a text as a terminal shows what is beside the matter."""
+    return f"\x1b[2m{text}\x1b[0m"
+
+
 def say_json(value: Any) -> None:
     """Print a wire struct, or builtins, as one line of JSON."""
     import msgspec

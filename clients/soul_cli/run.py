@@ -66,7 +66,7 @@ def failed(settings: Settings, error: SoulError) -> Exit:
         code, message, hint = error.code.value, error.message, error.hint
         label = settings.texts(f"error.{code}")
     else:
-        code, message, hint = exit_code.name.lower(), str(error), ""
+        code, message, hint = exit_code.name.lower(), str(error), getattr(error, "hint", "")
         # These messages are English, and clear to who reads it.
         is_english = settings.texts.language == "en"
         label = "" if is_english else settings.texts(f"exit.{exit_code.name}")

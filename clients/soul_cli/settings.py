@@ -23,6 +23,7 @@ class Settings:
     config: str | None = None
     is_json: bool = False
     language: str | None = None
+    safe_mode: bool = False
 
     @property
     def texts(self) -> Texts:
@@ -65,7 +66,7 @@ class Settings:
         except NotRunning:
             with Waiting(self.texts) as waiting:
                 waiting.show(self.texts("stage.starting"))
-                ensure_running(self.config_path)
+                ensure_running(self.config_path, safe_mode=self.safe_mode)
             return self.connect()
 
     def soul_in_use(self, client: Client) -> SoulStatus:

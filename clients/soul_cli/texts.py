@@ -6,7 +6,11 @@ from functools import cache
 from importlib import import_module
 
 LANGUAGES = ("en", "ja")
-PARTS = ("texts", "texts_forget", "texts_import", "texts_reborn", "texts_watched")
+PARTS = (
+    *("texts", "texts_forget", "texts_import", "texts_reborn"),
+    *("texts_service", "texts_doctor", "texts_plugins", "texts_jobs", "texts_notes"),
+    "texts_watched",
+)
 """The modules of a language, each with a part of its table."""
 
 

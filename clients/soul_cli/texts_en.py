@@ -111,6 +111,8 @@ TEXTS = {
     "option.no_controls": "Leave out the controls, each of which takes as long again.",
     "option.idle": "How long to wait after each line, for the soul to learn.",
     "option.timeout": "How long to wait for the daemon to end.",
+    "option.safe_mode": "Start it without any plugin.",
+    "up.safe_mode": "the daemon runs already; 'soul restart --safe-mode' ends it first",
     "option.follow": "Go on with what comes.",
     "option.lines": "How many lines to begin with.",
     "option.name": "What to call it in models/.",

@@ -113,6 +113,8 @@ TEXTS = {
     "option.no_controls": "対照実験を省きます(それぞれ同じだけ時間がかかります)。",
     "option.idle": "一言ごとに、ソウルが学ぶのを待つ時間。",
     "option.timeout": "デーモンの終了を待つ時間。",
+    "option.safe_mode": "プラグインなしで起動します。",
+    "up.safe_mode": "デーモンはすでに動いています。'soul restart --safe-mode' で再起動できます",
     "option.follow": "続きを待って表示します。",
     "option.lines": "最初に表示する行数。",
     "option.name": "models/ での名前。",

@@ -16,6 +16,7 @@ from soul_client.async_stream import AsyncReply, AsyncStream
 from soul_client.async_subscription import AsyncSubscription
 from soul_client.calls import Call
 from soul_client.exchange import Exchange
+from soul_client.plugin_wire import PluginList
 from soul_client.sockets import Keys
 from soul_client.stream import OnUpdate
 from soul_client.wire import (
@@ -215,6 +216,10 @@ class AsyncClient(AsyncSouls):
     async def config_show(self) -> ConfigShown:
         """Read the config in force."""
         return await self._quick(calls.config_show())
+
+    async def plugins_list(self) -> PluginList:
+        """List the plugins there are, and how those in use stand."""
+        return await self._quick(calls.plugins_list())
 
     def events(self) -> AsyncSubscription:
         """Subscribe to the events: ``async with client.events() as events``."""

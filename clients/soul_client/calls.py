@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from soul_client import wire
 from soul_client.errors import WireError
+from soul_client.plugin_wire import PluginList
 from soul_client.wire import ErrorCode, Kind
 
 R = TypeVar("R")
@@ -89,6 +90,7 @@ def chat(
     off_record: bool = False,
     echo_prompt: bool = False,
     bare: bool = False,
+    notes: bool = True,
 ) -> Call[wire.ChatDone]:
     """Say something in a session; None opens a new one."""
     params = wire.ChatSend(
@@ -100,6 +102,7 @@ def chat(
         off_record=off_record,
         echo_prompt=echo_prompt,
         bare=bare,
+        notes=notes,
     )
     return _call("chat.send", params, wire.ChatDone)
 
@@ -247,6 +250,11 @@ def text_score(texts: Sequence[str], *, bare: bool = False) -> Call[wire.TextSco
 def config_show() -> Call[wire.ConfigShown]:
     """Read the config in force."""
     return _call("config.show", wire.Empty(), wire.ConfigShown)
+
+
+def plugins_list() -> Call[PluginList]:
+    """List the plugins there are, and how those in use stand."""
+    return _call("plugins.list", wire.Empty(), PluginList)
 
 
 def _call(method: str, params: Struct, result: type[R]) -> Call[R]:

@@ -12,6 +12,7 @@ from soul_client import calls, locate, sockets
 from soul_client.calls import Call
 from soul_client.exchange import Exchange
 from soul_client.link import Link
+from soul_client.plugin_wire import PluginList
 from soul_client.souls import Souls
 from soul_client.stream import OnUpdate, Reply, Stream
 from soul_client.subscription import Subscription
@@ -233,6 +234,10 @@ class Client(Souls):
     def config_show(self) -> ConfigShown:
         """Read the config in force."""
         return self._quick(calls.config_show())
+
+    def plugins_list(self) -> PluginList:
+        """List the plugins there are, and how those in use stand."""
+        return self._quick(calls.plugins_list())
 
     def events(self) -> Subscription:
         """Subscribe to the events from now on; close it, or use it in a ``with``."""

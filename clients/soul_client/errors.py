@@ -14,7 +14,8 @@
     ├── ConfigNotFound      no config.yaml that `soul` can use
     ├── ConfigInvalid       the config.yaml cannot be read
     ├── ExamInvalid         the exam's file is wrong
-    └── ExamRefused         the exam would not measure what it should
+    ├── ExamRefused         the exam would not measure what it should
+    └── ServiceFailed       the daemon cannot be made a service of the system
 """
 
 from __future__ import annotations
@@ -87,3 +88,11 @@ class TimedOut(SoulError, TimeoutError):
 
 class KeyRefused(SoulError):
     """The daemon does not know this client's CURVE key, or the client has none."""
+
+
+class ServiceFailed(SoulError):
+    """The daemon cannot be made a service of the system; ``hint`` says what to do, if anything."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint

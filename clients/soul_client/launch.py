@@ -29,9 +29,13 @@ LAST_LINES = 5
 
 
 def ensure_running(
-    config: str | os.PathLike[str] | None = None, *, timeout_s: float = 30.0
+    config: str | os.PathLike[str] | None = None,
+    *,
+    timeout_s: float = 30.0,
+    safe_mode: bool = False,
 ) -> Connection:
-    """Return the connection of a daemon that answers; start one if there is none.
+    """Return the connection of a daemon that answers; start one if there is none, with
+    ``safe_mode`` one without plugins.
 
     Raises:
         ConfigNotFound: see ``locate.find_config``.
@@ -43,7 +47,7 @@ def ensure_running(
     if connection := probe(path):
         return connection
     with _launching(path, until_s):
-        return probe(path) or _launch(path, until_s)
+        return probe(path) or _launch(path, until_s, safe_mode)
 
 
 def probe(config_path: Path) -> Connection | None:
@@ -66,9 +70,9 @@ def wait_until_gone(connection: Connection, *, timeout_s: float) -> bool:
     return True
 
 
-def _launch(config_path: Path, until_s: float) -> Connection:
+def _launch(config_path: Path, until_s: float, safe_mode: bool) -> Connection:
     stderr_path = locate.workspace_dir(config_path) / locate.STDERR_FILE
-    child = _spawn(config_path, stderr_path)
+    child = _spawn(config_path, stderr_path, ["--safe-mode"] if safe_mode else [])
     # The thread reaps it: a daemon that ends while we live must not stay as a zombie.
     threading.Thread(target=child.wait, name="reap-sould", daemon=True).start()
     has_ended = False
@@ -85,7 +89,7 @@ def _launch(config_path: Path, until_s: float) -> Connection:
     raise LaunchFailed(_failure(child, stderr_path))
 
 
-def _spawn(config_path: Path, stderr_path: Path) -> subprocess.Popen[bytes]:
+def _spawn(config_path: Path, stderr_path: Path, mode: list[str]) -> subprocess.Popen[bytes]:
     """Start the process. Its stderr goes to a file of its own: it keeps the log itself."""
     flags = 0
     if sys.platform == "win32":
@@ -96,7 +100,7 @@ def _spawn(config_path: Path, stderr_path: Path) -> subprocess.Popen[bytes]:
     with _open_private(stderr_path) as stderr:
         return subprocess.Popen(
             # -P keeps the working directory off the module path.
-            [sys.executable, "-P", "-m", "sould", "--config", str(config_path)],
+            [sys.executable, "-P", "-m", "sould", "--config", str(config_path), *mode],
             stdin=subprocess.DEVNULL,
             stdout=stderr,
             stderr=stderr,

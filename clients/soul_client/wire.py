@@ -12,6 +12,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from soul_client.job_wire import JobStatus
+from soul_client.plugin_wire import PluginList, TurnNote
+
 PROTOCOL = 1
 MAGIC = b"S1"
 
@@ -183,7 +186,7 @@ class ChatSend(WireStruct, frozen=True, kw_only=True):
     ``session`` None opens a new one. ``system`` replaces the configured system prompt.
     ``off_record``: the turn is in no diary and is not learned. ``echo_prompt``: ``ChatDone``
     says what the body was given to read. ``bare``: the body answers without its soul, off the
-    record: the control of an exam.
+    record: the control of an exam. ``notes`` false: no plugin is asked what to add to the prompt.
     """
 
     text: Annotated[str, Meta(min_length=1)]
@@ -194,6 +197,7 @@ class ChatSend(WireStruct, frozen=True, kw_only=True):
     off_record: bool = False
     echo_prompt: bool = False
     bare: bool = False
+    notes: bool = True
 
 
 class Usage(WireStruct, frozen=True, kw_only=True):
@@ -213,7 +217,8 @@ class ChatDone(WireStruct, frozen=True, kw_only=True):
     """The turn is in the diary. ``finish`` says why the reply ended.
 
     ``recorded`` is false when the turn was off the record, or stopped before anything was
-    said. ``prompt``: with ``echo_prompt``, every token that was read, as text.
+    said. ``prompt``: with ``echo_prompt``, every token that was read, as text. ``notes``: what
+    plugins added to the prompt, in their order.
     """
 
     session: str
@@ -222,6 +227,7 @@ class ChatDone(WireStruct, frozen=True, kw_only=True):
     usage: Usage
     recorded: bool = True
     prompt: str | None = None
+    notes: list[TurnNote] = []
 
 
 class SessionInfo(WireStruct, frozen=True, kw_only=True):
@@ -841,6 +847,21 @@ class EngineStatus(WireStruct, frozen=True, kw_only=True):
     last_error: str = ""
 
 
+class FrontendStatus(WireStruct, frozen=True, kw_only=True):
+    """A process that the daemon keeps running for a plugin, and the data of ``frontend`` events.
+
+    ``waiting``: it ended, and is started again after a while. ``problem``: how it ended the last
+    time, with the last line that it printed.
+    """
+
+    plugin: str
+    name: str
+    state: Literal["running", "waiting", "ended"]
+    pid: int = 0
+    restarts: int = 0
+    problem: str = ""
+
+
 class Watched(WireStruct, frozen=True, kw_only=True):
     """What is watched while the daemon runs.
 
@@ -875,6 +896,8 @@ class Status(WireStruct, frozen=True, kw_only=True):
     event_seq: int
     memory: bool = True
     soul: SoulStatus | None = None
+    jobs: list[JobStatus] = []
+    frontends: list[FrontendStatus] = []
     watched: Watched | None = None
 
 
@@ -909,7 +932,7 @@ class Event(WireStruct, frozen=True, kw_only=True):
 
 
 EVENTS = (
-    *("welcome", "state", "request", "turn", "body", "soul", "pull", "log"),
+    *("welcome", "state", "request", "turn", "body", "soul", "pull", "log", "frontend"),
     *("bodies", "reload", "config"),
 )
 
@@ -960,6 +983,7 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.reincarnate": (SoulReincarnate, Reincarnated),
     "text.score": (TextScore, TextScored),
     "config.show": (Empty, ConfigShown),
+    "plugins.list": (Empty, PluginList),
 }
 """``method -> (parameters, result)`` of the ``rpc`` socket."""
 

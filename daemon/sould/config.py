@@ -29,6 +29,7 @@ _FAULT_PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTAL
 _FORMS = {
     "body.device": "auto, cpu, cuda or cuda:N",
     "wire.listen": "ipc, or tcp://ADDRESS:PORT",
+    "plugins.enabled": "names such as soul_nightly",
 }
 """In words, what the keys with a pattern may be."""
 _VALUE_CHARS = 80
@@ -36,6 +37,8 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Size = Annotated[int, Meta(ge=1)] | str
 """Bytes, or a text such as ``6GB`` or ``512MiB``."""
+
+PluginName = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.-]{0,99}$")]
 
 
 class BodyConfig(Struct, frozen=True, kw_only=True):
@@ -102,6 +105,19 @@ class LogConfig(Struct, frozen=True, kw_only=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class PluginsConfig(Struct, frozen=True, kw_only=True):
+    """``plugins``: which are used, what they may take, and what each is told."""
+
+    enabled: list[PluginName] = []
+    time_budget_ms: Annotated[int, Meta(ge=1, le=6000)] = 200
+    memory_mb: Annotated[int, Meta(ge=64, le=1 << 20)] = 1024
+    settings: dict[str, dict[str, Any]] = {}
+
+    def __post_init__(self) -> None:
+        if twice := [name for name in self.enabled if self.enabled.count(name) > 1]:
+            raise ValueError(f"enabled: {twice[0]} is there twice")
+
+
 class Values(Struct, frozen=True, kw_only=True):
     """The whole file, as written."""
 
@@ -116,6 +132,7 @@ class Values(Struct, frozen=True, kw_only=True):
     soul: SoulConfig = field(default_factory=SoulConfig)
     wire: WireConfig = field(default_factory=WireConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    plugins: PluginsConfig = field(default_factory=PluginsConfig)
 
 
 class Config(Struct, kw_only=True):
@@ -134,6 +151,7 @@ class Config(Struct, kw_only=True):
     soul: SoulConfig
     wire: WireConfig
     log: LogConfig
+    plugins: PluginsConfig
 
     @property
     def cache_dir(self) -> Path:
@@ -170,9 +188,16 @@ def load(path: Path) -> Config:
             soul=values.soul,
             wire=values.wire,
             log=values.log,
+            plugins=values.plugins,
         )
     except ConfigInvalid as e:
         raise ConfigError(str(e)) from e
+
+
+def without_plugins(config: Config) -> Config:
+    """Return the same settings with no plugin enabled. Pure."""
+    plugins = msgspec.structs.replace(config.plugins, enabled=[])
+    return msgspec.structs.replace(config, plugins=plugins)
 
 
 def parse_size(value: int | str) -> int | None:
@@ -251,7 +276,7 @@ def _check(path: Path, raw: dict[str, Any], lines: dict[str, int]) -> Values:
         if what.startswith("Invalid enum value"):
             what = f"expected one of {', '.join(map(str, _choices(dotted)))}"
         if "matching regex" in what:
-            what = f"expected {_FORMS[dotted]}"
+            what = f"expected {_FORMS[dotted.partition('[')[0]]}"
         key, named, fault = what.partition(": ")
         if named and f"{dotted}.{key}" in lines:  # a check of the whole section names its key
             dotted, what = f"{dotted}.{key}", fault

@@ -42,6 +42,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             from sould.chats import main as chats
 
             return chats.main(argv[1:])
+        case ["doctor"]:
+            from sould.doctor import main as doctor
+
+            return doctor.main(argv[1:])
+        case ["list-plugins" | "check-plugin"]:
+            from sould import plugin_tools
+
+            return plugin_tools.main(argv)
+        case ["run-frontend"]:
+            from sould import run_frontend
+
+            return run_frontend.main(argv[1:])
+        case ["plugin-host"]:
+            from sould.pluginhost import main as host
+
+            host.main(argv[1:])
     return _run(_parse(argv))
 
 
@@ -74,6 +90,7 @@ def _load(named: str | None) -> Config:
 
 
 def _run_daemon(config: Config, args: argparse.Namespace) -> None:
+    from sould.config import without_plugins
     from sould.supervisor.run import EngineOptions, run
 
     options = EngineOptions()
@@ -83,6 +100,8 @@ def _run_daemon(config: Config, args: argparse.Namespace) -> None:
             cancel_grace_s=args.engine_grace_s,
             quiet_s=args.engine_quiet_s,
         )
+    if args.safe_mode:
+        config = without_plugins(config)
     run(config, options)
 
 
@@ -109,6 +128,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         default=15.0,
         help="for tests: how long nobody may have wanted that engine before a rebirth goes on",
     )
+    parser.add_argument("--safe-mode", action="store_true", help="start without any plugin")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, what in {
         "check-config": "say what is wrong with the config",
@@ -117,6 +137,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "pull": "fetch a body into models/",
         "verify": "say whether a .soul file is sound, as JSON lines",
         "read-chats": "read a chat log of another program, as JSON lines",
+        "doctor": "look at the installation, as JSON lines; nothing is changed",
+        "run-frontend": "run a plugin's frontend, for the daemon",
+        "list-plugins": "list the plugins there are, as JSON",
+        "check-plugin": "import a plugin and say whether it will do, as JSON",
+        "plugin-host": "run plugins, for the daemon",
     }.items():
         commands.add_parser(name, help=what)
     return parser.parse_args(argv)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from soul_client import codec, wire
+from soul_client import codec, plugin_wire, wire
 from soul_client.wire import Header
 
 ROOT = Path(__file__).parents[2]
@@ -45,9 +45,9 @@ def name(cell: str) -> str:
 def structs() -> dict[str, type[msgspec.Struct]]:
     return {
         name: value
-        for name, value in vars(wire).items()
+        for name, value in (vars(wire) | vars(plugin_wire)).items()
         if isinstance(value, type) and issubclass(value, msgspec.Struct) and name not in PRIVATE
-        if value.__module__ == wire.__name__
+        if value.__module__.startswith("soul_client.")
     }
 
 

@@ -127,7 +127,7 @@ def test_gradients_under_autograd_equal_naive(tmp_path: Path, family: str, tied:
             decoder.soul = soul
             x_TD = decoder.run(decoder.embed.gather(torch.tensor(ids)))
             logits_TV = decoder.logits(x_TD)
-        loss = naive.loss(logits_TV[:-1], Target.tokens(ids[1:]))
+        loss = naive.loss(logits_TV[:-1], Target.tokens(ids[1:])).sum()
         found.append((logits_TV.detach(), *torch.autograd.grad(loss, leaves)))
     for want, got in zip(*found, strict=True):
         torch.testing.assert_close(got, want, atol=1e-3, rtol=1e-4)

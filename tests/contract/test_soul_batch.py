@@ -44,7 +44,9 @@ def tokens(spec: BodySpec, length: int, seed: int) -> list[int]:
     return torch.randint(0, spec.vocab_size, (length,), generator=generator).tolist()
 
 
-def answer(spec: BodySpec, length: int, positions: Sequence[int], weight: float = 1.0) -> Row:
+def answer(
+    spec: BodySpec, length: int, positions: Sequence[int], weight: float | Sequence[float] = 1.0
+) -> Row:
     ids = tokens(spec, length, seed=length)
     target = Target.tokens([ids[p] for p in positions])
     return Row(ids=ids, positions=positions, target=target, weight=weight)
@@ -64,7 +66,7 @@ def some_rows(spec: BodySpec) -> list[Row]:
         answer(spec, 63, range(40, 63)),
         answer(spec, 2, [1]),
         anchor(spec, 17, [3, 9, 10], k=spec.vocab_size),
-        answer(spec, 65, [1, 64], weight=2.0),
+        answer(spec, 65, [1, 64], weight=[2.0, 0.3]),
         anchor(spec, 30, range(20, 30), k=5),
     ]
 
@@ -168,6 +170,7 @@ def test_following_the_gradients_lowers_the_loss(kernel: NativeKernel) -> None:
         Row(ids=[1, 2], positions=[2], target=Target.tokens([1])),
         Row(ids=[1, 2, 3], positions=[2, 1], target=Target.tokens([1, 1])),
         Row(ids=[1, 2, 3], positions=[1, 2], target=Target.tokens([1])),
+        Row(ids=[1, 2, 3], positions=[1, 2], target=Target.tokens([1, 1]), weight=[1.0]),
     ],
 )
 def test_rows_that_make_no_sense_are_refused(row: Row) -> None:

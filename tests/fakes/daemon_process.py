@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -20,11 +16,10 @@ import zmq
 from msgspec import Struct
 
 from soul_client import codec, locate
-from soul_client.errors import NotRunning
 from soul_client.wire import Connection, Error, Header, Kind, Status
+from sould.testing import daemon_process as testing
 
 FAKE_ENGINE = Path(__file__).with_name("fake_engine.py")
-START_TIMEOUT_S = 15.0
 
 _ids = count(1)
 
@@ -41,7 +36,7 @@ def write_config(folder: Path, text: str = "") -> Path:
     return path
 
 
-class DaemonProcess:
+class DaemonProcess(testing.DaemonProcess):
     """A running ``sould``. ``engine`` are arguments of the fake engine, if it has that one."""
 
     def __init__(
@@ -50,67 +45,13 @@ class DaemonProcess:
         *engine: str,
         env: dict[str, str] | None = None,
         has_real_engine: bool = False,
+        safe_mode: bool = False,
     ) -> None:
-        self.config = config
         fake = " ".join([sys.executable, str(FAKE_ENGINE), *engine])
         patience = ["--engine-grace-s", "1", "--engine-quiet-s", "0.3"]
-        engine_options = [] if has_real_engine else ["--engine", fake, *patience]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sould", "--config", str(config), *engine_options],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {})},
-        )
-        self.started_at = time.monotonic()
-        self._logged = bytearray()
-        self._reader = threading.Thread(target=self._read_stderr, daemon=True)
-        self._reader.start()
-
-    def await_ready(self) -> Connection:
-        """Wait for ``connection.json`` and return what it says."""
-        while True:
-            with contextlib.suppress(NotRunning, msgspec.MsgspecError):
-                connection = locate.read_connection(self.config)
-                if connection.pid == self.process.pid:
-                    return connection
-            if self.process.poll() is not None:
-                raise AssertionError(f"sould ended with {self.process.returncode}: {self.stderr()}")
-            if time.monotonic() - self.started_at > START_TIMEOUT_S:
-                raise AssertionError("sould is not ready")
-            time.sleep(0.005)
-
-    def stderr(self) -> str:
-        """Return what it logged; the process must have ended."""
-        self._reader.join(timeout=10)
-        return self._logged.decode()
-
-    def log(self) -> str:
-        """Return its log file so far."""
-        return locate.log_file(self.config).read_text()
-
-    def kill(self) -> None:
-        """End it as a crash would."""
-        self.process.kill()
-        self.process.wait()
-
-    def terminate(self, timeout_s: float = 10.0) -> int:
-        """End it in good order; return its exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout_s)
-
-    def close(self) -> None:
-        """End it if it still runs, and free the pipe."""
-        if self.process.poll() is None:
-            self.kill()
-        self._reader.join(timeout=10)
-
-    def _read_stderr(self) -> None:
-        """Take what it logs as it comes: a full pipe would hold it up."""
-        assert self.process.stderr is not None
-        with self.process.stderr as stderr:
-            while data := os.read(stderr.fileno(), 1 << 16):
-                self._logged += data
+        options = [] if has_real_engine else ["--engine", fake, *patience]
+        mode = ["--safe-mode"] if safe_mode else []
+        super().__init__(config, *mode, *options, environ=env)
 
 
 class Peer:

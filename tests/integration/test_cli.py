@@ -268,15 +268,23 @@ def test_not_running(tmp_path: Path) -> None:
         assert soul(*args).returncode == 3
 
 
+def enabled(config: Path) -> list[str]:
+    with Client(config) as client:
+        return [one.name for one in client.plugins_list().plugins if one.enabled]
+
+
 def test_up_twice_at_once_restart_and_down(tmp_path: Path) -> None:
-    soul = Soul(write_config(tmp_path))
+    config = write_config(tmp_path, "plugins: {enabled: [nobody]}")
+    soul = Soul(config)
     both = [soul.start("up", "--json") for _ in range(2)]
     pids = {json.loads(one.communicate(timeout=60)[0])["pid"] for one in both}
     assert [one.returncode for one in both] == [0, 0] and len(pids) == 1
     try:
         assert soul.json("up")["pid"] in pids
-        again = soul.json("restart")["pid"]
+        assert enabled(config) == ["nobody"]
+        again = soul.json("restart", "--safe-mode")["pid"]
         assert again not in pids
+        assert enabled(config) == []
     finally:
         done = soul("down")
     assert done.stdout == f"ended: process {again}\n"
@@ -393,3 +401,9 @@ def test_a_chat_survives_its_daemon(tmp_path: Path) -> None:
             chat.type("\x04")
             assert chat.wait() == 0
         assert soul("down").returncode == 0
+
+
+def test_a_daemon_that_runs_is_not_put_into_safe_mode(soul: Soul) -> None:
+    done = soul("up", "--safe-mode")
+    assert done.returncode == 2
+    assert "'soul restart --safe-mode' ends it first" in done.stderr

@@ -153,6 +153,28 @@ def test_a_daemon_that_ends_does_not_wait_for_the_morning(tmp_path: Path) -> Non
         await_soul(peer, lambda s: s.level == 2)
 
 
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_a_night_that_the_daemons_end_cut_short_begins_again_by_itself(
+    tmp_path: Path, is_killed: bool
+) -> None:
+    with running(tmp_path) as (daemon, peer):
+        peer.say("sleep 1;one")
+        await_soul(peer, is_done)
+        asleep(peer)
+        if is_killed:
+            daemon.kill()
+        else:
+            daemon.terminate()
+    with running(tmp_path) as (daemon, peer):
+        status = peer.await_status(lambda s: s.state == "dreaming")
+        assert [one.name for one in status.jobs] == ["night"]
+        assert [one.id for one in status.requests] == ["job-night"]
+        peer.await_status(lambda s: not s.jobs)
+        assert peer.ask("soul.report")["outcome"] == "kept"
+        assert whys(peer) == ["sleep", "evening", "new"]
+        assert not (locate.workspace_dir(daemon.config) / "night.json").exists()
+
+
 def test_an_engine_that_dies_at_night_loses_nothing(tmp_path: Path) -> None:
     with running(tmp_path) as (_, peer):
         peer.say("sleep 60;one")

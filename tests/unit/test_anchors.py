@@ -51,7 +51,14 @@ def test_an_anchor_is_what_the_body_says_and_how_sure_it_is(
     logits_TV = decoder.logits(decoder.run(decoder.embed.gather(ids)))
     want = logits_TV[[p - 1 for p in plain.line.positions]].softmax(-1).topk(1).values[:, 0]
     torch.testing.assert_close(plain.target.p[:, 0], want, atol=1e-5, rtol=1e-4)
-    assert sum(chat.row(2.0).weight for _ in chat.line.positions) == pytest.approx(2.0)
+
+
+def test_half_of_a_reply_is_its_opening(made: tuple[list[Anchor], Decoder]) -> None:
+    chat, plain = (anchor.row(2.0).weights for anchor in made[0])
+    assert sum(chat) == pytest.approx(2.0) == sum(plain)
+    rest = chat[-1]
+    assert chat[0] == chat[1] == pytest.approx(rest + 0.5)
+    assert plain[0] == plain[-1]
 
 
 def test_a_bank_is_kept_under_its_key(made: tuple[list[Anchor], Decoder], tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ FAMILIES = {
         *("preparing", "gathering", "dreaming", "examining"),
     ],
     "sleep": ["kept", "rolled_back", "nothing", "before", "after", "failed", "learned", "replaced"],
+    "job.waits": ["nothing", "time", "idle", "mains", "retry"],
 }
 
 

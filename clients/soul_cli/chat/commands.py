@@ -114,6 +114,15 @@ def _on(conversation: Conversation, argument: str) -> str:
     return texts("chat.on")
 
 
+def _notes(conversation: Conversation, argument: str) -> str:
+    texts = conversation.settings.texts
+    if argument not in ("", "on", "off"):
+        raise Misused(texts("chat.bad_notes"))
+    if argument:
+        conversation.takes_notes = argument == "on"
+    return texts("chat.notes_on" if conversation.takes_notes else "chat.notes_off")
+
+
 def _session(conversation: Conversation, argument: str) -> str:
     texts = conversation.settings.texts
     if not argument:
@@ -158,6 +167,7 @@ COMMANDS = {
         Command("session", _session, "[ID]"),
         Command("off", _off),
         Command("on", _on),
+        Command("notes", _notes, "[on|off]"),
         Command("body", _body, "[NAME]"),
         *soul_commands.COMMANDS,
         Command("lang", _lang, "en|ja"),

@@ -35,6 +35,7 @@ class Conversation:
         self.system = system
         self.sampling = sampling or SamplingOverrides()
         self.is_off_record = is_off_record
+        self.takes_notes = True
         self.to_forget = ""  # asked for, and not agreed to yet
         self._client: Client | None = None
         self._problem_told = ""
@@ -69,6 +70,7 @@ class Conversation:
             system=self.system,
             sampling=self.sampling,
             off_record=self.is_off_record,
+            notes=self.takes_notes,
         )
         done = speak(self.client, call, self.settings, say)
         if done.recorded or done.text:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from soul_cli import output
 from soul_cli.chat import commands
@@ -14,6 +15,10 @@ from soul_cli.chat.prompt import Prompt
 from soul_cli.exits import Exit
 from soul_cli.run import failed
 from soul_client.errors import SoulError
+
+if TYPE_CHECKING:
+    from soul_cli.texts import Texts
+    from soul_client.plugin_wire import TurnNote
 
 
 def run(conversation: Conversation) -> Exit:
@@ -69,10 +74,23 @@ def _take(conversation: Conversation, line: str) -> bool:
         finally:
             reply.end()
     texts = conversation.settings.texts
+    if done.notes:
+        print(output.faint(note_line(texts, done.notes)))
     if done.finish != "stop":
         print(texts(f"chat.finish.{done.finish}"))
     print()
     return done.finish != "cancelled"
+
+
+def note_line(texts: Texts, notes: Sequence[TurnNote]) -> str:
+    """Return which plugins added to the prompt, and from how many of the diary's records."""
+    named = [
+        texts("chat.noted_from", plugin=one.plugin, count=len(one.records))
+        if one.records
+        else one.plugin
+        for one in notes
+    ]
+    return output.for_terminal(texts("chat.noted", plugins=", ".join(named)))
 
 
 def _tell_of_soul(conversation: Conversation) -> None:

@@ -6,21 +6,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soul_cli import output, soul_lines, watched_lines
+from soul_cli import job_lines, output, soul_lines, watched_lines
 from soul_cli.exits import Exit
 from soul_cli.options import Command, option
 from soul_cli.settings import Settings
 
 if TYPE_CHECKING:
-    from soul_client.wire import Connection, Status
+    from soul_client.wire import Connection, FrontendStatus, Status
 
 END_WITHIN_S = 20.0
 
 
 @click.command(cls=Command)
+@option("--safe-mode", is_flag=True)
 @click.pass_obj
-def up(settings: Settings) -> None:
+def up(settings: Settings, safe_mode: bool) -> None:
     """Start the daemon if it does not run."""
+    from soul_client.launch import probe
+
+    settings.safe_mode = safe_mode
+    if safe_mode and probe(settings.config_path):
+        raise click.UsageError(settings.texts("up.safe_mode"))
     _show_up(settings)
 
 
@@ -29,7 +35,7 @@ def up(settings: Settings) -> None:
 @click.pass_obj
 def down(settings: Settings, timeout: float) -> None:
     """End the daemon; what it was saying is kept."""
-    ended = _end(settings, timeout)
+    ended = end_daemon(settings, timeout)
     if settings.is_json:
         output.say_json({"running": False, "was_running": ended is not None})
     elif ended is None:
@@ -40,10 +46,12 @@ def down(settings: Settings, timeout: float) -> None:
 
 @click.command(cls=Command)
 @option("--timeout", type=click.FloatRange(0), default=END_WITHIN_S, metavar="SECONDS")
+@option("--safe-mode", is_flag=True)
 @click.pass_obj
-def restart(settings: Settings, timeout: float) -> None:
+def restart(settings: Settings, timeout: float, safe_mode: bool) -> None:
     """End the daemon if it runs, and start it."""
-    _end(settings, timeout)
+    settings.safe_mode = safe_mode
+    end_daemon(settings, timeout)
     _show_up(settings)
 
 
@@ -113,6 +121,8 @@ def status_rows(settings: Settings, now: Status) -> list[tuple[str, str]]:
         (texts("status.request"), f"{one.id}  {one.method}  {_place(settings, one.position)}")
         for one in now.requests
     ]
+    rows += job_lines.status_rows(texts, now.jobs)
+    rows += [(texts("status.frontend"), _frontend_line(settings, one)) for one in now.frontends]
     return [*rows, (texts("status.workspace"), now.workspace), (texts("status.config"), now.config)]
 
 
@@ -137,6 +147,13 @@ def _engine_line(settings: Settings, now: Status) -> str:
     return line
 
 
+def _frontend_line(settings: Settings, one: FrontendStatus) -> str:
+    line = settings.texts(
+        f"frontend.{one.state}", plugin=one.plugin, name=one.name, pid=one.pid, count=one.restarts
+    )
+    return f"{line}: {one.problem}" if one.problem and one.state != "running" else line
+
+
 def _place(settings: Settings, position: int) -> str:
     if position == 0:
         return settings.texts("status.running")
@@ -159,8 +176,12 @@ def _show_up(settings: Settings) -> None:
         print(settings.texts("up.running", pid=connection.pid, version=connection.version))
 
 
-def _end(settings: Settings, timeout_s: float) -> Connection | None:
-    """End the daemon and return what it was; None if none ran."""
+def end_daemon(settings: Settings, timeout_s: float) -> Connection | None:
+    """End the daemon and return what it was; None if none ran.
+
+    Raises:
+        TimedOut: it is still there after ``timeout_s``.
+    """
     from soul_cli.waiting import Waiting
     from soul_client.errors import NotRunning, TimedOut
     from soul_client.launch import wait_until_gone

@@ -30,6 +30,11 @@ _OF_STATE = ("state", "body_configured")
 @click.pass_obj
 def logs(settings: Settings, follow: bool, lines: int) -> Exit:
     """Print the end of the daemon's log; it need not run."""
+    return show_log(settings, follow=follow, lines=lines)
+
+
+def show_log(settings: Settings, *, follow: bool, lines: int) -> Exit:
+    """Print the end of the daemon's log, and with ``follow`` what comes."""
     from soul_client.locate import log_file
 
     path = log_file(settings.config_path)

@@ -112,6 +112,19 @@ class SoulHome:
         meta = stamped(older, now, self.name, why="undo", **afresh(now))
         return self.add(lambda path: restamp(older.path, path, meta))
 
+    def take_back(self, *, now: datetime) -> GenerationFile:
+        """Write the state before the newest generation again, which is not to count; return it.
+
+        Unlike :meth:`undo`, what waited to be learned then waits again. For a generation that has
+        no journal yet.
+
+        Raises:
+            SoulMissing, SoulInvalid, StorageError: as :meth:`undo`.
+        """
+        older = self._number(self._before(self.require_newest(), 1), read_header)
+        meta = stamped(older, now, self.name, why="refused")
+        return self.add(lambda path: restamp(older.path, path, meta))
+
     def reset(self, *, now: datetime) -> GenerationFile | None:
         """Begin anew with a generation that has learned nothing; None if the soul is new.
 

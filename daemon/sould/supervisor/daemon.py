@@ -12,7 +12,9 @@ import msgspec
 
 from soul_client.wire import PROTOCOL, Connection, LoadedBody, Status
 from sould.config import Config
+from sould.plugin.structs import Body
 from sould.soulfile.home import SoulFolder
+from sould.supervisor.background import Background
 from sould.supervisor.binding import Binding
 from sould.supervisor.bodies import Bodies
 from sould.supervisor.control import Control
@@ -20,10 +22,14 @@ from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
 from sould.supervisor.engine_link import Spawn
 from sould.supervisor.events import Events, is_subscription
+from sould.supervisor.frontends import Frontends
 from sould.supervisor.gateway import Gateway
 from sould.supervisor.handlers import Parts, make_handlers, make_sleeping
+from sould.supervisor.job_notes import JobNotes, NightNote
+from sould.supervisor.jobs import Jobs
 from sould.supervisor.learner import Learner
 from sould.supervisor.models_watch import ModelsWatch
+from sould.supervisor.plugins.hooks import make_plugins
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
@@ -53,6 +59,7 @@ class Daemon:
         souls: SoulFolder,
         soul_name: str,
         clock: Callable[[], datetime],
+        on_state: Callable[[str], None],
     ) -> None:
         self.id = secrets.token_hex(8)
         self.stop_requested = asyncio.Event()
@@ -61,14 +68,19 @@ class Daemon:
         self._diary = diary
         self._souls = souls
         self._clock = clock
+        self._on_state = on_state
         self._loop = asyncio.get_running_loop()
         self._started_at = self._loop.time()
         self._is_stopping = False
+        self._background = Background()
         self._state_due = False
         self._last_state: tuple[object, ...] = ()
         self._last_body: LoadedBody | None = None
+        self._told_body = ""  # its fingerprint
         self._evt = Channel(binding.sockets["evt"], self._receive_evt)
-        self.events = Events(self._evt.send)
+        self.plugins = make_plugins(config, self.id, on_declared=self._declared)
+        self.events = Events(self._evt.send, on_publish=self.plugins.event)
+        self.frontends = Frontends(config_path=config.path, events=self.events)
         self.engine = Engine(
             spawn=spawn,
             load_request=lambda name: self._bodies.load_request(name),
@@ -122,31 +134,38 @@ class Daemon:
             diary=diary,
             souls=souls,
             reports=Reports(config.workspace / REPORTS),
+            night=NightNote(config.workspace),
             events=self.events,
             clock=clock,
             quiet_s=quiet_s,
+            plugins=self.plugins,
         )
         self._sleeping = make_sleeping(parts)
         self.watching = Watching(
-            config=config,
-            models=models,
-            bodies=self._bodies,
-            scheduler=self._scheduler,
-            engine=self.engine,
-            wardrobe=self._wardrobe,
-            souls=souls,
-            events=self.events,
+            parts,
+            models,
             spawn=spawn,
             cancel_grace_s=cancel_grace_s,
             night_over=self._sleeping.over,
             on_change=self._changed,
         )
         self._gateway = self._open_gateway(parts)
+        self._jobs = Jobs(
+            notes=JobNotes(config.workspace),
+            night=parts.night,
+            ask=self._gateway.requests.ask,
+            idle_s=lambda: self._gateway.requests.idle_s,
+            clock=clock,
+            on_change=self._changed,
+            quiet_s=quiet_s,
+        )
 
     def warm(self) -> None:
         """Begin what the first turn would have to wait for."""
         self.engine.warm()
         self._wardrobe.open()
+        self._background.start(self._jobs.open())
+        self.plugins.start()
 
     def connection(self) -> Connection:
         """Return what clients need to know to reach us."""
@@ -189,6 +208,8 @@ class Daemon:
             event_seq=self.events.seq,
             memory=self._config.memory,
             soul=self._wardrobe.status(),
+            jobs=self._jobs.status(),
+            frontends=self.frontends.status(),
             watched=self.watching.status(),
         )
 
@@ -208,13 +229,16 @@ class Daemon:
         end the engine.
         """
         self._is_stopping = True
+        self._jobs.close()
         self._learner.pause()
         self._changed()
+        await self.frontends.close()  # they could not be answered any more
         await self.watching.close()
         await self._gateway.close(STOP_GRACE_S, on_late=self.engine.kill)
         await self.engine.close()
         self._learner.end()
         self._wardrobe.close()
+        await self.plugins.close()
 
     def _open_gateway(self, parts: Parts) -> Gateway:
         control = Control(
@@ -242,6 +266,13 @@ class Daemon:
         self.events.publish("request", data)
         self._changed()
 
+    def _declared(self) -> None:
+        """Do the jobs that plugins declare now, and run their frontends."""
+        jobs = {f"{plugin}/{job.name}": job for plugin, job in self.plugins.jobs}
+        self._background.start(self._jobs.declare(jobs))
+        self.frontends.keep(self.plugins.frontends)
+        self._changed()
+
     def _changed(self) -> None:
         """Publish the state, once for all that changes in this turn of the loop."""
         if not self._state_due:
@@ -252,13 +283,22 @@ class Daemon:
         self._state_due = False
         body = self.engine.body
         if body is not self._last_body:
+            self._tell_swapped(body)
             self._last_body = body
             self.events.publish("body", {"loaded": msgspec.to_builtins(body)})
         status = self.status()
         state = (
             *(status.state, status.engine.state, status.engine.pid, body),
-            *(status.diary_writable, status.watched, [(r.id, r.position) for r in status.requests]),
+            *(status.diary_writable, [(r.id, r.position) for r in status.requests]),
+            *(status.jobs, status.watched),
         )
         if state != self._last_state:
             self._last_state = state
             self.events.publish("state", status)
+            self._on_state(status.state)
+
+    def _tell_swapped(self, body: LoadedBody | None) -> None:
+        """Tell plugins of a body that is not the one they were told of last."""
+        if body is not None and body.fingerprint != self._told_body:
+            self._told_body = body.fingerprint
+            self.plugins.body_swapped(Body(name=body.name, fingerprint=body.fingerprint))

@@ -6,7 +6,9 @@ it is gone, the daemon takes nothing else up at its start. Blocking: call it fro
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import shutil
 from collections.abc import Callable, Set
 from datetime import datetime
 from pathlib import Path
@@ -66,6 +68,7 @@ class Eraser:
     ) -> None:
         self._note = workspace / NOTE
         self._teacher = workspace / "cache" / "teacher"
+        self._plugins = workspace / "cache" / "plugins"
         self._diary = diary
         self._souls = souls
         self._clock = clock
@@ -142,6 +145,7 @@ class Eraser:
         except SoulMissing:
             log.warning("soul %s is gone; there is nothing left to forget in it", note.soul)
         self._drop_fits()
+        self._drop_plugin_caches()
         with storing(self._note, "removed"):
             self._note.unlink(missing_ok=True)
             sync_dir(self._note.parent)
@@ -185,6 +189,11 @@ class Eraser:
         except SouldError as e:
             log.warning("soul %s cannot be looked into: %s", name, e)
             return False
+
+    def _drop_plugin_caches(self) -> None:
+        """Remove what plugins keep of the diary: they make it anew, from what is left of it."""
+        with storing(self._plugins, "removed"), contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self._plugins)
 
     def _drop_fits(self) -> None:
         """Remove what the teacher keeps of statements, by their hash; it is found anew."""

@@ -20,11 +20,17 @@ def now_rfc3339() -> str:
 
 class Events:
     """Publishes on an XPUB socket. A subscriber that lags loses events and sees a gap in
-    ``seq``; the state it then asks for tells it everything.
+    ``seq``; the state it then asks for tells it everything. ``on_publish`` gets name, time and
+    data too.
     """
 
-    def __init__(self, send: Callable[[list[bytes]], Sent]) -> None:
+    def __init__(
+        self,
+        send: Callable[[list[bytes]], Sent],
+        on_publish: Callable[[str, str, dict[str, Any]], None],
+    ) -> None:
         self._send = send
+        self._on_publish = on_publish
         self.seq = 0
 
     def publish(self, name: str, data: dict[str, Any] | msgspec.Struct) -> None:
@@ -42,6 +48,7 @@ class Events:
     def _emit(self, name: str, data: dict[str, Any] | msgspec.Struct) -> None:
         event = Event(name=name, ts=now_rfc3339(), data=msgspec.to_builtins(data))
         self._send(codec.pack(Header(kind=Kind.EVENT, seq=self.seq), event))
+        self._on_publish(event.name, event.ts, event.data)
 
 
 def is_subscription(frames: list[bytes]) -> bool:

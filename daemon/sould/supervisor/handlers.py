@@ -15,9 +15,12 @@ from sould.supervisor.erasing import Eraser
 from sould.supervisor.events import Events
 from sould.supervisor.forgetting import Forgetting
 from sould.supervisor.importing import Importing
+from sould.supervisor.job_notes import NightNote
 from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
+from sould.supervisor.plugins.hooks import Plugins
+from sould.supervisor.plugins.listing import Listing
 from sould.supervisor.provenance import Provenance
 from sould.supervisor.reincarnating import Reincarnating
 from sould.supervisor.reports import Reports
@@ -45,9 +48,11 @@ class Parts:
     diary: Diary
     souls: SoulFolder
     reports: Reports
+    night: NightNote
     events: Events
     clock: Callable[[], datetime]
     quiet_s: float
+    plugins: Plugins
 
 
 def make_sleeping(parts: Parts) -> Sleeping:
@@ -58,8 +63,11 @@ def make_sleeping(parts: Parts) -> Sleeping:
         wardrobe=parts.wardrobe,
         diary=parts.diary,
         reports=parts.reports,
+        note=parts.night,
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,
+        souls=parts.souls,
+        plugins=parts.plugins,
     )
 
 
@@ -78,6 +86,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         body_name=lambda: parts.bodies.wanted,
         soul_name=lambda: parts.wardrobe.worn_name,
         on_recorded=parts.learner.add,
+        plugins=parts.plugins,
     )
     souls = Souls(
         scheduler=parts.scheduler,
@@ -87,6 +96,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         folder=parts.souls,
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,
+        plugins=parts.plugins,
     )
     provenance = Provenance(
         scheduler=parts.scheduler,
@@ -140,6 +150,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         "soul.reincarnate": reincarnating.reincarnate,
         "text.score": souls.score,
         "config.show": lookups.show_config,
+        "plugins.list": Listing(parts.plugins).list,
     }
 
 

@@ -27,7 +27,8 @@ def write_to_stderr(level: str) -> None:
 
 def write_to_file(path: Path) -> None:
     """Log to a file too, and where stderr is a file (a detached daemon) to this one alone:
-    it is rotated. The process's umask keeps it private.
+    it is rotated. The process's umask keeps it private; others read the system's journal, so
+    what is below INFO does not go there.
 
     Raises:
         StorageError: the folder cannot be made or is not private.
@@ -39,10 +40,23 @@ def write_to_file(path: Path) -> None:
     )
     handler.setFormatter(logging.Formatter(_FORMAT))
     root = logging.getLogger()
-    if stat.S_ISREG(os.fstat(sys.stderr.fileno()).st_mode):
-        for to_stderr in root.handlers[:]:
+    for to_stderr in root.handlers[:]:
+        if _is_left_to_a_file():
             root.removeHandler(to_stderr)
+        elif _is_journal():
+            to_stderr.setLevel(logging.INFO)
     root.addHandler(handler)
+
+
+def _is_left_to_a_file() -> bool:
+    """Tell whether nobody reads stderr as it comes; a program without a console has none."""
+    return sys.stderr is None or stat.S_ISREG(os.fstat(sys.stderr.fileno()).st_mode)
+
+
+def _is_journal() -> bool:
+    """Tell whether stderr leads to systemd's journal, as systemd.exec(5) says to find out."""
+    found = os.fstat(sys.stderr.fileno())
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
 
 
 class EventHandler(logging.Handler):

@@ -11,12 +11,15 @@ from msgspec import Struct
 
 from soul_client import codec
 from soul_client.errors import WireError
-from soul_client.wire import CTL_METHODS, RPC_METHODS, ErrorCode, Header, Kind, Limits
+from soul_client.wire import CTL_METHODS, RPC_METHODS, Error, ErrorCode, Header, Kind, Limits
 from sould.errors import SouldError
 from sould.supervisor.control import Control, refusal, unknown_method
 from sould.supervisor.request import Request, Stopped, StopReason
 
 log = logging.getLogger(__name__)
+
+OWN = b""
+"""The client that requests of the daemon itself have; no socket has this address."""
 
 Handler = Callable[[Request, Any], Awaitable[Struct]]
 Put = Callable[[bytes, Header, Struct | None], None]
@@ -53,6 +56,15 @@ class Rpc:
         self._requests: dict[tuple[bytes, str], Request] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
+        self._loop = asyncio.get_running_loop()
+        self._asked_at = self._loop.time()
+
+    @property
+    def idle_s(self) -> float:
+        """For how long no client has wanted anything; 0 while one does."""
+        if any(client != OWN for client, _ in self._requests):
+            return 0.0
+        return self._loop.time() - self._asked_at
 
     @property
     def in_flight(self) -> list[Request]:
@@ -70,6 +82,23 @@ class Rpc:
                 self._put(client, *self._control.answer(header, raw))
         except WireError as e:
             self._put(client, *refusal(e))
+
+    async def ask(self, id_: str, method: str, params: Struct) -> Struct:
+        """Make a request of the daemon's own, and return the body of its final frame: the result
+        or an ``Error``. It is seen, and can be stopped, as that of a client.
+        """
+        if self._is_closing:
+            code, message = _STOP_ERRORS[StopReason.SHUTDOWN]
+            return Error(code=code, message=message)
+        final: list[Struct] = []
+
+        def hear(header: Header, body: Struct | None) -> None:
+            if header.kind in (Kind.DONE, Kind.ERROR) and body is not None:
+                final.append(body)
+
+        request = Request(client=OWN, id=id_, method=method, emit=hear)
+        await asyncio.wait({self._begin(request, params)})
+        return final[0]
 
     def stop(self, target: str) -> list[str]:
         """Stop the request of that id ("" or "all": every one); return the ids told to stop."""
@@ -118,10 +147,14 @@ class Rpc:
             method=header.method,
             emit=lambda answer, body: self._put(client, answer, body),
         )
-        self._requests[client, header.id] = request
-        task = asyncio.get_running_loop().create_task(self._serve(request, params))
+        self._begin(request, params)
+
+    def _begin(self, request: Request, params: Any) -> asyncio.Task[None]:
+        self._requests[request.client, request.id] = request
+        task = self._loop.create_task(self._serve(request, params))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _check(self, client: bytes, header: Header) -> None:
         """Refuse what can be refused before its parameters are looked at.
@@ -164,4 +197,6 @@ class Rpc:
             request.error(ErrorCode.INTERNAL, message, "the daemon's log has the details")
         finally:
             del self._requests[request.client, request.id]
+            if request.client != OWN:
+                self._asked_at = self._loop.time()
             self._on_change(request, outcome)

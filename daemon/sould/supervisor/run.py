@@ -25,6 +25,7 @@ from sould.supervisor.daemon import Daemon
 from sould.supervisor.diary import Diary
 from sould.supervisor.erasing import Eraser
 from sould.supervisor.locks import InstanceLock
+from sould.supervisor.notify import Notifier
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
 from sould.supervisor.runtime import RuntimeDir
@@ -56,6 +57,7 @@ def run(config: Config, engine: EngineOptions) -> None:
     """
     os.umask(0o077)  # whatever is written from here on is private
     logs.write_to_stderr(config.log.level)
+    manager = Notifier.from_environment(os.environ)
     with contextlib.ExitStack() as at_end:
         runtime = _take_ownership(config, at_end)
         logs.write_to_file(config.workspace / LOG_FILE)
@@ -69,7 +71,7 @@ def run(config: Config, engine: EngineOptions) -> None:
         eraser = Eraser(workspace=config.workspace, diary=diary, souls=souls[0], clock=local_now)
         eraser.finish_what_was_begun()
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-            runner.run(_live(config, runtime, diary, souls, engine))
+            runner.run(_live(config, runtime, diary, souls, engine, manager))
     log.info("ended")
 
 
@@ -110,6 +112,7 @@ async def _live(
     diary: Diary,
     souls: tuple[SoulFolder, str],
     engine: EngineOptions,
+    manager: Notifier,
 ) -> None:
     spawner = EngineSpawner(engine.command, lambda: config.log.level, runtime)
     binding = Binding(config, runtime)
@@ -123,6 +126,7 @@ async def _live(
         souls=souls[0],
         soul_name=souls[1],
         clock=local_now,
+        on_state=manager.status,
     )
     stop_signal = StopSignal(config.workspace, daemon.stop)
     stop_signal.remove_stale()
@@ -131,13 +135,17 @@ async def _live(
     root.addHandler(events)
     runtime.announce(daemon.connection())
     log.info("ready pid=%d rpc=%s config=%s", os.getpid(), binding.endpoints["rpc"], config.path)
+    manager.ready()
+    heart = asyncio.create_task(manager.beat())
     try:
         daemon.warm()
         await asyncio.to_thread(_import_what_can_wait, stop_signal, daemon)
         await daemon.stop_requested.wait()
     finally:
         log.info("stopping")
+        manager.stopping()
         await daemon.close()
+        heart.cancel()
         await asyncio.to_thread(stop_signal.close)
         await asyncio.to_thread(daemon.watching.end_notices)
         root.removeHandler(events)

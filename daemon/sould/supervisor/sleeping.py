@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Set
 from datetime import datetime
 
@@ -12,15 +13,22 @@ import msgspec
 from soul_client.wire import Empty, Progress, SleepReport
 from sould.bridge import Sleep, Slept, Wake
 from sould.errors import Busy, SouldError, SoulMissing
+from sould.plugin.structs import Night
+from sould.soulfile.home import SoulFolder
 from sould.supervisor.background import Background
 from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
+from sould.supervisor.job_notes import NightNote
 from sould.supervisor.learner import Learner
 from sould.supervisor.loaded import loaded
 from sould.supervisor.night_plan import plan_night
+from sould.supervisor.plugins.hooks import Plugins
+from sould.supervisor.plugins.nights import select, told_of
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request, Stopped, StopReason
 from sould.supervisor.wardrobe import Wardrobe
+
+log = logging.getLogger(__name__)
 
 
 class Sleeping:
@@ -36,16 +44,22 @@ class Sleeping:
         wardrobe: Wardrobe,
         diary: Diary,
         reports: Reports,
+        note: NightNote,
         clock: Callable[[], datetime],
         body_name: Callable[[], str],
+        souls: SoulFolder,
+        plugins: Plugins,
     ) -> None:
         self._engine = engine
         self._learner = learner
         self._wardrobe = wardrobe
         self._diary = diary
         self._reports = reports
+        self._note = note
         self._clock = clock
         self._body_name = body_name
+        self._souls = souls
+        self._plugins = plugins
         self._is_woken = False
         self._is_day = asyncio.Event()
         self._is_day.set()
@@ -64,10 +78,13 @@ class Sleeping:
         self._is_woken = False
         self._is_day.clear()
         try:
+            await asyncio.to_thread(self._note.begin)
             async with loaded(self._engine, self._body_name(), request):
                 return await self._sleep(request)
         finally:
             self._is_day.set()
+            if request.stop_reason is not StopReason.SHUTDOWN:  # else it begins again by itself
+                await asyncio.to_thread(self._note.end)
 
     @property
     def is_asleep(self) -> bool:
@@ -105,33 +122,54 @@ class Sleeping:
                 raise SoulMissing(f"soul '{soul.name}' is not worn: {soul.problem}")
             await self._wardrobe.save("evening")  # what the night can be undone to
             began = self._clock()
+            night = Night(soul=soul.name, began=began.isoformat(timespec="milliseconds"))
+            self._plugins.before_sleep(night)
             try:
-                slept, left = await request.race(self._dream(soul.name, request.progress))
+                slept, left = await request.race(self._dream(night, request.progress))
             except Stopped as e:
                 if e.reason is not StopReason.SHUTDOWN:
                     await self._wardrobe.again()  # it may have been over just then
                 raise
-            if slept.report.outcome == "kept" or slept.worn.is_unsaved:
-                await self._wardrobe.again()  # a night that cannot be saved was none
-        stamp = began.isoformat(timespec="milliseconds")
-        report = msgspec.structs.replace(slept.report, soul=soul.name, began=stamp, left=left)
+            report = msgspec.structs.replace(
+                slept.report, soul=soul.name, began=night.began, left=left
+            )
+            if report.outcome == "kept" or slept.worn.is_unsaved:
+                try:
+                    report = await self._accepted(report)
+                finally:
+                    await self._wardrobe.again()  # a night that cannot be saved was none
+        self._plugins.after_sleep(told_of(report))
         if report.outcome != "nothing":
             await asyncio.to_thread(self._reports.keep, report, began)
         return await asyncio.to_thread(self._in_words, report)
 
-    async def _dream(self, soul: str, tell: Callable[[Progress], None]) -> tuple[Slept, int]:
+    async def _accepted(self, report: SleepReport) -> SleepReport:
+        """Return the report of a night, rolled back if a plugin objects to it."""
+        if report.outcome != "kept":
+            return report
+        if not (objection := await self._plugins.accept_sleep(told_of(report))):
+            return report
+        home = self._souls.home(report.soul)
+        back = await asyncio.to_thread(lambda: home.take_back(now=self._clock()))
+        log.info("the night of soul %s is rolled back: %s", report.soul, objection)
+        level = back.meta.level if back.meta else report.level
+        return msgspec.structs.replace(report, outcome="rolled_back", why=objection, level=level)
+
+    async def _dream(self, night: Night, tell: Callable[[Progress], None]) -> tuple[Slept, int]:
         """Go over what the plan says; again, if nothing was told in it and there is more."""
         passed_over: set[str] = set()
         while True:
-            order, left = await asyncio.to_thread(self._plan, soul, passed_over)
-            night = asyncio.ensure_future(self._engine.ask("soul.sleep", order, tell))
+            planned, left = await asyncio.to_thread(self._plan, night.soul, passed_over)
+            order = await select(self._plugins, night, planned)
+            left += len(planned.records) - len(order.records)
+            asleep = asyncio.ensure_future(self._engine.ask("soul.sleep", order, tell))
             try:
                 if self._is_woken:  # before it was known what to dream of
                     await asyncio.sleep(0)
                     await self._wake()
-                slept = await night
+                slept = await asleep
             finally:
-                night.cancel()
+                asleep.cancel()
             assert isinstance(slept, Slept)
             new = {record.id for record in order.records} - order.nights.keys()
             if slept.report.outcome != "nothing" or not left or not new:

@@ -34,12 +34,14 @@ from soul_client.wire import (
     TextScored,
 )
 from sould.errors import EngineDied, SouldError, SoulInvalid, SoulMismatch
+from sould.plugin import structs
 from sould.soulfile.home import SoulFolder, SoulHome
 from sould.supervisor import shelf
 from sould.supervisor.children import run_child
 from sould.supervisor.engine import Engine
 from sould.supervisor.learner import Learner
 from sould.supervisor.loaded import loaded
+from sould.supervisor.plugins.hooks import Plugins
 from sould.supervisor.request import Request
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.wardrobe import Wardrobe
@@ -60,6 +62,7 @@ class Souls:
         folder: SoulFolder,
         clock: Callable[[], datetime],
         body_name: Callable[[], str],
+        plugins: Plugins,
         verify_command: Sequence[str] = VERIFY_COMMAND,
     ) -> None:
         self._scheduler = scheduler
@@ -69,6 +72,7 @@ class Souls:
         self._folder = folder
         self._clock = clock
         self._body_name = body_name
+        self._plugins = plugins
         self._verify_command = verify_command
 
     async def list(self, request: Request, params: Empty) -> SoulList:
@@ -224,7 +228,7 @@ class Souls:
         """Check a file and make a soul of it.
 
         Raises:
-            SoulInvalid: it is unsound.
+            SoulInvalid: it is unsound, or a plugin objects to it.
             SoulMismatch: it must fit the loaded body, and does not.
             SouldError: there is a soul of that name, or it cannot be written.
         """
@@ -239,6 +243,8 @@ class Souls:
                 f"load that body, or 'soul import' the file and run 'soul reincarnate "
                 f"{checked.name} --body {body.name}'",
             )
+        if objection := await request.race(self._plugins.vet_soul(_as_plugins_get_it(checked))):
+            raise SoulInvalid(f"{path}: {objection}")
         return await asyncio.to_thread(
             lambda: self._folder.import_file(path, name, now=self._clock())
         )
@@ -252,6 +258,16 @@ class Souls:
         if checked.faults or body is None:
             return checked
         return msgspec.structs.replace(checked, fits=checked.body == body.fingerprint)
+
+
+def _as_plugins_get_it(checked: SoulVerified) -> structs.SoulFile:
+    return structs.SoulFile(
+        path=checked.path,
+        name=checked.name,
+        body=checked.body,
+        body_name=checked.body_name,
+        level=checked.level,
+    )
 
 
 def _remove_empty(folder: Path) -> None:

@@ -10,10 +10,12 @@ from datetime import datetime
 
 import msgspec
 
+from soul_client.plugin_wire import TurnNote
 from soul_client.wire import (
     ChatDone,
     ChatMessage,
     ChatSend,
+    ErrorCode,
     Finish,
     Progress,
     Sampling,
@@ -23,11 +25,14 @@ from soul_client.wire import (
 from sould.bridge import Generate, Generated
 from sould.config import Config
 from sould.errors import BadRequest, EngineDied, Relayed, TooLarge
+from sould.plugin.structs import Added, Turn
 from sould.privacy import find_secrets
 from sould.supervisor.diary import Diary, Record
 from sould.supervisor.engine import Engine
 from sould.supervisor.events import Events
 from sould.supervisor.off_record import OffRecord
+from sould.supervisor.plugins.hooks import Plugins
+from sould.supervisor.plugins.prompting import notes_of, with_added
 from sould.supervisor.request import Request, Stopped, StopReason
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.sessions import Session, Sessions, new_session_id
@@ -64,6 +69,7 @@ class Turns:
         body_name: Callable[[], str],
         soul_name: Callable[[], str],
         on_recorded: Callable[[Record, bool], None],
+        plugins: Plugins,
     ) -> None:
         self._config = config
         self._scheduler = scheduler
@@ -76,6 +82,7 @@ class Turns:
         self._body_name = body_name
         self._soul_name = soul_name
         self._on_recorded = on_recorded
+        self._plugins = plugins
 
     async def send(self, request: Request, params: ChatSend) -> ChatDone:
         """Answer one message.
@@ -109,11 +116,13 @@ class Turns:
         said_at, soul = self._clock(), self._soul_name()
         max_chars = body.context_tokens * CHARS_PER_TOKEN
         past = await request.race(self._past(request, params, session, max_chars))
-        generated = await self._generate(request, self._order(params, past))
+        turn = Turn(session=session, ts=_ts(said_at), soul=soul, body=body.name, text=params.text)
+        generated, notes = await self._reply(request, params, past, turn)
         if not generated.text and request.stop_reason is not None:
             raise Stopped(request.stop_reason)
         if is_recorded := self._is_recorded(params):
-            user = await self._record(session, said_at, soul, params.text, generated.text)
+            turn = msgspec.structs.replace(turn, reply=generated.text)
+            user = await self._record(turn, said_at)
             self._sessions.add_turn(session, params.text, generated.text, generated.keep_from)
             self._off_record.end(session)
             self._on_recorded(user, request.stop_reason not in _PAUSING)
@@ -127,12 +136,32 @@ class Turns:
             usage=generated.usage,
             recorded=is_recorded,
             prompt=generated.prompt,
+            notes=notes,
         )
         if is_recorded:
             self._publish(done)
+            self._plugins.after_turn(msgspec.structs.replace(turn, id=user.id, learn=user.learn))
         if request.stop_reason in (StopReason.GONE, StopReason.SLOW):
             raise Stopped(request.stop_reason)
         return done
+
+    async def _reply(
+        self, request: Request, params: ChatSend, past: Session, turn: Turn
+    ) -> tuple[Generated, list[TurnNote]]:
+        """Return the reply, and what plugins added to its prompt; what does not fit is left out."""
+        added: list[tuple[str, Added]] = []
+        if self._is_recorded(params) and params.notes:
+            added = await request.race(self._plugins.before_turn(turn))
+        order = self._order(params, past)
+        if not added:
+            return await self._generate(request, order), []
+        try:
+            return await self._generate(request, with_added(order, added)), notes_of(added)
+        except Relayed as e:
+            if e.code is not ErrorCode.PROMPT_TOO_LONG:
+                raise
+            log.info("what plugins add does not fit the context, the turn is taken without it")
+            return await self._generate(request, order), []
 
     def _order(self, params: ChatSend, past: Session) -> Generate:
         """Return what the engine is to answer."""
@@ -186,21 +215,21 @@ class Turns:
         assert isinstance(result, Generated)
         return result
 
-    async def _record(
-        self, session: str, said_at: datetime, soul: str, text: str, reply: str
-    ) -> Record:
+    async def _record(self, turn: Turn, said_at: datetime) -> Record:
         """Write the turn into the diary; durable when this returns what the user said."""
         id_ = f"{said_at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+        may_learn = await self._plugins.may_learn(turn)
         user = Record(
-            id=f"{id_}u", ts=_ts(said_at), role="user", text=text, session=session, soul=soul
+            id=f"{id_}u",
+            ts=turn.ts,
+            role="user",
+            text=turn.text,
+            session=turn.session,
+            learn=may_learn,
+            soul=turn.soul,
         )
-        assistant = Record(
-            id=f"{id_}a",
-            ts=_ts(self._clock()),
-            role="assistant",
-            text=reply,
-            session=session,
-            soul=soul,
+        assistant = msgspec.structs.replace(
+            user, id=f"{id_}a", ts=_ts(self._clock()), role="assistant", text=turn.reply
         )
         records = without_secrets(user, assistant)
         await asyncio.to_thread(self._diary.append, records)
@@ -236,8 +265,8 @@ def without_secrets(user: Record, assistant: Record) -> list[Record]:
     is_user_clean = not find_secrets(user.text)
     is_clean = is_user_clean and not find_secrets(assistant.text)
     return [
-        msgspec.structs.replace(user, learn=is_user_clean),
-        msgspec.structs.replace(assistant, learn=is_clean),
+        msgspec.structs.replace(user, learn=user.learn and is_user_clean),
+        msgspec.structs.replace(assistant, learn=assistant.learn and is_clean),
     ]
 
 

@@ -6,21 +6,15 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from soul_client.wire import Watched
-from sould.config import Config
 from sould.live import BETWEEN_TURNS
-from sould.soulfile.home import SoulFolder
-from sould.supervisor.bodies import Bodies
 from sould.supervisor.config_watch import ConfigWatch
-from sould.supervisor.engine import Engine
 from sould.supervisor.engine_link import Spawn
-from sould.supervisor.events import Events
+from sould.supervisor.handlers import Parts
 from sould.supervisor.models_watch import ModelsWatch
 from sould.supervisor.notices import Notices
 from sould.supervisor.reloading import Reloading
 from sould.supervisor.request import unasked
-from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.soul_watch import SoulWatch
-from sould.supervisor.wardrobe import Wardrobe
 
 
 class Watching:
@@ -28,31 +22,25 @@ class Watching:
 
     def __init__(
         self,
-        *,
-        config: Config,
+        parts: Parts,
         models: ModelsWatch,
-        bodies: Bodies,
-        scheduler: Scheduler,
-        engine: Engine,
-        wardrobe: Wardrobe,
-        souls: SoulFolder,
-        events: Events,
+        *,
         spawn: Spawn,
         cancel_grace_s: float,
         night_over: Callable[[], Awaitable[None]],
         on_change: Callable[[], None],
     ) -> None:
-        self._config = config
-        self._scheduler = scheduler
-        self._engine = engine
-        self._wardrobe = wardrobe
+        self._config = parts.config
+        self._scheduler = parts.scheduler
+        self._engine = parts.engine
+        self._wardrobe = parts.wardrobe
         self._notices = Notices()
         self._models = models
         self._reloading = Reloading(
-            scheduler=scheduler,
-            engine=engine,
-            bodies=bodies,
-            events=events,
+            scheduler=parts.scheduler,
+            engine=parts.engine,
+            bodies=parts.bodies,
+            events=parts.events,
             spawn=spawn,
             cancel_grace_s=cancel_grace_s,
             whole=models.whole,
@@ -61,13 +49,15 @@ class Watching:
         )
         models.on_change = self._reloading.look
         self._settings = ConfigWatch(
-            config,
-            scheduler=scheduler,
-            events=events,
+            parts.config,
+            scheduler=parts.scheduler,
+            events=parts.events,
             on_applied=self._settings_applied,
             on_change=on_change,
         )
-        self._soul = SoulWatch(souls.folder, wardrobe=wardrobe, take_up=self._take_up_soul)
+        self._soul = SoulWatch(
+            parts.souls.folder, wardrobe=parts.wardrobe, take_up=self._take_up_soul
+        )
 
     def watch(self) -> None:
         """Begin. Blocking: call it on a thread, since importing watchdog takes a while."""

@@ -47,7 +47,7 @@ def load_library(
     Raises:
         KernelUnavailable: no compiler, or it fails, or its library cannot be kept or loaded.
     """
-    compiler = _find_compiler()
+    compiler = find_compiler()
     try:
         key = _key(compiler, machine_flags)
         library = _find_cached(cache_dir, key)
@@ -61,8 +61,12 @@ def load_library(
         ) from e
 
 
-def _find_compiler() -> list[str]:
-    """The command of $CC, else the first of COMPILERS on the path."""
+def find_compiler() -> list[str]:
+    """Return the command of $CC, else the first of COMPILERS on the path.
+
+    Raises:
+        KernelUnavailable: there is none.
+    """
     asked = os.environ.get("CC", "").strip()
     for name in [asked] if asked else COMPILERS:
         command = shlex.split(name)

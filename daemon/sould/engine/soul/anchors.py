@@ -29,6 +29,7 @@ REPLY_TOKENS = 16
 PLAIN_TOKENS = 40
 NAMED = 24  # tokens of the body's distribution that are kept
 BATCH = 12
+OPENING = 2  # tokens of a reply
 TEMPERATURE = 0.8  # of the continuations: likely text, and not the same over and over
 VERSION = "3"
 
@@ -42,13 +43,17 @@ class Anchor:
     is_chat: bool
 
     def row(self, weight: float) -> Row:
-        """Return it as a training row; ``weight`` is shared out over its positions."""
-        positions = self.line.positions
+        """Return it as a training row; ``weight`` is shared out over its positions: of what is said
+        in a chat half of it over the first ``OPENING``, where it is decided what will be said.
+        """
+        count = len(self.line.positions)
+        weights = [weight / count] * count
+        if self.is_chat and count > OPENING:
+            weights = [w / 2 for w in weights]
+            for i in range(OPENING):
+                weights[i] += weight / 2 / OPENING
         return Row(
-            ids=self.line.ids,
-            positions=positions,
-            target=self.target,
-            weight=weight / len(positions),
+            ids=self.line.ids, positions=self.line.positions, target=self.target, weight=weights
         )
 
 

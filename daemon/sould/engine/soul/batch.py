@@ -25,13 +25,21 @@ class Row:
     """One sequence after the prefix, and what it is held to.
 
     ``target``: over the token at each of ``positions``, which count in ``ids`` (0 needs a
-    prefix). What follows the last position is not computed. ``weight``: of each position's loss.
+    prefix). What follows the last position is not computed. ``weight``: of each position's loss,
+    of all alike or one for each.
     """
 
     ids: Sequence[int]
     positions: Sequence[int]
     target: Target
-    weight: float = 1.0
+    weight: float | Sequence[float] = 1.0
+
+    @property
+    def weights(self) -> Sequence[float]:
+        """The weight of each position's loss."""
+        if isinstance(self.weight, float):
+            return [self.weight] * len(self.positions)
+        return self.weight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +76,7 @@ def learn(
 
     Raises:
         Interrupted: ``should_yield`` said so.
-        ValueError: a row has no token before a position, or targets of another number.
+        ValueError: a row has no token before a position, or targets or weights of another number.
     """
     for row in rows:
         _check(row, bool(prefix))
@@ -78,9 +86,7 @@ def learn(
         x_PD = hidden(decoder, leaves.pair, products, prefix, rows, below=below)
         losses_P = _losses(decoder, products, x_PD, rows)
         counts = [len(row.positions) for row in rows]
-        weights_P = torch.repeat_interleave(
-            torch.tensor([row.weight for row in rows]), torch.tensor(counts)
-        )
+        weights_P = torch.tensor([weight for row in rows for weight in row.weights])
         loss = losses_P @ weights_P.to(losses_P.device)
         grads = torch.autograd.grad(loss, leaves.tensors, materialize_grads=True)
     return Learned(
@@ -268,5 +274,6 @@ def _check(row: Row, has_prefix: bool) -> None:
             f"positions {list(row.positions)} of {len(row.ids)} tokens: they must rise, have a "
             "token before the first, and end within the row"
         )
-    if len(row.target.ids) != len(row.positions):
-        raise ValueError(f"{len(row.target.ids)} targets for {len(row.positions)} positions")
+    for what, count in (("targets", len(row.target.ids)), ("weights", len(row.weights))):
+        if count != len(row.positions):
+            raise ValueError(f"{count} {what} for {len(row.positions)} positions")

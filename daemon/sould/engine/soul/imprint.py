@@ -27,6 +27,7 @@ from sould.engine.soul.weights import FAST, Fault, Soul
 from sould.engine.spec import BodySpec
 
 NIGHT_BOOST = 1.25
+LAST_RATE = 0.1  # of a night's last step, as a share of the first one's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,12 +159,17 @@ class Imprinter:
     def study(
         self, curriculum: Curriculum, spoken: Sequence[Line], steps: int, progress: Progress
     ) -> Generator[None, None, None]:
-        """Take so many steps in which all facts take part alike; yields as :meth:`steps` does.
+        """Take so many steps in which all facts take part alike, ever smaller ones; yields as
+        :meth:`steps` does.
 
         ``spoken``: what the user said, in their own words.
         """
         recipe = self._recipe
-        for _ in range(steps):
+        rates = [group["lr"] for group in self._adam.param_groups]
+        for step in range(steps):
+            share = 1 - (1 - LAST_RATE) * step / steps
+            for group, rate in zip(self._adam.param_groups, rates, strict=True):
+                group["lr"] = share * rate
             lines = self._random.sample(spoken, min(recipe.spoken, len(spoken)))
             yield from self._take_step(curriculum, curriculum.mixed(recipe.dreams), progress, lines)
             if progress.fault is not None:
@@ -180,6 +186,7 @@ class Imprinter:
         rows = self._dream_rows(dreams) + self._anchor_rows()
         rows += [_row(line, self._recipe.idiom / len(spoken)) for line in spoken]
         learned = yield from self._learned(rows, progress)
+        yield
         losses = [
             loss / len(row.positions)
             for row, loss in zip(rows[: len(dreams)], learned.losses, strict=False)

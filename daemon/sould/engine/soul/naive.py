@@ -43,16 +43,16 @@ def logits(spec: BodySpec, weights: BodyWeights, soul: Soul, ids: Sequence[int])
 
 
 def loss(logits_PV: Tensor, target: Target) -> Tensor:
-    """Return KL(target ‖ softmax(logits)), the rest as one token, summed over positions."""
+    """Return KL(target ‖ softmax(logits)) of each position, (P,), the rest as one token."""
     q_PV = logits_PV.double().softmax(-1)
     q_PK = q_PV.gather(-1, target.ids)
     named = torch.xlogy(target.p, target.p) - target.p * q_PK.log()
-    total = named.sum()
+    losses = list(named.sum(-1))
     for p, rest in enumerate(target.rest):
         if rest > 0:
             is_rest_V = torch.ones(q_PV.shape[1], dtype=torch.bool).index_fill(0, target.ids[p], 0)
-            total = total + rest * (rest / q_PV[p][is_rest_V].sum()).log()
-    return total
+            losses[p] = losses[p] + rest * (rest / q_PV[p][is_rest_V].sum()).log()
+    return torch.stack(losses)
 
 
 def learn(
@@ -71,13 +71,13 @@ def learn(
         wanted = [len(prefix) + p - 1 for p in row.positions]
         losses.append(loss(logits(spec, weights, soul, ids)[wanted], row.target))
         tokens += len(ids)
-    total = sum(row.weight * loss for row, loss in zip(rows, losses, strict=True))
-    grads = iter(torch.autograd.grad(total, leaves))  # type: ignore[arg-type]
+    each = torch.tensor([weight for row in rows for weight in row.weights], dtype=torch.double)
+    grads = iter(torch.autograd.grad(each @ torch.cat(losses), leaves))
     for leaf in leaves:
         leaf.requires_grad_(False)
     mine = soul.rows(part)
     return Learned(
         gradients={f"{name}.{side}": next(grads)[:, mine] for name in MATRICES for side in "ab"},
-        losses=[float(loss.detach()) for loss in losses],
+        losses=[float(loss_P.detach().sum()) for loss_P in losses],
         tokens=tokens,
     )

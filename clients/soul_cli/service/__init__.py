@@ -1,0 +1,1 @@
+"""The daemon as a service that starts at login: systemd, launchd, Windows' Task Scheduler."""

@@ -1,0 +1,1 @@
+"""``sould doctor``: what is wrong with this installation, said before it hurts."""
