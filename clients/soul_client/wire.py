@@ -929,6 +929,20 @@ class FrontendStatus(WireStruct, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class Watched(WireStruct, frozen=True, kw_only=True):
+    """What is watched while the daemon runs.
+
+    ``models``: how ``models/`` is: by the system's notices, or by looking again and again.
+    ``body_problem``: why the changed file of the body in use is not used; ``config_problem``: why
+    the changed config is not; ``restart``: its keys that count only from the next start on.
+    """
+
+    models: Literal["starting", "notices", "polling"]
+    body_problem: str = ""
+    config_problem: str = ""
+    restart: list[str] = []
+
+
 class Status(WireStruct, frozen=True, kw_only=True):
     """``daemon.status``, and the data of ``state`` events."""
 
@@ -951,6 +965,7 @@ class Status(WireStruct, frozen=True, kw_only=True):
     soul: SoulStatus | None = None
     jobs: list[JobStatus] = []
     frontends: list[FrontendStatus] = []
+    watched: Watched | None = None
 
 
 class Cancel(WireStruct, frozen=True, kw_only=True):
@@ -983,7 +998,10 @@ class Event(WireStruct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
-EVENTS = ("welcome", "state", "request", "turn", "body", "soul", "pull", "log", "frontend")
+EVENTS = (
+    *("welcome", "state", "request", "turn", "body", "soul", "pull", "log", "frontend"),
+    *("bodies", "reload", "config"),
+)
 
 
 class Connection(WireStruct, frozen=True, kw_only=True):

@@ -135,8 +135,10 @@ class Values(Struct, frozen=True, kw_only=True):
     plugins: PluginsConfig = field(default_factory=PluginsConfig)
 
 
-class Config(Struct, frozen=True, kw_only=True):
-    """What is in force: the values of the file, every path absolute."""
+class Config(Struct, kw_only=True):
+    """What is in force: the values of the file, every path absolute. What ``sould.live`` lists may
+    change while the daemon runs.
+    """
 
     path: Path
     language: Literal["auto", "en", "ja"]

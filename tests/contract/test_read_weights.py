@@ -94,3 +94,16 @@ def test_plain_weights_are_held_as_asked(tmp_path: Path, dtype: torch.dtype | No
     assert weights.layers[0].mlp_norm.dtype == torch.float32
     assert seen[-1] == (body.parameters * 4, body.parameters * 4)
     assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize("kind", ["F32", "Q4_1"])
+def test_weights_stay_what_they_are_when_the_file_is_written_over(
+    tmp_path: Path, kind: str
+) -> None:
+    file = write_tiny_gguf(tmp_path / "body.gguf", kind=kind)
+    weights = read_weights(open_body(file))
+    before = weights.layers[0].q.dense().clone()
+    with file.open("r+b") as opened:
+        opened.truncate(100)  # mapped memory would be gone, and we with it
+        opened.write(b"\xff" * 100_000)
+    assert torch.equal(weights.layers[0].q.dense(), before)

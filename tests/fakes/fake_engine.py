@@ -7,7 +7,12 @@ progress for so long first, ``huge N`` says N characters at once, ``unicode`` sa
 that code after what was said, ``kill`` by SIGKILL, ``error CODE`` answers with an error,
 ``garbage`` sends a broken frame, ``messages`` says what messages and keep_from it got,
 ``sampling`` says what sampling it got, ``keep N`` answers with that keep_from, ``bare`` says
-whether it is asked to leave its soul out. What it does with souls is in ``fake_soul``.
+whether it is asked to leave its soul out, ``who`` says the fingerprint of the body. What it does
+with souls is in ``fake_soul``.
+
+The fingerprint follows from the name of the body and what its file holds after the magic. A body
+file that says ``mute`` says nothing, one that says ``broken`` is refused; with ``--one-room`` a
+load is refused while another engine has a body.
 
     python -m tests.fakes.fake_engine [--load-s S] [--die-loading FILE] … ENDPOINT LEVEL
 """
@@ -58,6 +63,8 @@ class FakeEngine:
         self.cancelled: set[str] = set()
         self.jobs: dict[str, Iterator[None]] = {}
         self.replies: set[str] = set()
+        self.fingerprint = ""
+        self.is_mute = False
         self.soul = FakeSoul(self, args.imprints, args.taught)
         self.socket = zmq.Context().socket(zmq.PAIR)
         self.socket.set_hwm(0)
@@ -117,6 +124,15 @@ class FakeEngine:
             done = int(spent / self.args.load_s * 100)
             self.send(Kind.PROGRESS, id_, Progress(stage="loading", done=done, total=100))
             yield from pause(0.05)
+        if self.args.one_room and not self.has_room():
+            error = Error(code=ErrorCode.NO_MEMORY, message="no room for two")
+            self.send(Kind.ERROR, id_, error)
+            return
+        held = contents(Path(load.path))
+        if b"broken" in held:
+            error = Error(code=ErrorCode.BODY_INVALID, message=f"{load.path}: is broken")
+            self.send(Kind.ERROR, id_, error)
+            return
         if self.args.refuse_load:
             error = Error(code=ErrorCode.NO_MEMORY, message="too big", hint="buy more")
             self.send(Kind.ERROR, id_, error)
@@ -124,7 +140,7 @@ class FakeEngine:
         body = LoadedBody(
             name=load.name,
             family="fake",
-            fingerprint=hashlib.sha256(load.name.encode()).hexdigest(),
+            fingerprint=hashlib.sha256(load.name.encode() + held).hexdigest(),
             device="cpu",
             dtype="float32",
             kernel="torch",
@@ -134,8 +150,18 @@ class FakeEngine:
             load_s=self.args.load_s,
             reasons=["kernel torch: the fake has no compiler"],
         )
+        self.fingerprint, self.is_mute = body.fingerprint, b"mute" in held
         self.soul.take_off(body)
         self.send(Kind.DONE, id_, body)
+
+    def has_room(self) -> bool:
+        """Whether no other engine that lives has a body; take the only room there is."""
+        room = Path(self.args.one_room)
+        holder = int(room.read_text()) if room.exists() else 0
+        if holder not in (0, os.getpid()) and Path(f"/proc/{holder}").exists():
+            return False
+        room.write_text(str(os.getpid()))
+        return True
 
 
 class Reply:
@@ -181,6 +207,8 @@ class Reply:
 
     def say(self, text: str) -> None:
         """Stream a piece of the reply."""
+        if self.engine.is_mute:
+            return
         self.said.append(text)
         self.engine.send(Kind.CHUNK, self.id, Chunk(text=text))
 
@@ -255,6 +283,10 @@ class Reply:
         self.say(json.dumps(self.params.bare))
         yield
 
+    def do_who(self) -> Iterator[None]:
+        self.say(f"{self.engine.fingerprint[:12]} ")
+        yield
+
     def do_keep(self, index: str) -> Iterator[None]:
         self.keep_from = int(index)
         yield
@@ -262,6 +294,11 @@ class Reply:
 
 class _Ended(Exception):
     """The request was answered already."""
+
+
+def contents(path: Path) -> bytes:
+    """Return what a body file holds after its magic; nothing but zeros is nothing."""
+    return path.read_bytes()[4:].rstrip(b"\0") if path.is_file() else b""
 
 
 def pause(seconds: float) -> Iterator[None]:
@@ -290,6 +327,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--refuse-load", action="store_true")
     parser.add_argument("--imprints", help="file that gets each imprint asked for, as JSON lines")
     parser.add_argument("--taught", help="file that gets each imprint done, as JSON lines")
+    parser.add_argument("--one-room", help="file that says which engine has a body")
     parser.add_argument("--ignore-stdin", action="store_true")
     return parser.parse_args()
 

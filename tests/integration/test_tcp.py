@@ -77,7 +77,8 @@ async def test_where_there_is_no_ipc_everything_is_tcp_with_keys(tmp_path: Path)
     binding.close(0)
     assert binding.server_key
     assert all(endpoint.startswith("tcp://127.0.0.1:") for endpoint in endpoints), endpoints
-    spawner = EngineSpawner((sys.executable, str(FAKE_ENGINE)), "info", runtime, has_ipc=False)
+    command = (sys.executable, str(FAKE_ENGINE))
+    spawner = EngineSpawner(command, lambda: "info", runtime, has_ipc=False)
     said: asyncio.Queue[list[bytes]] = asyncio.Queue()
     ended: asyncio.Queue[int] = asyncio.Queue()
     engine = spawner.spawn(said.put_nowait, ended.put_nowait)

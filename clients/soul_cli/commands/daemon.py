@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soul_cli import job_lines, output, soul_lines
+from soul_cli import job_lines, output, soul_lines, watched_lines
 from soul_cli.exits import Exit
 from soul_cli.options import Command, option
 from soul_cli.settings import Settings
@@ -112,6 +112,8 @@ def status_rows(settings: Settings, now: Status) -> list[tuple[str, str]]:
         rows[-1] = texts("status.body"), texts("status.body_loaded", **_fields(now.body))
     if now.soul is not None:
         rows += soul_lines.status_rows(texts, now.soul, doing=now.state)
+    if now.watched is not None:
+        rows += watched_lines.status_rows(texts, now.watched)
     rows.append((texts("status.memory"), texts("memory.on" if now.memory else "memory.off")))
     if not now.diary_writable:
         rows.append((texts("status.diary"), texts("status.diary_unwritable")))

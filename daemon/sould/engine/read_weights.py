@@ -1,4 +1,4 @@
-"""Read a body's weights: mapped from the file where their layout is one of ours."""
+"""Read a body's weights: as the file has them where their layout is one of ours."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ _FORMATS: dict[torch.dtype, WeightFormat] = {
     torch.float16: "f16",
     torch.bfloat16: "bf16",
 }
+_WINDOW_BYTES = 16 << 20
 _PACKED: dict[str, WeightFormat] = {"Q4_1": "q4_1", "Q8_0": "q8_0"}
 
 
@@ -42,8 +43,7 @@ def read_weights(
     """Return the weights of ``body``, on the CPU.
 
     ``dtype``: what floating-point matrices are held as; None keeps the file's. Packed ones
-    stay packed, vectors become f32. What the layout allows is mapped, not copied: it takes no
-    memory until used, and the file must not be written to while the weights live.
+    stay packed, vectors become f32. The file is not needed once they are read.
     ``on_progress`` gets bytes done and bytes in all, after every tensor.
 
     Raises:
@@ -53,7 +53,8 @@ def read_weights(
     total = sum(tensor.nbytes for tensor in body.tensors.values())
     done = 0
     read: dict[str, Any] = {}
-    for role, tensor in body.tensors.items():
+    in_order = sorted(body.tensors.items(), key=lambda one: (one[1].file, one[1].offset))
+    for role, tensor in in_order:
         read[role] = reader.read(role, tensor)
         done += tensor.nbytes
         on_progress(done, total)
@@ -72,12 +73,18 @@ def read_weights(
 
 
 class _Reader:
-    """Reads tensors one by one; keeps one mapping per file and counts what it changed."""
+    """Reads tensors one by one, in the order of the file, and counts what it changed.
+
+    They are parts of ``window``, a piece of ``file`` from ``start`` on: large pieces of memory
+    are quicker to come by than many small ones.
+    """
 
     def __init__(self, body: BodyFile, dtype: torch.dtype | None) -> None:
         self.dtype = dtype
-        self.maps: dict[Path, npt.NDArray[np.uint8]] = {}
         self.changes: Counter[str] = Counter()
+        self.file: Path | None = None
+        self.start = 0
+        self.window = np.empty(0, np.uint8)
         is_interleaved = body.format == "gguf" and FAMILIES[body.family].gguf_rows_interleaved
         self.row_orders = _row_orders(body.spec) if is_interleaved else {}
 
@@ -113,16 +120,20 @@ class _Reader:
     def _dense(self, tensor: StoredTensor) -> Tensor:
         dtype = _DENSE[tensor.dtype]
         raw = self._bytes(tensor)
-        if tensor.offset % dtype.itemsize:
+        if raw.ctypes.data % dtype.itemsize:
             raw = raw.copy()
         return torch.from_numpy(raw).view(dtype).view(tensor.shape)
 
     def _bytes(self, tensor: StoredTensor) -> npt.NDArray[np.uint8]:
-        """Return the bytes of a tensor, mapped copy-on-write: torch takes only writable memory."""
-        view = self.maps.get(tensor.file)
-        if view is None:
-            view = self.maps[tensor.file] = np.memmap(tensor.file, np.uint8, mode="c")
-        raw = view[tensor.offset : tensor.offset + tensor.nbytes]
+        """Return the bytes of a tensor, in memory of our own: what is mapped would change, or be
+        gone, when somebody writes over the file while the body is in use.
+        """
+        end = tensor.offset + tensor.nbytes
+        if self.file != tensor.file or end > self.start + len(self.window):
+            self.file, self.start = tensor.file, tensor.offset
+            size = max(tensor.nbytes, _WINDOW_BYTES)
+            self.window = np.fromfile(tensor.file, np.uint8, size, offset=tensor.offset)
+        raw = self.window[tensor.offset - self.start : end - self.start]
         if len(raw) < tensor.nbytes:
             raise BodyInvalid(f"{tensor.file}: was cut short while it was read")
         return raw

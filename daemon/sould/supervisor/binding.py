@@ -88,7 +88,7 @@ class Binding:
 
 
 class EngineSpawner:
-    """Starts engines: ``command``, then the endpoint to connect to and the log level.
+    """Starts engines: ``command``, then the endpoint to connect to and the log level of the day.
 
     Where there is no ipc, the endpoint is on 127.0.0.1, and the first line of the engine's
     stdin holds three CURVE keys (Z85): ours, its public and its secret one. A context of
@@ -98,7 +98,7 @@ class EngineSpawner:
     def __init__(
         self,
         command: Sequence[str],
-        log_level: str,
+        log_level: Callable[[], str],
         runtime: RuntimeDir,
         *,
         has_ipc: bool = zmq.has("ipc"),
@@ -131,7 +131,7 @@ class EngineSpawner:
 
         return EngineProcess(
             socket=socket,
-            command=[*self._command, _endpoint(socket), self._log_level],
+            command=[*self._command, _endpoint(socket), self._log_level()],
             secret=secret,
             on_frames=on_frames,
             on_exit=exited,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,27 @@ from soul_client.wire import (
     LoadedBody,
     Progress,
 )
+from sould.bodystore.scan import resolve
+from sould.bodystore.sighting import Stamp, stamp_of
 from sould.bridge import Load
 from sould.config import Config, parse_size
+from sould.errors import BodyInvalid, BodyMissing
 from sould.supervisor.children import run_child
 from sould.supervisor.engine import Engine
 from sould.supervisor.events import Events
+from sould.supervisor.models_watch import ModelsWatch
 from sould.supervisor.request import Request, Stopped
 from sould.supervisor.scheduler import Scheduler
 
 CHILD_COMMAND = (sys.executable, "-m", "sould")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A body as it lies in ``models/`` at one time."""
+
+    path: str
+    stamp: Stamp
 
 
 class Bodies:
@@ -44,6 +57,7 @@ class Bodies:
         scheduler: Scheduler,
         engine: Engine,
         events: Events,
+        watch: ModelsWatch,
         on_other_body: Callable[[], None],
         child_command: Sequence[str] = CHILD_COMMAND,
     ) -> None:
@@ -52,15 +66,17 @@ class Bodies:
         self._scheduler = scheduler
         self._engine = engine
         self._events = events
+        self._watch = watch
         self._on_other_body = on_other_body
         self._child_command = child_command
         self._pulling = asyncio.Lock()
-        self._loaded_stamp: tuple[str, int, int] | None = None
+        self.loaded: Version | None = None  # what was last begun to be loaded
+        self._refused: tuple[Version, str] | None = None
 
     async def list(self, request: Request, params: Empty) -> BodyList:
         """List ``models/``."""
         request.ack()
-        entries = await request.race(asyncio.to_thread(_scan, self._config.models))
+        entries = await request.race(self._watch.bodies())
         loaded = self._engine.body_name
         return BodyList(
             bodies=[msgspec.structs.replace(e, loaded=e.name == loaded) for e in entries]
@@ -80,8 +96,8 @@ class Bodies:
         """
         async with self._scheduler.slot(request, exclusive=True):
             entry = await request.race(asyncio.to_thread(self.find, params.name))
-            stamp = await asyncio.to_thread(_stamp, entry.path)
-            if entry.name == self._engine.body_name and stamp != self._loaded_stamp:
+            version = await asyncio.to_thread(_version, entry)
+            if entry.name == self._engine.body_name and version != self.loaded:
                 await self._engine.unload()
             try:
                 body = await request.race(self._engine.ensure(entry.name, request.progress))
@@ -121,18 +137,46 @@ class Bodies:
         finally:
             self._pulling.release()
         pulled = codec.convert(done, BodyPulled)
+        self._watch.vouch(pulled.name)
         self._events.publish("pull", {"id": request.id, "done": done})
         return pulled
 
     def load_request(self, name: str) -> Load:
-        """Return how a body is to be loaded; called on a thread.
+        """Return how a body is to be loaded, which is done next; called on a thread.
+
+        Raises:
+            BodyMissing: it is not in ``models/``.
+            BodyInvalid: it was tried before, and cannot speak.
+        """
+        order, version = self.order(name)
+        if self._refused is not None and self._refused[0] == version:
+            raise BodyInvalid(
+                f"{version.path} is not used: {self._refused[1]}",
+                "put another file in its place, or 'soul body load' another body",
+            )
+        self.loaded = version
+        return order
+
+    def replaced(self, version: Version) -> None:
+        """Take note that another version of the loaded body is in use."""
+        self.loaded = version
+        self._on_other_body()
+
+    def refuse(self, version: Version, why: str) -> None:
+        """Let a version of a body not be loaded any more."""
+        self._refused = version, why
+
+    def order(self, name: str) -> tuple[Load, Version]:
+        """Return how a body is to be loaded, and what lies there. Blocking.
 
         Raises:
             BodyMissing: it is not in ``models/``.
         """
-        body = self._config.body
         entry = self.find(name)
-        self._loaded_stamp = _stamp(entry.path)
+        return self._load_of(entry), _version(entry)
+
+    def _load_of(self, entry: BodyEntry) -> Load:
+        body = self._config.body
         return Load(
             name=entry.name,
             path=entry.path,
@@ -153,8 +197,6 @@ class Bodies:
         Raises:
             BodyMissing: it is not there.
         """
-        from sould.bodystore.scan import resolve
-
         return resolve(self._config.models, name or self._config.body.name)
 
     async def _run_child(self, request: Request, argv: Sequence[str]) -> dict[str, Any]:
@@ -169,12 +211,6 @@ class Bodies:
         return await request.race(run_child(command, report))
 
 
-def _scan(models: Path) -> list[BodyEntry]:
-    from sould.bodystore.scan import scan
-
-    return scan(models)
-
-
 def _catalog(configured_language: str) -> Catalog:
     from sould.bodystore import catalog, machine
 
@@ -182,7 +218,13 @@ def _catalog(configured_language: str) -> Catalog:
     return catalog.catalog_for(machine.memory_bytes(), machine.vram_bytes(), language)
 
 
-def _stamp(path: str) -> tuple[str, int, int]:
-    """Return what changes when a body's file (or folder) is replaced."""
-    stat = Path(path).stat()
-    return path, stat.st_size, stat.st_mtime_ns
+def _version(entry: BodyEntry) -> Version:
+    """Return what lies there now. Blocking.
+
+    Raises:
+        BodyMissing: it has just gone.
+    """
+    try:
+        return Version(path=entry.path, stamp=stamp_of(Path(entry.path)))
+    except OSError as e:
+        raise BodyMissing(f"{entry.path} cannot be read: {e.strerror}") from e

@@ -28,6 +28,7 @@ from sould.supervisor.handlers import Parts, make_handlers, make_sleeping
 from sould.supervisor.job_notes import JobNotes, NightNote
 from sould.supervisor.jobs import Jobs
 from sould.supervisor.learner import Learner
+from sould.supervisor.models_watch import ModelsWatch
 from sould.supervisor.plugins.hooks import make_plugins
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
@@ -37,6 +38,7 @@ from sould.supervisor.sessions import Sessions
 from sould.supervisor.sockets import Channel
 from sould.supervisor.status import SLEEP, daemon_state, resident_bytes, running_requests
 from sould.supervisor.wardrobe import Wardrobe
+from sould.supervisor.watching import Watching
 from sould.version import version
 
 STOP_GRACE_S = 2.0
@@ -112,11 +114,13 @@ class Daemon:
             on_change=self._changed,
         )
         self._sessions = Sessions(diary)
+        models = ModelsWatch(config.models, self.events)
         self._bodies = Bodies(
             config=config,
             scheduler=self._scheduler,
             engine=self.engine,
             events=self.events,
+            watch=models,
             on_other_body=self._sessions.forget,
         )
         parts = Parts(
@@ -137,6 +141,14 @@ class Daemon:
             plugins=self.plugins,
         )
         self._sleeping = make_sleeping(parts)
+        self.watching = Watching(
+            parts,
+            models,
+            spawn=spawn,
+            cancel_grace_s=cancel_grace_s,
+            night_over=self._sleeping.over,
+            on_change=self._changed,
+        )
         self._gateway = self._open_gateway(parts)
         self._jobs = Jobs(
             notes=JobNotes(config.workspace),
@@ -198,6 +210,7 @@ class Daemon:
             soul=self._wardrobe.status(),
             jobs=self._jobs.status(),
             frontends=self.frontends.status(),
+            watched=self.watching.status(),
         )
 
     def stop(self, target: str) -> list[str]:
@@ -220,6 +233,7 @@ class Daemon:
         self._learner.pause()
         self._changed()
         await self.frontends.close()  # they could not be answered any more
+        await self.watching.close()
         await self._gateway.close(STOP_GRACE_S, on_late=self.engine.kill)
         await self.engine.close()
         self._learner.end()
@@ -276,7 +290,7 @@ class Daemon:
         state = (
             *(status.state, status.engine.state, status.engine.pid, body),
             *(status.diary_writable, [(r.id, r.position) for r in status.requests]),
-            status.jobs,
+            *(status.jobs, status.watched),
         )
         if state != self._last_state:
             self._last_state = state

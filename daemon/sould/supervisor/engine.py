@@ -233,6 +233,32 @@ class Engine:
             await asyncio.wait({loading})
         await self.unload(why)
 
+    async def adopt(self, rival: EngineLink, body: LoadedBody, name: str) -> bool:
+        """Let another process, with a body of this name loaded, take the place of this one, which
+        is ended in good order; not if another body has come into use meanwhile. Who wants a body
+        waits.
+
+        Raises:
+            EngineDied: the other one ended.
+        """
+        while self._loading is not None:
+            await asyncio.wait({self._loading})
+        if self.body_name != name or self.is_reserved:
+            return False
+        self._loading = self._loop.create_task(self._adopt(rival, body, name))
+        self._loading.add_done_callback(self._loading_ended)
+        await asyncio.shield(self._loading)
+        return True
+
+    def owns(self, link: EngineLink) -> bool:
+        """Tell whether a process is the one in use."""
+        return self._link is link
+
+    def unload_after(self, idle_s: float) -> None:
+        """End the process after so long without work from now on; 0: never."""
+        self._idle_unload_s = idle_s
+        self._changed()
+
     async def discard(self) -> None:
         """End the process without saving anything: what it holds is to be forgotten."""
         await self._end()
@@ -254,6 +280,23 @@ class Engine:
         try:
             body = await asyncio.shield(call.future)
             assert isinstance(body, LoadedBody)
+        except asyncio.CancelledError:
+            await self.unload()
+            raise
+        return await self._use(link, body, name)
+
+    async def _adopt(self, rival: EngineLink, body: LoadedBody, name: str) -> LoadedBody:
+        self._on_change()
+        if rival.gone.is_set():
+            raise EngineDied("its process ended before it was used")
+        await self.unload("swap")
+        self._link = rival
+        rival.hand_over(self._changed, self._exited)
+        return await self._use(rival, body, name)
+
+    async def _use(self, link: EngineLink, body: LoadedBody, name: str) -> LoadedBody:
+        """Put the soul on beside a body that has just been loaded; then it is the one in use."""
+        try:
             await self._on_loaded()
         except asyncio.CancelledError:
             await self.unload()

@@ -105,6 +105,10 @@ class EngineLink:
             self._process.kill()
             await self.gone.wait()
 
+    def hand_over(self, on_change: Callable[[], None], on_exit: Callable[[str], None]) -> None:
+        """Tell somebody else from now on."""
+        self._on_change, self._on_exit = on_change, on_exit
+
     def kill(self) -> None:
         """End the process at once."""
         self._process.kill()

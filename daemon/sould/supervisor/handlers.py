@@ -107,7 +107,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         wardrobe=parts.wardrobe,
         folder=parts.souls,
         diary=parts.diary,
-        system=parts.config.chat.system_prompt,
+        system=lambda: parts.config.chat.system_prompt,
         body_name=lambda: parts.bodies.wanted,
     )
     intake = Intake(

@@ -40,7 +40,7 @@ class Provenance:
         wardrobe: Wardrobe,
         folder: SoulFolder,
         diary: Diary,
-        system: str,
+        system: Callable[[], str],
         body_name: Callable[[], str],
     ) -> None:
         self._scheduler = scheduler
@@ -90,7 +90,7 @@ class Provenance:
             question=params.question,
             answer=params.answer,
             souls=["", *(str(one.path) for one in line.generations)],
-            system=self._system,
+            system=self._system(),
         )
         return await self._ask(request, order)
 
@@ -104,7 +104,7 @@ class Provenance:
             question=reasons.question,
             answer=reasons.answer,
             told=[told_of(record) for record in records],
-            system=self._system,
+            system=self._system(),
         )
         traced = await self._ask(request, order)
         found = {record.id for record in records}

@@ -114,7 +114,7 @@ async def _live(
     engine: EngineOptions,
     manager: Notifier,
 ) -> None:
-    spawner = EngineSpawner(engine.command, config.log.level, runtime)
+    spawner = EngineSpawner(engine.command, lambda: config.log.level, runtime)
     binding = Binding(config, runtime)
     daemon = Daemon(
         config,
@@ -139,7 +139,7 @@ async def _live(
     heart = asyncio.create_task(manager.beat())
     try:
         daemon.warm()
-        await asyncio.to_thread(_import_what_can_wait, stop_signal)
+        await asyncio.to_thread(_import_what_can_wait, stop_signal, daemon)
         await daemon.stop_requested.wait()
     finally:
         log.info("stopping")
@@ -147,16 +147,18 @@ async def _live(
         await daemon.close()
         heart.cancel()
         await asyncio.to_thread(stop_signal.close)
+        await asyncio.to_thread(daemon.watching.end_notices)
         root.removeHandler(events)
         runtime.withdraw()
         binding.close(LINGER_S)
         spawner.close()
 
 
-def _import_what_can_wait(stop_signal: StopSignal) -> None:
+def _import_what_can_wait(stop_signal: StopSignal, daemon: Daemon) -> None:
     """Import on a thread what the first clients don't wait for."""
     resident_bytes(os.getpid())
     stop_signal.watch()
+    daemon.watching.watch()
     gc.collect()
     gc.freeze()  # a full collection of what lives for ever would stall pings by milliseconds
 

@@ -45,7 +45,7 @@ class Scheduler:
             Busy: too many requests wait.
             Stopped: it was stopped while it waited.
         """
-        if self._queue.waiting >= self._max_queue:
+        if request.client and self._queue.waiting >= self._max_queue:  # there is room for our own
             raise Busy(
                 f"{self._queue.waiting} requests wait already, the most allowed", "try later"
             )

@@ -60,42 +60,49 @@ class Sleeping:
         self._body_name = body_name
         self._souls = souls
         self._plugins = plugins
-        self._is_asleep = self._is_woken = False
+        self._is_woken = False
+        self._is_day = asyncio.Event()
+        self._is_day.set()
         self._background = Background()
 
     async def sleep(self, request: Request, params: Empty) -> SleepReport:
         """Sleep until the night is over, the request is stopped, or somebody needs the soul to
         hold still.
         """
-        if self._is_asleep:
+        if self.is_asleep:
             raise Busy("it is night already")
         if self._engine.is_reserved:
             raise Busy("a soul is being reborn", "wait for it, or stop it: 'soul stop'")
         request.ack()
-        request.outlives_client = self._is_asleep = True
+        request.outlives_client = True
         self._is_woken = False
+        self._is_day.clear()
         try:
             await asyncio.to_thread(self._note.begin)
             async with loaded(self._engine, self._body_name(), request):
                 return await self._sleep(request)
         finally:
-            self._is_asleep = False
+            self._is_day.set()
             if request.stop_reason is not StopReason.SHUTDOWN:  # else it begins again by itself
                 await asyncio.to_thread(self._note.end)
 
     @property
     def is_asleep(self) -> bool:
         """Whether it is night."""
-        return self._is_asleep
+        return not self._is_day.is_set()
+
+    async def over(self) -> None:
+        """Wait until it is not night."""
+        await self._is_day.wait()
 
     def wake(self) -> bool:
         """Ask for the end of the night; what was dreamt so far is kept if it passes. Tells whether
         it was night.
         """
-        if self._is_asleep:
+        if self.is_asleep:
             self._is_woken = True
             self._background.start(self._wake())
-        return self._is_asleep
+        return self.is_asleep
 
     async def _wake(self) -> None:
         with contextlib.suppress(SouldError):  # without an engine there is no night

@@ -115,7 +115,12 @@ def default_observers() -> Iterator[BaseObserver]:
     """Yield ways to watch, the best first: notices of the system, then looking again and again."""
     from watchdog.observers import Observer
 
-    yield Observer()
+    try:
+        observer = Observer()
+    except OSError as e:  # so many a user may have, and no more
+        log.warning("%s cannot be watched by notices of the system: %s", NAME, e)
+    else:
+        yield observer
 
     from watchdog.observers.polling import PollingObserver
 

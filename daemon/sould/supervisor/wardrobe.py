@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -74,6 +75,11 @@ class Wardrobe:
     def worn_name(self) -> str:
         """Return the soul that is beside the body now, or ""."""
         return self.name if self.is_worn else ""
+
+    @property
+    def worn_generation(self) -> int | None:
+        """Return the number of the generation that what is worn grew from, None without one."""
+        return self._generation if self.is_worn else None
 
     def status(self) -> SoulStatus:
         """Return what ``daemon.status`` and ``soul`` events say."""
@@ -155,6 +161,22 @@ class Wardrobe:
             await self._learner.known()
         if not self.is_worn:
             await self.look()
+
+    async def refresh(self) -> None:
+        """Take up the soul in use again, as the settings are now; nobody is being answered."""
+        with self._engine.held():
+            async with self._learner.stopped():
+                with contextlib.suppress(SouldError):  # it is in the journal, or waits
+                    await self.save("settings")
+                await self.again()
+
+    def note_files(self, problem: str) -> None:
+        """Take note of what somebody else did to the files of the soul, "" if nothing."""
+        if problem and self._problems.get("files") != problem:
+            log.warning("soul %s: %s", self.name, problem)
+            self._report("files", problem)
+        elif not problem and self._problems.pop("files", ""):
+            self.changed()
 
     async def look(self) -> None:
         """Read from disk what can be said of a soul that is not worn."""

@@ -1,0 +1,68 @@
+"""Which settings may change while the daemon runs, and what a changed file means. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from sould.config import Config
+
+AT_ONCE = ("language", "chat", "body.idle_unload_s", "soul.save_every_s", "log.level")
+"""Keys and sections that count from the next time they are looked at."""
+BETWEEN_TURNS = ("memory", "chat.system_prompt", "soul.inner_lr", "soul.keep")
+"""Those that the soul is put on with, or that a turn must find the same from end to end."""
+
+
+class Changed(Struct, frozen=True, kw_only=True):
+    """Keys, with dots, whose values in the file are not those in force.
+
+    ``restart``: those that count only from the next start on.
+    """
+
+    at_once: list[str] = []
+    between_turns: list[str] = []
+    restart: list[str] = []
+
+    @property
+    def live(self) -> list[str]:
+        """Return what counts without a restart."""
+        return [*self.at_once, *self.between_turns]
+
+
+def compare(in_force: Config, file: Config) -> Changed:
+    """Return what a file says otherwise."""
+    before, after = _flat(in_force.shown()), _flat(file.shown())
+    keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
+    found: dict[str, list[str]] = {"at_once": [], "between_turns": [], "restart": []}
+    for key in sorted(keys):
+        when = "restart"
+        if key in BETWEEN_TURNS:
+            when = "between_turns"
+        elif key in AT_ONCE or key.partition(".")[0] in AT_ONCE:
+            when = "at_once"
+        found[when].append(key)
+    return Changed(**found)
+
+
+def take(in_force: Config, file: Config, keys: list[str]) -> None:
+    """Let the values of ``keys`` in the file be in force: ``in_force`` is changed."""
+    for key in keys:
+        section, _, name = key.partition(".")
+        value = getattr(file, section)
+        if name:
+            change = {name: getattr(value, name)}
+            value = msgspec.structs.replace(getattr(in_force, section), **change)
+        setattr(in_force, section, value)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of all sections by keys with dots; a list is a value."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
