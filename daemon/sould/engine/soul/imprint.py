@@ -69,8 +69,10 @@ class Recipe:
 
     @staticmethod
     def asleep(inner_lr: float) -> Recipe:
-        """Return how a night is spent: more dreams a step, at a boosted rate, worn as learned."""
-        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, strength=1.0, dreams=9)
+        """Return how a night is spent: more dreams a step, at a boosted rate, worn as learned, and
+        held to the body the more firmly.
+        """
+        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, strength=1.0, dreams=9, guard=1200.0)
 
     def first_layer(self, spec: BodySpec) -> int:
         """Return the first layer that learns."""

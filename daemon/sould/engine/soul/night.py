@@ -127,7 +127,7 @@ class Night:
         *,
         recipe: Recipe,
         should_yield: Callable[[], bool],
-        steps_a_fact: int = 10,
+        steps_a_fact: int = 8,
         most_steps: int = 600,
         gate: Gate | None = None,
     ) -> None:
