@@ -31,6 +31,7 @@ COMMANDS = {
     "verify": "soul_cli.commands.soul_files",
     "why": "soul_cli.commands.why",
     "import-chats": "soul_cli.commands.import_chats",
+    "feed": "soul_cli.commands.feed",
     "forget": "soul_cli.commands.forget",
     "reincarnate": "soul_cli.commands.reincarnate",
     "sleep": "soul_cli.commands.sleep",

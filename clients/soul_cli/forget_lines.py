@@ -16,12 +16,14 @@ SHOWN_CHARS = 100
 
 def plan_lines(texts: Texts, found: Forgotten) -> list[str]:
     """Return what would be forgotten, and what that takes."""
-    count, replies = len(found.records), found.replies
+    count, replies = len(found.records) + found.more, found.replies
     lines = [texts("forget.found", name=found.soul, count=count, replies=replies)]
     for record in found.records:
         text = output.for_terminal(" ".join(record.text.split()))
         shown = text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
         lines.append(f"  {output.moment(record.ts)}  {shown}  ({record.id})")
+    if found.more:
+        lines.append(texts("forget.more", count=found.more))
     if found.generations:
         lines.append(texts("forget.generations", count=found.generations))
     if found.relearned:
@@ -33,7 +35,7 @@ def plan_lines(texts: Texts, found: Forgotten) -> list[str]:
 
 def done_lines(texts: Texts, done: Forgotten) -> list[str]:
     """Return what was forgotten, and how well the soul knew it, and knows it now."""
-    count = len(done.records)
+    count = len(done.records) + done.more
     lines = [texts("forget.done", name=done.soul, count=count, replies=done.replies)]
     if done.before is None or done.never is None:
         lines.append(texts("forget.no_fact"))

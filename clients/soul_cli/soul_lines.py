@@ -12,6 +12,7 @@ from soul_cli import output
 if TYPE_CHECKING:
     from soul_cli.texts import Texts
     from soul_client.wire import (
+        Dreamt,
         SleepReport,
         SoulDifference,
         SoulFile,
@@ -68,24 +69,35 @@ def report_lines(texts: Texts, report: SleepReport) -> list[str]:
                 drift=f"{marks.drift:.3f}",
             )
         )
-    lines += _fact_lines(texts, report)
+    user = [fact for fact in report.facts if not fact.source]
+    lines += _fact_lines(texts, user, ("failed", "learned", "replaced"))
+    if report.before.statements or report.after.statements:
+        lines.append("  " + texts("sleep.documents"))
+        for when, marks in (("before", report.before), ("after", report.after)):
+            shown = texts(f"sleep.read_{when}", stated=marks.stated, statements=marks.statements)
+            lines.append("    " + shown)
+        read = [fact for fact in report.facts if fact.source]
+        lines += _fact_lines(texts, read, ("failed", "learned"), indent="    ")
     return [*lines, "  " + texts("sleep.left", count=report.left)] if report.left else lines
 
 
-def _fact_lines(texts: Texts, report: SleepReport) -> list[str]:
+def _fact_lines(
+    texts: Texts, facts: Sequence[Dreamt], kinds: Sequence[str], *, indent: str = "  "
+) -> list[str]:
     """Return what was dreamt of: what is not recalled first, then what is, and what is out of
-    date. What the diary no longer has is left out.
+    date; a statement with the document that says it. What the diary no longer has is left out.
     """
-    found: dict[str, list[str]] = {"failed": [], "learned": [], "replaced": []}
-    for fact in report.facts:
+    found: dict[str, list[str]] = {kind: [] for kind in kinds}
+    for fact in facts:
         kind = "replaced" if fact.replaced_by else "learned" if fact.after else "failed"
+        source = f"  ({output.for_terminal(fact.source)})" if fact.source else ""
         if fact.text:
-            found[kind].append(f"    {output.for_terminal(fact.text)}")
+            found[kind].append(f"{indent}  {output.for_terminal(fact.text)}{source}")
     return [
         line
-        for kind, facts in found.items()
-        if facts
-        for line in (f"  {texts(f'sleep.{kind}')}", *facts)
+        for kind, some in found.items()
+        if some
+        for line in (f"{indent}{texts(f'sleep.{kind}')}", *some)
     ]
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 
 LANGUAGES = ("en", "ja")
 PARTS = (
-    *("texts", "texts_forget", "texts_import", "texts_reborn"),
+    *("texts", "texts_feed", "texts_forget", "texts_import", "texts_reborn"),
     *("texts_service", "texts_doctor", "texts_plugins", "texts_jobs", "texts_notes"),
     "texts_watched",
 )

@@ -15,6 +15,7 @@ TEXTS = {
     "stage.forgetting": "forgetting",
     "why.forget": "something was forgotten",
     "forget.found": "{name} would forget (messages: {count}, replies: {replies}):",
+    "forget.more": "  … and {count} more",
     "forget.generations": "saved states that hold it and go too: {count}",
     "forget.relearned": "learned after it, to be learned again: {count}",
     "forget.lost": "learned after it and not in this diary, so forgotten too: {count}",

@@ -14,6 +14,7 @@ TEXTS = {
     "stage.forgetting": "忘れています",
     "why.forget": "何かを忘れた",
     "forget.found": "{name} が忘れるもの (発言: {count}, 返事: {replies}):",
+    "forget.more": "  … ほか {count} 件",
     "forget.generations": "それを含むため消える保存状態: {count}",
     "forget.relearned": "その後に学んだため学び直すもの: {count}",
     "forget.lost": "その後に学んだがこの日記にないため、一緒に忘れるもの: {count}",

@@ -123,6 +123,16 @@ def diary_import(path: str, *, dry_run: bool = False) -> Call[wire.DiaryImported
     return _call("diary.import", params, wire.DiaryImported)
 
 
+def diary_feed(path: str, *, dry_run: bool = False) -> Call[wire.Fed]:
+    """Take the document, or the folder of documents, at an absolute path in."""
+    return _call("diary.feed", wire.DocumentFeed(path=path, dry_run=dry_run), wire.Fed)
+
+
+def diary_documents() -> Call[wire.Documents]:
+    """List the documents that the soul in use was fed."""
+    return _call("diary.documents", wire.Empty(), wire.Documents)
+
+
 def body_list() -> Call[wire.BodyList]:
     """List the bodies in ``models/``."""
     return _call("body.list", wire.Empty(), wire.BodyList)
@@ -204,9 +214,11 @@ def soul_report() -> Call[wire.SleepReport]:
     return _call("soul.report", wire.Empty(), wire.SleepReport)
 
 
-def soul_forget(what: str, *, dry_run: bool = False, wait: bool = False) -> Call[wire.Forgotten]:
-    """Forget what was said for good; ``dry_run``: only ask what that would be."""
-    params = wire.SoulForget(what=what, dry_run=dry_run, wait=wait)
+def soul_forget(
+    what: str, *, dry_run: bool = False, wait: bool = False, document: bool = False
+) -> Call[wire.Forgotten]:
+    """Forget what was said, or a document, for good; ``dry_run``: only ask what that would be."""
+    params = wire.SoulForget(what=what, dry_run=dry_run, wait=wait, document=document)
     return _call("soul.forget", params, wire.Forgotten)
 
 

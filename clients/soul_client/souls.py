@@ -10,6 +10,8 @@ from soul_client.calls import Call
 from soul_client.stream import OnUpdate, Stream
 from soul_client.wire import (
     DiaryImported,
+    Documents,
+    Fed,
     Forgotten,
     Reincarnated,
     SleepReport,
@@ -102,14 +104,17 @@ class Souls:
         *,
         dry_run: bool = False,
         wait: bool = False,
+        document: bool = False,
         on_update: OnUpdate | None = None,
     ) -> Forgotten:
         """Take what was said out of the diary and out of the soul in use, for good.
 
         ``what``: a text that was said, or the id of a diary record. ``dry_run``: only say what
         that would be. ``wait``: until the soul has learned again what it had learned after it.
+        ``document``: ``what`` is the name of a document that was fed.
         """
-        return self._finish(calls.soul_forget(what, dry_run=dry_run, wait=wait), on_update)
+        call = calls.soul_forget(what, dry_run=dry_run, wait=wait, document=document)
+        return self._finish(call, on_update)
 
     def soul_reincarnate(
         self,
@@ -150,6 +155,18 @@ class Souls:
         in again. It is learned at night. ``dry_run``: only say what there is in it.
         """
         return self._finish(calls.diary_import(path, dry_run=dry_run), on_update)
+
+    def diary_feed(
+        self, path: str, *, dry_run: bool = False, on_update: OnUpdate | None = None
+    ) -> Fed:
+        """Take a document, or a folder of them, into the diary of the soul in use: what is there
+        already is not taken in again. It is learned at night. ``dry_run``: only look.
+        """
+        return self._finish(calls.diary_feed(path, dry_run=dry_run), on_update)
+
+    def diary_documents(self) -> Documents:
+        """List the documents that the soul in use was fed."""
+        return self._finish(calls.diary_documents())
 
     def soul_verify(self, path: str, *, on_update: OnUpdate | None = None) -> SoulVerified:
         """Check every bit of a ``.soul`` file; what is wrong with it is in ``faults``."""

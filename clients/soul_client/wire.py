@@ -126,8 +126,8 @@ class Progress(WireStruct, frozen=True, kw_only=True):
     """How far a request is.
 
     ``stage``: queued, loading, prefill, imprinting, probing, downloading, checking, placing,
-    reading_log, recording. ``part`` of ``parts``: which piece of a long work it is about, a night
-    of many; 0: it is all of it.
+    reading_log, reading_documents, recording. ``part`` of ``parts``: which piece of a long work it
+    is about, a night of many; 0: it is all of it.
     """
 
     stage: str
@@ -304,6 +304,63 @@ class DiaryImported(WireStruct, frozen=True, kw_only=True):
     first: str = ""
     last: str = ""
     dry_run: bool = False
+
+
+UnreadReason = Literal[
+    "unknown_kind", "not_text", "too_large", "encrypted", "damaged", "empty", "link", "not_allowed"
+]
+
+
+class DocumentFeed(WireStruct, frozen=True, kw_only=True):
+    """``diary.feed``: take the document, or the folder of documents, at an absolute path in."""
+
+    path: Annotated[str, Meta(min_length=1)]
+    dry_run: bool = False
+
+
+class Unread(WireStruct, frozen=True, kw_only=True):
+    """A file of a folder that is not read."""
+
+    name: str
+    why: UnreadReason
+
+
+class Fed(WireStruct, frozen=True, kw_only=True):
+    """Result of ``diary.feed``. ``statements`` = ``added`` + ``known``, in the diary before.
+
+    ``left_out``: sentences that say nothing on their own; ``secrets``: those with a secret in
+    them, not taken in either. ``unread``: the first few of ``unread_count``.
+    """
+
+    soul: str
+    documents: int
+    statements: int
+    added: int = 0
+    known: int = 0
+    left_out: int = 0
+    secrets: int = 0
+    unread: list[Unread] = []
+    unread_count: int = 0
+    dry_run: bool = False
+
+
+class Document(WireStruct, frozen=True, kw_only=True):
+    """A document in the diary. ``learned``: of its ``statements``, those in the weights.
+
+    ``fed``: when the first of them were.
+    """
+
+    name: str
+    statements: int
+    learned: int
+    fed: str
+
+
+class Documents(WireStruct, frozen=True, kw_only=True):
+    """Result of ``diary.documents``: those of the soul in use, in the order they were fed."""
+
+    soul: str
+    documents: list[Document]
 
 
 class BodyEntry(WireStruct, frozen=True, kw_only=True):
@@ -660,7 +717,8 @@ class SleepMarks(WireStruct, frozen=True, kw_only=True):
 
     ``recalled``: facts that a greedy reply states word by word. ``honest``: of ``untold`` questions
     about what was never told, those that are answered so. ``drift``: how far what is said of
-    other things is from the bare body, KL in nats a token.
+    other things is from the bare body, KL in nats a token. ``stated``: of ``statements`` of
+    documents, which are no ``facts``, those that a greedy reply states word by word.
     """
 
     recalled: int
@@ -668,14 +726,18 @@ class SleepMarks(WireStruct, frozen=True, kw_only=True):
     drift: float
     honest: int = 0
     untold: int = 0
+    stated: int = 0
+    statements: int = 0
 
 
 class Dreamt(WireStruct, frozen=True, kw_only=True):
-    """One fact of a night. ``id``: of its diary record. ``nights``: in how many it was learned
-    before. ``resting``: it was not its turn. ``before``, ``after``: whether it was recalled.
+    """One fact or statement of a night. ``id``: of its diary record. ``nights``: in how many it was
+    learned before. ``resting``: it was not its turn. ``before``, ``after``: whether it was
+    recalled.
 
     ``replaced_by``: id of the newer record that it is out of date for; then it is not dreamt of.
-    ``text``: what was said, as the diary has it; never in the file of a report.
+    ``text``: what was said, as the diary has it, and ``source``: the document that says it, ""
+    for what the user said; never in the file of a report.
     """
 
     id: str
@@ -685,6 +747,7 @@ class Dreamt(WireStruct, frozen=True, kw_only=True):
     after: bool = False
     replaced_by: str = ""
     text: str = ""
+    source: str = ""
 
 
 class SleepReport(WireStruct, frozen=True, kw_only=True):
@@ -712,6 +775,7 @@ class SleepReport(WireStruct, frozen=True, kw_only=True):
 class SoulForget(WireStruct, frozen=True, kw_only=True):
     """``soul.forget``: ``what`` is the id of a diary record, or a text that was said.
 
+    ``document``: it is the name of a document that was fed, and all of that is forgotten.
     ``dry_run``: only say what would be forgotten. ``wait``: until the soul has learned again
     what it had learned after it; stopped, the request is ``done`` all the same.
     """
@@ -719,10 +783,11 @@ class SoulForget(WireStruct, frozen=True, kw_only=True):
     what: Annotated[str, Meta(min_length=1)]
     dry_run: bool = False
     wait: bool = False
+    document: bool = False
 
 
 class DiaryRecord(WireStruct, frozen=True, kw_only=True):
-    """What the user said once."""
+    """What the user said once, or a document says."""
 
     id: str
     ts: str
@@ -742,7 +807,8 @@ class RecallMarks(WireStruct, frozen=True, kw_only=True):
 
 
 class Forgotten(WireStruct, frozen=True, kw_only=True):
-    """Result of ``soul.forget``. ``replies``: removed with ``records``, as many.
+    """Result of ``soul.forget``. ``replies``: removed with ``records``, as many; ``more``: so many
+    further records, of a long document.
 
     ``generations``: of the soul, removed. ``relearned``: how many other records were learned
     since, and are learned again; ``lost``: how many of those the diary does not have. ``others``:
@@ -753,6 +819,7 @@ class Forgotten(WireStruct, frozen=True, kw_only=True):
 
     soul: str
     records: list[DiaryRecord]
+    more: int = 0
     replies: int = 0
     generations: int = 0
     relearned: int = 0
@@ -958,6 +1025,8 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "session.list": (SessionListOf, SessionList),
     "session.get": (SessionGet, SessionHistory),
     "diary.import": (DiaryImport, DiaryImported),
+    "diary.feed": (DocumentFeed, Fed),
+    "diary.documents": (Empty, Documents),
     "body.list": (Empty, BodyList),
     "body.info": (BodyRef, BodyInfo),
     "body.load": (BodyRef, LoadedBody),

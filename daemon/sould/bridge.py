@@ -82,10 +82,14 @@ class Memory(Struct, frozen=True, kw_only=True):
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """A user's record of the diary."""
+    """A record of the diary: what the user said or, with ``source``, what that document says, in
+    the third person, under ``heading``.
+    """
 
     id: str
     text: str
+    source: str = ""
+    heading: str = ""
 
 
 class Wear(Struct, frozen=True, kw_only=True):

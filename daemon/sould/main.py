@@ -58,6 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from sould.pluginhost import main as host
 
             host.main(argv[1:])
+        case ["read-documents"]:
+            from sould.documents import main as documents
+
+            return documents.main(argv[1:])
     return _run(_parse(argv))
 
 
@@ -142,6 +146,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "list-plugins": "list the plugins there are, as JSON",
         "check-plugin": "import a plugin and say whether it will do, as JSON",
         "plugin-host": "run plugins, for the daemon",
+        "read-documents": "cut documents into statements, as JSON lines",
     }.items():
         commands.add_parser(name, help=what)
     return parser.parse_args(argv)

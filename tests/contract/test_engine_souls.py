@@ -43,6 +43,15 @@ from tests.fakes.tiny_body import write_tiny_body
 FACT = Told(id="20260102T030405-9a0bcafeu", text="I live in Bath, near the station.")
 OTHER = Told(id="20260102T030405-aaaacafeu", text="My cat is called Biscuit.")
 JAPANESE = Told(id="20260102T030405-bbbbcafeu", text="大阪に住んでいます。")
+STATEMENTS = [
+    Told(
+        id="19700101T030405-9a0bcafeu",
+        text="The tower stands on a cliff near Vell.",
+        source="guide.md",
+        heading="Guide",
+    ),
+    Told(id="19700101T030405-9a0bcaffu", text="塔は古い建物です。", source="guide.md"),
+]
 SMALL_TALK = Told(id="20260102T030406-9a0bcafeu", text="What is rain?")
 TEXT = TextScore(texts=["You live in Bath."])
 
@@ -186,6 +195,27 @@ def test_a_night_goes_over_every_language(engine: EngineClient, home: SoulHome) 
     slept = ask(engine, "soul.sleep", Sleep(records=[FACT, JAPANESE]))
     assert isinstance(slept, Slept) and slept.report.after is not None
     assert slept.report.after.facts == 2
+
+
+def test_a_document_is_dreamt_of_beside_the_user_and_examined_apart(
+    engine: EngineClient, home: SoulHome
+) -> None:
+    wear(engine, home)
+    order = Sleep(records=[FACT, *STATEMENTS], is_all=True)
+    before = ask(engine, "soul.examine", Examine(records=STATEMENTS))
+    assert [probe.answer for probe in before.probes] == [one.text for one in STATEMENTS[::-1]]
+    slept = ask(engine, "soul.sleep", order)
+    assert isinstance(slept, Slept) and slept.report.after is not None
+    marks = slept.report.after
+    assert (slept.report.outcome, marks.facts, marks.statements) == ("kept", 1, 2)
+    assert marks.untold > 0  # what documents say leaves open what the user never told
+    assert [fact.id for fact in slept.report.facts] == [one.id for one in order.records]
+    assert slept.report.level == sum(len(one.text.encode()) for one in order.records)
+    after = ask(engine, "soul.examine", Examine(probes=before.probes))
+    for old, new in zip(before.worn, after.worn, strict=True):
+        assert new.log_p > old.log_p + 0.3
+    traced = ask(engine, "soul.why", Trace(question="Where?", answer="Vell.", told=STATEMENTS))
+    assert [one.text for one in traced.told] == [one.text for one in STATEMENTS]
 
 
 def test_a_night_can_be_stopped_and_leaves_no_trace(engine: EngineClient, home: SoulHome) -> None:

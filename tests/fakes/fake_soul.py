@@ -235,7 +235,9 @@ class FakeSoul:
 
     def _sleep(self, id_: str, order: Sleep) -> Iterator[None]:
         orders = [part.strip() for r in order.records for part in r.text.split(";")]
-        count, new = len(order.records), {r.id for r in order.records} - order.nights.keys()
+        new = {r.id for r in order.records} - order.nights.keys()
+        read = sum(bool(r.source) for r in order.records)
+        count = len(order.records) - read
         if not new:
             report = SleepReport(outcome="nothing", why="nothing new", level=self._level)
             return self._engine.send(Kind.DONE, id_, Slept(report=report, worn=self._worn()))
@@ -262,8 +264,8 @@ class FakeSoul:
         report = SleepReport(
             outcome="kept" if is_kept else "rolled_back",
             why="" if is_kept else "it was a nightmare",
-            before=SleepMarks(recalled=0, facts=count, drift=0.0),
-            after=SleepMarks(recalled=count, facts=count, drift=0.01),
+            before=SleepMarks(recalled=0, facts=count, drift=0.0, statements=read),
+            after=SleepMarks(recalled=count, facts=count, drift=0.01, stated=read, statements=read),
             steps=7,
             seconds=0.5,
             level=self._level,

@@ -151,7 +151,7 @@ def test_a_soul_that_no_longer_fits_is_said_with_the_way_out(folder: Path) -> No
         assert peer.say("still there")["text"] == "still there "
         reborn = peer.ask("soul.reincarnate", {"name": "default", "body": BODY, "accept": True})
         assert (reborn["soul"], reborn["accepted"]) == ("default", True)
-        assert soul_problem(peer.status()) == "" and peer.status().soul.worn  # type: ignore[union-attr]
+        peer.await_status(lambda s: s.soul is not None and s.soul.worn and not s.soul.problem)
 
 
 def rewrite(daemon: DaemonProcess, old: str, new: str) -> None:

@@ -34,7 +34,7 @@ def test_a_night_that_passes_is_kept_and_reported(tmp_path: Path) -> None:
         report: dict[str, Any] = peer.ask("soul.sleep")
         assert (report["outcome"], report["soul"], report["level"]) == ("kept", "default", 5)
         after = {"recalled": 1, "facts": 1, "honest": 0, "untold": 0, "drift": 0.01}
-        assert report["after"] == after
+        assert report["after"] == {**after, "stated": 0, "statements": 0}
         assert soul_of(peer).level == 5 and not soul_of(peer).unsaved
         assert whys(peer) == ["sleep", "evening", "new"]
         assert peer.ask("soul.report") == report

@@ -79,6 +79,7 @@ def asked(daemon: FakeDaemon) -> list[dict[str, object]]:
     return [raw for header, raw in daemon.requests if header.method == "soul.forget"]
 
 
+ASKED = {"what": "biscuit", "dry_run": False, "wait": False, "document": False}
 PLANNED = [
     "mika would forget (messages: 1, replies: 2):",
     "  2026-01-02 12:00  My cat is Biscuit.  (1u)",
@@ -100,7 +101,7 @@ def test_a_dry_run_shows_what_would_go(
 ) -> None:
     code, out = soul("biscuit", "--dry-run")
     assert (code, out.splitlines()) == (0, PLANNED)
-    assert asked(daemon) == [{"what": "biscuit", "dry_run": True, "wait": False}]
+    assert asked(daemon) == [{**ASKED, "dry_run": True}]
     assert history.read_text("utf-8") == HISTORY
 
 
@@ -111,7 +112,7 @@ def test_forgetting_shows_what_was_known_and_clears_what_was_typed(
     assert code == 0 and [line.split() for line in out.splitlines()] == [
         line.split() for line in FORGOTTEN
     ]
-    assert asked(daemon) == [{"what": "biscuit", "dry_run": False, "wait": True}]
+    assert asked(daemon) == [{**ASKED, "wait": True}]
     assert history.read_text("utf-8") == HISTORY.split("\n\n#")[0] + "\n"
     assert history.stat().st_mode & 0o077 == 0
     assert json.loads(soul("biscuit", "--yes", "--json")[1]) == msgspec.to_builtins(DONE)
@@ -161,4 +162,4 @@ def test_in_the_chat_it_is_said_twice(daemon: FakeDaemon, history: Path) -> None
         assert talk.session is None and "BISCUIT" not in history.read_text("utf-8")
         assert [one["dry_run"] for one in asked(daemon)] == [True, False]
         commands.run(talk, "forget", "yes")  # agreed to nothing: it is a text
-        assert asked(daemon)[-1] == {"what": "yes", "dry_run": True, "wait": False}
+        assert asked(daemon)[-1] == {**ASKED, "what": "yes", "dry_run": True}

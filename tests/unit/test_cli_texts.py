@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import string
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,7 +13,7 @@ from soul_cli.chat.commands import COMMANDS
 from soul_cli.exits import Exit
 from soul_cli.settings import Settings, from_environment
 from soul_cli.texts import LANGUAGES, Texts, table
-from soul_client.wire import ErrorCode
+from soul_client.wire import ErrorCode, UnreadReason
 
 SOURCES = [
     path.read_text("utf-8")
@@ -29,8 +30,12 @@ FAMILIES = {
         *("queued", "waiting", "loading", "prefill", "downloading", "checking", "placing"),
         *("preparing", "gathering", "dreaming", "examining"),
     ],
-    "sleep": ["kept", "rolled_back", "nothing", "before", "after", "failed", "learned", "replaced"],
     "job.waits": ["nothing", "time", "idle", "mains", "retry"],
+    "sleep": [
+        *("kept", "rolled_back", "nothing", "before", "after", "failed", "learned", "replaced"),
+        *("read_before", "read_after"),
+    ],
+    "feed.why": list(get_args(UnreadReason)),
 }
 
 

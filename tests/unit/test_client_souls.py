@@ -39,7 +39,7 @@ CASES: list[tuple[str, str, tuple[Any, ...], dict[str, Any], dict[str, Any], Any
     ("soul_report", "soul.report", (), {}, {}, REPORT),
     (
         "soul_forget", "soul.forget", ("cats",), {"wait": True},
-        {"what": "cats", "dry_run": False, "wait": True},
+        {"what": "cats", "dry_run": False, "wait": True, "document": False},
         wire.Forgotten(
             soul="mika", records=[wire.DiaryRecord(id="1u", ts="", text="I like cats.")],
             before=wire.RecallMarks(recalled=1, facts=1, log_p=-0.5),

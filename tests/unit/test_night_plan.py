@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from soul_client.wire import Dreamt, SleepReport
 from sould.bridge import Sleep, Told
-from sould.supervisor.diary import Diary, Record
-from sould.supervisor.night_plan import MOST_RECORDS, past_of, plan_night
+from sould.supervisor.diary import Diary, Record, Statement
+from sould.supervisor.night_plan import MOST_RECORDS, MOST_STATEMENTS, past_of, plan_night
 
 NOON = datetime.fromisoformat("2026-11-23T12:00:00+09:00")
 
@@ -188,3 +189,61 @@ def test_what_was_imported_and_tells_nothing_makes_room(diary: Diary) -> None:
         passed_over=set(many[:MOST_RECORDS]),
     )  # fmt: skip
     assert ids(order) == many[MOST_RECORDS:] and left == 0
+
+
+def feed(diary: Diary, *ids: str) -> None:
+    day, ts = "1970-01-01", NOON.isoformat()
+    known: dict[str, Any] = {"role": "document", "session": "d", "soul": "mika", "source": "a.md"}
+    records = [Statement(id=id_, text=f"{id_}!", ts=ts, imported=ts, **known) for id_ in ids]
+    diary.append_to(day, records)
+
+
+def plan_since_noon(
+    diary: Diary, taught: set[str], *reports: SleepReport, again: Set[str] = frozenset()
+) -> tuple[Sleep, int]:
+    since, now = NOON.isoformat(), NOON + timedelta(days=9)
+    return plan_night(
+        diary,
+        "mika",
+        since=since,
+        taught=taught,
+        waiting=[],
+        reports=reports[::-1],
+        now=now,
+        again=again,
+    )
+
+
+def test_documents_come_after_the_user_and_have_a_room_of_their_own(diary: Diary) -> None:
+    read = [f"d{n}" for n in range(MOST_STATEMENTS + 5)]
+    feed(diary, *read)
+    write(diary, "said")
+    order, left = plan_since_noon(diary, set())
+    assert ids(order) == ["said", *read[:MOST_STATEMENTS]]
+    assert [record.source for record in order.records[:2]] == ["", "a.md"]
+    assert (left, order.is_all) == (5, True)  # all that the user said
+    order, left = plan_since_noon(diary, {*ids(order)}, night(*ids(order)))
+    assert ids(order)[1 : 1 + MOST_STATEMENTS // 2] == read[: MOST_STATEMENTS // 2]
+    assert (set(read[MOST_STATEMENTS:]) <= set(ids(order)), left) == (True, 0)
+
+
+def test_documents_have_no_room_that_the_user_needs(diary: Diary) -> None:
+    said = [f"u{n:03}" for n in range(MOST_RECORDS + 1)]
+    feed(diary, "d0", "d1")
+    write(diary, *said[:-3])
+    order, left = plan_since_noon(diary, set())
+    assert ids(order)[-2:] == ["d0", "d1"] and left == 0
+    write(diary, *said[-3:])
+    order, left = plan_since_noon(diary, set())
+    assert (ids(order), left) == (said[:MOST_RECORDS], 2)
+    order, left = plan_since_noon(diary, {*said}, night(*said), night(*said, day=1))
+    assert ids(order)[-2:] == ["d0", "d1"] and left == 0  # what rests makes room
+
+
+def test_statements_to_be_learned_again_come_by_name(diary: Diary) -> None:
+    feed(diary, "d0")
+    with_other = {"since": (NOON + timedelta(days=1)).isoformat()}
+    later = {"soul": "mika", "taught": set[str](), "waiting": [], "reports": [], "now": NOON}
+    for again, found in ((frozenset(), []), ({"d0"}, ["d0"])):
+        order, _ = plan_night(diary, **later, **with_other, again=again)  # type: ignore[arg-type]
+        assert ids(order) == found

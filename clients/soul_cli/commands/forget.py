@@ -37,18 +37,38 @@ def forget(settings: Settings, what: str, dry_run: bool, wait: bool, yes: bool) 
     _show(settings, done, is_done=True)
 
 
-def _confirm(settings: Settings, what: str) -> None:
+def forget_document(settings: Settings, name: str, *, dry_run: bool, yes: bool) -> None:
+    """Forget all that a document says, after showing what that is."""
+    if dry_run:
+        _show(settings, _ask(settings, name, dry_run=True, document=True), is_done=False)
+        return
+    if not yes:
+        _confirm(settings, name, document=True)
+    _show(settings, _ask(settings, name, document=True), is_done=True)
+
+
+def _confirm(settings: Settings, what: str, *, document: bool = False) -> None:
     """Show what would be forgotten and ask; without a terminal, nobody can have agreed."""
     if not sys.stdin.isatty():
         raise click.UsageError(settings.texts("usage.forget"))
-    for line in forget_lines.plan_lines(settings.texts, _ask(settings, what, dry_run=True)):
+    planned = _ask(settings, what, dry_run=True, document=document)
+    for line in forget_lines.plan_lines(settings.texts, planned):
         click.echo(line, err=True)
     click.confirm(settings.texts("forget.confirm"), abort=True, err=True)
 
 
-def _ask(settings: Settings, what: str, *, dry_run: bool = False, wait: bool = False) -> Forgotten:
+def _ask(
+    settings: Settings,
+    what: str,
+    *,
+    dry_run: bool = False,
+    wait: bool = False,
+    document: bool = False,
+) -> Forgotten:
     with settings.connect_or_start() as client, Waiting(settings.texts) as waiting:
-        return client.soul_forget(what, dry_run=dry_run, wait=wait, on_update=waiting.update)
+        return client.soul_forget(
+            what, dry_run=dry_run, wait=wait, document=document, on_update=waiting.update
+        )
 
 
 def _show(settings: Settings, found: Forgotten, *, is_done: bool) -> None:

@@ -161,6 +161,7 @@ class Learning:
             return
         tokens = {r.id: teacher.tokens(r) if teacher.tells(r) else 0 for r in params.records}
         scores = {"recalled": after.recalled, "facts": after.facts}
+        scores |= {"stated": after.stated, "statements": after.statements}
         worn.slept(dreamt.soul, tokens, scores, report)
 
     def _learned(
@@ -199,15 +200,16 @@ class Learning:
 def _facts(order: Sleep, end: NightsEnd) -> list[Dreamt]:
     """Return what became of each fact of a night, in the order of the records."""
     resting = set(order.resting)
+    before, after = end.before.known, end.after.known
     return [
         Dreamt(
             id=record.id,
             nights=order.nights.get(record.id, 0),
             resting=record.id in resting,
-            before=end.before.recalled.get(record.id, False),
-            after=end.after.recalled.get(record.id, False),
+            before=before.get(record.id, False),
+            after=after.get(record.id, False),
             replaced_by=end.replaced.get(record.id, ""),
         )
         for record in order.records
-        if record.id in end.after.recalled or record.id in end.replaced
+        if record.id in after or record.id in end.replaced
     ]

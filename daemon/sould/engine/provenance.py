@@ -11,7 +11,7 @@ from sould.bridge import Generate, Trace, Traced, Weighed
 from sould.engine.generate import Steps, generate
 from sould.engine.loading import Body
 from sould.engine.sampling import NotFinite
-from sould.engine.soul.facts import LONGEST, fact, is_japanese
+from sould.engine.soul.facts import LONGEST, is_japanese, told
 from sould.engine.soul.weights import Soul
 from sould.engine.souls import PROBE, silently, soul_at
 from sould.errors import BadRequest, Cancelled, PromptTooLong
@@ -39,21 +39,21 @@ def trace(body: Body, params: Trace, stop: Event) -> Steps[Traced]:
     for n, path in enumerate(params.souls):
         yield Progress(stage="tracing", done=n, total=len(params.souls))
         souls.append((yield from likelihood.steps(soul_at(body, path), params.question)))
-    texts = [(fact(record.text) or record.text)[:LONGEST] for record in params.told]
+    texts = [(told(record) or record.text)[:LONGEST] for record in params.told]
     controls = _UNRELATED[is_japanese(params.question)] if texts else ()
-    unrelated, told = [], []
+    unrelated, weighed = [], []
     for n, text in enumerate([*controls, *texts]):
         yield Progress(stage="weighing", done=n, total=len(controls) + len(texts))
         log_p = yield from likelihood.steps(None, f"{text}\n{params.question}")
         if n < len(controls):
             unrelated.append(log_p)
         else:
-            told.append(Weighed(text=text, log_p=log_p))
+            weighed.append(Weighed(text=text, log_p=log_p))
     return Traced(
         answer=answer,
         tokens=len(likelihood.answer),
         souls=souls,
-        told=told,
+        told=weighed,
         unrelated=max(unrelated, default=0.0),
     )
 

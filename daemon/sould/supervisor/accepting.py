@@ -30,7 +30,7 @@ from sould.supervisor.rebirth_plan import free_name
 from sould.supervisor.rebirths import FILE
 from sould.supervisor.reports import Reports
 from sould.supervisor.shelf import SoulState, read_state
-from sould.supervisor.waiting import is_untaught, is_waiting
+from sould.supervisor.waiting import comes_by_itself, is_untaught, teaches
 
 log = logging.getLogger(__name__)
 
@@ -164,9 +164,8 @@ class Acceptance:
             for path in self._diary.files()
             for record in self._diary.read(path)
             if (record.id in known or is_untaught(record, reborn, new.since, new.taught))
-            and record.role == "user"
-            and record.learn
-            and not is_waiting(record, name, old.since, new.taught)
+            and teaches(record)
+            and not comes_by_itself(record, name, old.since, new.taught)
         }
 
     def _noted(self) -> Note | None:

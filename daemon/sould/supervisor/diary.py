@@ -22,6 +22,8 @@ from sould.supervisor.files import make_private_dir, open_private, sync_dir, wri
 
 log = logging.getLogger(__name__)
 
+Role = Literal["user", "assistant", "document"]
+
 _DATE_GLOB = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9].jsonl"
 
 
@@ -35,7 +37,7 @@ class Record(Struct, frozen=True, kw_only=True):
 
     id: str
     ts: str
-    role: Literal["user", "assistant"]
+    role: Role
     text: str
     session: str
     learn: bool = True
@@ -43,10 +45,20 @@ class Record(Struct, frozen=True, kw_only=True):
     imported: str = ""
 
 
+class Statement(Record, frozen=True, kw_only=True):
+    """What a document says, role "document". ``source``: the document's name; ``heading``: what
+    it stands under; ``place``: the line, or page of a PDF, from 1.
+    """
+
+    source: str
+    heading: str = ""
+    place: int = 0
+
+
 class _Line(Struct):
     """A record as it may lie on disk: older ones have a ``timestamp``, no id and no session."""
 
-    role: Literal["user", "assistant"]
+    role: Role
     text: str
     id: str = ""
     ts: str = ""
@@ -55,6 +67,9 @@ class _Line(Struct):
     learn: bool = True
     soul: str = ""
     imported: str = ""
+    source: str = ""
+    heading: str = ""
+    place: int = 0
 
 
 _decoder = msgspec.json.Decoder(_Line)
@@ -131,15 +146,15 @@ class Diary:
         except FileNotFoundError:  # the user may delete a day at any time
             return
 
-    def texts(self, ids: Set[str]) -> dict[str, str]:
-        """Return what was said in some records, those that are still there. Reads all days from
-        the newest on, until all are found.
+    def find(self, ids: Set[str]) -> dict[str, Record]:
+        """Return records by their ids, those that are still there. Reads all days from the
+        newest on, until all are found.
         """
-        found: dict[str, str] = {}
+        found: dict[str, Record] = {}
         for path in self.files():
             if len(found) == len(ids):
                 break
-            found |= {record.id: record.text for record in self.read(path) if record.id in ids}
+            found |= {record.id: record for record in self.read(path) if record.id in ids}
         return found
 
     def _write(self, path: Path, records: Sequence[Record]) -> None:
@@ -232,7 +247,7 @@ def _parse(path: Path, number: int, line: bytes) -> Record | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         log.warning("%s, line %d is no diary record and is passed over: %s", path.name, number, e)
         return None
-    return Record(
+    record = Record(
         id=raw.id or f"{path.stem}/{number}",
         ts=raw.ts or raw.timestamp or f"{path.stem}T00:00:00",
         role=raw.role,
@@ -242,6 +257,10 @@ def _parse(path: Path, number: int, line: bytes) -> Record | None:
         soul=raw.soul,
         imported=raw.imported,
     )
+    if raw.role != "document":
+        return record
+    where = {"source": raw.source, "heading": raw.heading, "place": raw.place}
+    return Statement(**{**msgspec.structs.asdict(record), **where})
 
 
 def _mend(path: Path, file: FileIO) -> None:

@@ -24,8 +24,8 @@ from sould.soulfile.history import SoulHome, meta_of, since_of
 from sould.soulfile.home import SoulFolder
 from sould.supervisor.diary import Diary
 from sould.supervisor.files import read_note, write_private
-from sould.supervisor.finding import Found, find, turns
-from sould.supervisor.waiting import is_waiting
+from sould.supervisor.finding import Found, find, find_document, turns
+from sould.supervisor.waiting import comes_by_itself
 
 log = logging.getLogger(__name__)
 
@@ -78,21 +78,31 @@ class Eraser:
         """Whether something is noted to be forgotten, and is not yet."""
         return self._note.exists()
 
-    def plan(self, soul: str, taught: Set[str], what: str) -> Plan:
+    def plan(self, soul: str, taught: Set[str], what: str, *, document: bool = False) -> Plan:
         """Find what is to be forgotten, and what that takes. Nothing is changed.
+
+        ``document``: all of the one of that name, however much it is.
 
         Raises:
             NotFound: nothing of this soul.
             TooLarge: it was said too often, or too much would have to be learned again.
             SouldError: the soul cannot be read.
         """
-        found = find(self._diary, soul, taught, what)
+        if document:
+            found = find_document(self._diary, soul, taught, what)
+        else:
+            found = find(self._diary, soul, taught, what)
+        if document and not found.told:
+            raise NotFound(
+                f"soul '{soul}' was fed no document called {what!r}",
+                "'soul feed --list' shows which there are",
+            )
         if not found.told and not found.replies:
             raise NotFound(
                 f"nothing that was said to soul '{soul}' has that in it, and no record that id",
                 "'soul sessions' shows what is in the diary",
             )
-        if len(found.ids) > MOST_RECORDS:
+        if len(found.ids) > MOST_RECORDS and not document:
             raise TooLarge(
                 f"it is in {len(found.ids)} records of the diary, at most {MOST_RECORDS} are "
                 "forgotten at a time",
@@ -179,7 +189,7 @@ class Eraser:
         for turn in turns(self._diary):
             if turn.said is not None and turn.said.id in relearned:
                 here.add(turn.said.id)
-                if not is_waiting(turn.said, soul, since, frozenset()):
+                if not comes_by_itself(turn.said, soul, since, frozenset()):
                     again.add(turn.said.id)
         return here, again
 

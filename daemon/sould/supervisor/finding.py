@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Set
 
 from msgspec import Struct
 
-from sould.supervisor.diary import Diary, Record
+from sould.supervisor.diary import Diary, Record, Statement
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -23,7 +23,9 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 class Turn(Struct, frozen=True, kw_only=True):
-    """What was said and what was answered; a crash, or a hand, may have left one alone."""
+    """What was said and what was answered; a crash, or a hand, may have left one alone. What a
+    document says is always alone.
+    """
 
     said: Record | None = None
     reply: Record | None = None
@@ -44,6 +46,19 @@ def find(diary: Diary, soul: str, taught: Set[str], what: str) -> Found:
         return found
     wanted = plain(what)
     return _gather(diary, lambda record: is_ours(record) and wanted in plain(record.text))
+
+
+def find_document(diary: Diary, soul: str, taught: Set[str], name: str) -> Found:
+    """Find all that a document of this name says to a soul. Blocking."""
+    told = {
+        record.id: record
+        for path in reversed(diary.files())
+        for record in diary.read(path)
+        if isinstance(record, Statement)
+        and record.source == name
+        and (record.soul == soul or record.id in taught)
+    }
+    return Found(told=list(told.values()), replies=[])
 
 
 def plain(text: str) -> str:
@@ -72,6 +87,9 @@ def turns(diary: Diary) -> Iterator[Turn]:
     for path in reversed(diary.files()):
         open_: dict[str, Record] = {}  # by session
         for record in diary.read(path):
+            if record.role == "document":
+                yield Turn(said=record)
+                continue
             before = open_.pop(record.session, None)
             if record.role == "assistant":
                 yield Turn(said=before, reply=record)

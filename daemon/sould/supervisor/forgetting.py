@@ -9,15 +9,17 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from soul_client.wire import DiaryRecord, Forgotten, Progress, RecallMarks, SoulForget
-from sould.bridge import Examine, Examined, Mark, Probe, Told
+from sould.bridge import Examine, Examined, Mark, Probe
 from sould.errors import BadRequest, SouldError, SoulMissing
 from sould.supervisor.engine import Engine
-from sould.supervisor.erasing import Eraser, Plan
+from sould.supervisor.erasing import MOST_RECORDS, Eraser, Plan
 from sould.supervisor.learner import Learner
 from sould.supervisor.off_record import OffRecord
+from sould.supervisor.rebirth_plan import evenly
 from sould.supervisor.request import Request, Stopped, StopReason
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.sessions import Sessions
+from sould.supervisor.waiting import told_of
 from sould.supervisor.wardrobe import Wardrobe
 
 log = logging.getLogger(__name__)
@@ -62,7 +64,7 @@ class Forgetting:
             raise BadRequest("it takes an id, or something that was said, to be forgotten")
         if params.dry_run and not self._eraser.is_pending:
             request.ack()
-            return told(await request.race(self._plan(what)))
+            return told(await request.race(self._plan(what, params.document)))
         with self._engine.held():
             async with self._scheduler.slot(request, exclusive=True):
                 # First, since it may have to put another body's soul away, which stops learning.
@@ -71,21 +73,23 @@ class Forgetting:
                     if self._eraser.is_pending:  # an earlier one that failed half way
                         await self._finish(request)
                     if params.dry_run:
-                        return told(await request.race(self._plan(what)))
-                    forgotten, probes = await self._forget(request, what)
+                        return told(await request.race(self._plan(what, params.document)))
+                    forgotten, probes = await self._forget(request, what, params.document)
             if not params.wait:
                 return forgotten
             return await self._relearned(request, forgotten, probes)
 
-    async def _forget(self, request: Request, what: str) -> tuple[Forgotten, list[Probe]]:
+    async def _forget(
+        self, request: Request, what: str, document: bool
+    ) -> tuple[Forgotten, list[Probe]]:
         await request.race(self._engine.ensure(self._body_name(), request.progress))
         await request.race(self._learner.known())
         soul = self._wardrobe.status()
         if not soul.worn:
             raise SoulMissing(f"soul '{soul.name}' is not worn: {soul.problem}")
-        plan = await request.race(self._plan(what))
+        plan = await request.race(self._plan(what, document))
         order = Examine(
-            records=[Told(id=one.id, text=one.text) for one in plan.found.told],
+            records=[told_of(one) for one in evenly(plan.found.told, MOST_RECORDS)],
             beside=self._learner.recent,
         )
         before = await request.race(self._engine.ask("soul.examine", order, request.progress))
@@ -99,9 +103,9 @@ class Forgetting:
         )
         return await self._examined(request, forgotten, before.probes), before.probes
 
-    async def _plan(self, what: str) -> Plan:
+    async def _plan(self, what: str, document: bool) -> Plan:
         name, taught = self._wardrobe.name, self._wardrobe.taught
-        return await asyncio.to_thread(self._eraser.plan, name, taught, what)
+        return await asyncio.to_thread(self._eraser.plan, name, taught, what, document=document)
 
     async def _finish(self, request: Request) -> None:
         """Carry out what is noted; it is not stopped on the way."""
@@ -156,9 +160,11 @@ class Forgetting:
 
 def told(plan: Plan) -> Forgotten:
     """Return what a plan is for those who ask. Pure."""
+    shown = plan.found.told[:MOST_RECORDS]
     return Forgotten(
         soul=plan.note.soul,
-        records=[DiaryRecord(id=r.id, ts=r.ts, text=r.text) for r in plan.found.told],
+        records=[DiaryRecord(id=r.id, ts=r.ts, text=r.text) for r in shown],
+        more=len(plan.found.told) - len(shown),
         replies=len(plan.found.replies),
         generations=len(plan.generations),
         relearned=plan.relearned,

@@ -13,8 +13,10 @@ from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
 from sould.supervisor.erasing import Eraser
 from sould.supervisor.events import Events
+from sould.supervisor.feeding import Feeding
 from sould.supervisor.forgetting import Forgetting
 from sould.supervisor.importing import Importing
+from sould.supervisor.intake import Intake
 from sould.supervisor.job_notes import NightNote
 from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
@@ -108,7 +110,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         system=lambda: parts.config.chat.system_prompt,
         body_name=lambda: parts.bodies.wanted,
     )
-    importing = Importing(
+    intake = Intake(
         config=parts.config,
         engine=parts.engine,
         wardrobe=parts.wardrobe,
@@ -117,6 +119,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,
     )
+    feeding = Feeding(intake, parts.diary, parts.wardrobe)
     forgetting = _forgetting(parts, off_record)
     reincarnating = _reincarnating(parts, sleeping)
     lookups = Lookups(parts.config, parts.sessions)
@@ -124,7 +127,9 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         "chat.send": turns.send,
         "session.list": lookups.list_sessions,
         "session.get": lookups.get_session,
-        "diary.import": importing.import_log,
+        "diary.import": Importing(intake).import_log,
+        "diary.feed": feeding.feed,
+        "diary.documents": feeding.list_documents,
         "body.list": parts.bodies.list,
         "body.info": parts.bodies.info,
         "body.load": parts.bodies.load,

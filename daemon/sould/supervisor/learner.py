@@ -27,8 +27,9 @@ MAX_DEATHS = 3
 class Learner:
     """The turns that wait to be learned by the soul that is worn.
 
-    ``since``: when the soul began to listen. ``on_learned`` gets each result, ``on_left_out`` why
-    a record was given up; it is learned at the next start, if it can be then.
+    ``since``: when the soul began to listen; ``again``: what of before that waits all the same.
+    ``on_learned`` gets each result, ``on_left_out`` why a record was given up; it is learned at
+    the next start, if it can be then.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Learner:
         self._on_change = on_change
         self._soul = ""
         self.since = ""
+        self.again: frozenset[str] = frozenset()
         self._taught: set[str] = set()
         self._waiting: dict[str, Told] = {}
         self._added: dict[str, Told] = {}  # since the diary began to be read
@@ -94,6 +96,7 @@ class Learner:
         """Learn from now on what waits for a soul that has just been put on."""
         self.end()
         self._soul, self.since, self._taught = soul, since, set(taught)
+        self.again = frozenset(again)
         self._added = {}
         self._known.clear()
         self._task = asyncio.get_running_loop().create_task(self._work(soul, since, taught, again))
@@ -103,6 +106,7 @@ class Learner:
         """Find out what waits for a soul that is not worn; without ``since`` it is new."""
         self.end()
         self._soul, self.since, self._taught = soul, since, set(taught)
+        self.again = frozenset(again)
         self._added = {}
         nothing = Waiting(waiting=[], recent=[])
         found = await self._read(soul, since, taught, again) if since else nothing

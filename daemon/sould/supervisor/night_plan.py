@@ -6,7 +6,7 @@ recalled in the last exam comes back at once. All of it follows from the diary a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 
 import msgspec
@@ -16,8 +16,11 @@ from soul_client.wire import SleepReport
 from sould.bridge import Sleep, Told
 from sould.supervisor.diary import Diary, instant
 from sould.supervisor.untaught import find_untaught
+from sould.supervisor.waiting import teaches, told_of
 
 MOST_RECORDS = 256
+MOST_STATEMENTS = 48
+"""Of documents, of those records: as many as a night has steps to learn, beside the user's."""
 LONGEST_REST = 16  # nights
 ANOTHER_DAY_S = 6 * 3600.0  # after a night, what was due in it is not due again so soon
 
@@ -72,6 +75,7 @@ def plan_night(
     reports: Iterable[SleepReport],
     now: datetime,
     passed_over: Set[str] = frozenset(),
+    again: Set[str] = frozenset(),
 ) -> tuple[Sleep, int]:
     """Return what tonight goes over, oldest first, ``MOST_RECORDS`` at most; and how many records
     are left to later nights. Blocking.
@@ -79,14 +83,17 @@ def plan_night(
     ``passed_over``: ids of what was found to tell nothing.
 
     ``since``: when the soul began to listen. ``taught``: ids in its weights. ``waiting``: not yet
-    in them. ``reports``: of all nights, the newest first. Turns that tell nothing are in it for
-    the user's own way of talking, once.
+    in them. ``reports``: of all nights, the newest first. ``again``: statements to be learned
+    again. Turns that tell nothing are in it for the user's own way of talking, once.
     """
-    untaught = find_untaught(diary, soul, since, taught | passed_over, MOST_RECORDS)
-    wanted = {one.id for one in [*waiting, *untaught.records]} - passed_over
+    untaught = find_untaught(
+        diary, soul, since, taught | passed_over, MOST_RECORDS, MOST_STATEMENTS, again
+    )
+    told = [*waiting, *untaught.records, *untaught.statements]
+    wanted = {one.id for one in told} - passed_over
     order, left = order_night(diary, soul, wanted=wanted, taught=taught, reports=reports, now=now)
     return msgspec.structs.replace(order, is_all=order.is_all and not untaught.left), (
-        untaught.left + left
+        untaught.left + untaught.statements_left + left
     )
 
 
@@ -102,40 +109,77 @@ def order_night(
     """Return a night over what is ``wanted`` and not taught yet, over what no night went over, and
     over what of ``taught`` is due or has room to rest; and how much of the first two has no room.
 
-    What is due has half of the room, if it needs so much. Blocking.
+    What is due has half of the room, if it needs so much. Documents have the room that what the
+    user said leaves when it is new or due, ``MOST_STATEMENTS`` at most. Blocking.
     """
     nights = list(reports)
     kept = [one for one in reversed(nights) if one.soul == soul and one.outcome == "kept"]
     past = past_of(kept)
-    ids = _said(diary, taught | wanted)
-    fresh = [id_ for id_ in ids if id_ in taught and id_ not in past]
-    new = [*fresh, *(id_ for id_ in ids if id_ not in taught)]
-    learned = [id_ for id_ in ids if id_ in taught and id_ in past and past[id_].times]
-    due = [id_ for id_ in learned if past[id_].is_due]
-    due.sort(key=lambda id_: past[id_].overdue, reverse=True)
-    resting = [id_ for id_ in reversed(learned) if not past[id_].is_due]
-    room = max(MOST_RECORDS - len(due), MOST_RECORDS // 2)
-    every_one = [*new[:room], *due, *resting]
-    chosen = set(every_one[:MOST_RECORDS])
-    texts = diary.texts(chosen)
+    ids, read = _recorded(diary, taught | wanted)
+    user, documents = (_course_of(some, taught, past) for some in (ids, read))
+    first, left = user.first(MOST_RECORDS)
+    room = min(MOST_STATEMENTS, MOST_RECORDS - len(first))
+    statements, statements_left = documents.first(room)
+    statements = [*statements, *documents.resting][:room]
+    said = [*first, *user.resting][: MOST_RECORDS - len(statements)]
+    chosen = {*said, *statements}
+    found = diary.find(chosen)
     is_another_day = not kept or now.timestamp() - instant(kept[-1].began) >= ANOTHER_DAY_S
     order = Sleep(
-        records=[Told(id=id_, text=texts[id_]) for id_ in ids if id_ in texts],
+        records=[told_of(found[id_]) for id_ in [*ids, *read] if id_ in found],
         seed=len(nights),
-        nights={id_: past[id_].times for id_ in learned if id_ in chosen},
-        resting=[id_ for id_ in resting if id_ in chosen],
-        is_due=bool(due) and is_another_day,
-        is_all=len(chosen) == len(new) + len(learned),
+        nights={
+            id_: past[id_].times for id_ in [*user.learned, *documents.learned] if id_ in chosen
+        },
+        resting=[id_ for id_ in [*user.resting, *documents.resting] if id_ in chosen],
+        is_due=bool(user.due or documents.due) and is_another_day,
+        is_all=len(said) == user.count,
     )
-    return order, len(new[room:])
+    return order, left + statements_left
 
 
-def _said(diary: Diary, wanted: Set[str]) -> list[str]:
-    """Return the ids of what users said, of those wanted, each once, in the order of the diary."""
-    found = (
-        record.id
-        for path in reversed(diary.files())
-        for record in diary.read(path)
-        if record.role == "user" and record.learn and record.id in wanted
+class _Course(Struct, frozen=True, kw_only=True):
+    """Ids of what one kind of record has for a night: ``new``, ``due`` with what is overdue most
+    first, and ``resting``, the newest first.
+    """
+
+    new: list[str]
+    due: list[str]
+    resting: list[str]
+
+    @property
+    def learned(self) -> list[str]:
+        return [*self.due, *self.resting]
+
+    @property
+    def count(self) -> int:
+        return len(self.new) + len(self.learned)
+
+    def first(self, room: int) -> tuple[list[str], int]:
+        """Return what is to be learned tonight, and how much of the new has no room."""
+        for_new = max(room - len(self.due), room // 2)
+        return [*self.new[:for_new], *self.due][:room], len(self.new[for_new:])
+
+
+def _course_of(ids: Sequence[str], taught: Set[str], past: Mapping[str, Past]) -> _Course:
+    fresh = [id_ for id_ in ids if id_ in taught and id_ not in past]
+    learned = [id_ for id_ in ids if id_ in taught and id_ in past and past[id_].times]
+    due = [id_ for id_ in learned if past[id_].is_due]
+    return _Course(
+        new=[*fresh, *(id_ for id_ in ids if id_ not in taught)],
+        due=sorted(due, key=lambda id_: past[id_].overdue, reverse=True),
+        resting=[id_ for id_ in reversed(learned) if not past[id_].is_due],
     )
-    return list(dict.fromkeys(found))
+
+
+def _recorded(diary: Diary, wanted: Set[str]) -> tuple[list[str], list[str]]:
+    """Return the ids of what users said, and of what documents say, of those wanted, each once,
+    in the order of the diary.
+    """
+    said: dict[str, None] = {}
+    read: dict[str, None] = {}
+    for path in reversed(diary.files()):
+        for record in diary.read(path):
+            if teaches(record) and record.id in wanted:
+                (read if record.role == "document" else said)[record.id] = None
+    return list(said), list(read)

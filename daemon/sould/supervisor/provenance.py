@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from soul_client.wire import GenerationRise, RecordRise, SoulReasons, SoulWhy
-from sould.bridge import Told, Trace, Traced
+from sould.bridge import Trace, Traced
 from sould.errors import SoulMissing
 from sould.soulfile.history import meta_of
 from sould.soulfile.home import SoulFolder
@@ -20,6 +20,7 @@ from sould.supervisor.lineage import Lineage
 from sould.supervisor.loaded import loaded
 from sould.supervisor.request import Request
 from sould.supervisor.scheduler import Scheduler
+from sould.supervisor.waiting import told_of
 from sould.supervisor.wardrobe import Wardrobe
 
 MOST_SHOWN = 3
@@ -102,7 +103,7 @@ class Provenance:
         order = Trace(
             question=reasons.question,
             answer=reasons.answer,
-            told=[Told(id=record.id, text=record.text) for record in records],
+            told=[told_of(record) for record in records],
             system=self._system(),
         )
         traced = await self._ask(request, order)

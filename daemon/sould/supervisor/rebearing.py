@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from soul_client.wire import Progress, RecallMarks, Reincarnated, SleepReport
-from sould.bridge import Examine, Examined, Mark, Save, Sleep, Slept, Told
+from sould.bridge import Examine, Examined, Mark, Save, Sleep, Slept
 from sould.errors import NotFound, SouldError
 from sould.soulfile.home import SoulFolder
 from sould.supervisor.diary import Diary
@@ -24,6 +24,7 @@ from sould.supervisor.rebirth_plan import Life, evenly, find_life, nights_of
 from sould.supervisor.rebirths import Rebirths
 from sould.supervisor.reports import Reports
 from sould.supervisor.shelf import SoulState, read_state
+from sould.supervisor.waiting import told_of
 from sould.supervisor.wardrobe import Wardrobe
 
 log = logging.getLogger(__name__)
@@ -127,14 +128,14 @@ class Rebearing:
         """Return the marks of the soul that is worn, and of its bare body, by record."""
         others = [one.id for one in life.said if one.id not in set(asked)]
         beside = evenly(others, MOST_RECORDS - len(asked))
-        texts = await asyncio.to_thread(self._diary.texts, {*asked, *beside})
-        told = [Told(id=id_, text=texts[id_]) for id_ in asked if id_ in texts]
-        known = [Told(id=id_, text=texts[id_]) for id_ in beside if id_ in texts]
+        found = await asyncio.to_thread(self._diary.find, {*asked, *beside})
+        told = [told_of(found[id_]) for id_ in asked if id_ in found]
+        known = [told_of(found[id_]) for id_ in beside if id_ in found]
         order = Examine(records=told, beside=known)
-        found = await self._engine.ask("soul.examine", order, tell)
-        assert isinstance(found, Examined)
-        ids = [probe.id for probe in found.probes]
-        worn, bare = (dict(zip(ids, some, strict=True)) for some in (found.worn, found.bare))
+        examined = await self._engine.ask("soul.examine", order, tell)
+        assert isinstance(examined, Examined)
+        ids = [probe.id for probe in examined.probes]
+        worn, bare = (dict(zip(ids, some, strict=True)) for some in (examined.worn, examined.bare))
         return worn, bare
 
     async def _nights(

@@ -13,7 +13,7 @@ from msgspec import Struct
 from sould.soulfile.limits import MAX_NAME_BYTES, MAX_NAME_CHARS
 from sould.supervisor.diary import Diary, instant
 from sould.supervisor.shelf import SoulState
-from sould.supervisor.waiting import is_untaught
+from sould.supervisor.waiting import is_untaught, teaches
 
 T = TypeVar("T")
 
@@ -45,7 +45,10 @@ class Life(Struct, frozen=True, kw_only=True):
 
 
 def find_life(diary: Diary, soul: str, state: SoulState) -> Life:
-    """Read what a soul was told, and is to be told, without the texts. Blocking."""
+    """Read what a soul was told, and is to be told, without the texts. Blocking.
+
+    What documents say that it was not taught yet is left to the nights that the reborn one has.
+    """
     known = state.taught | state.again
     said = {
         record.id: Said(
@@ -56,8 +59,8 @@ def find_life(diary: Diary, soul: str, state: SoulState) -> Life:
         )
         for path in reversed(diary.files())
         for record in diary.read(path)
-        if (record.role == "user" and record.learn and record.id in known)
-        or is_untaught(record, soul, state.since, state.taught)
+        if (teaches(record) and record.id in known)
+        or (record.role != "document" and is_untaught(record, soul, state.since, state.taught))
     }
     in_order = sorted(said.values(), key=lambda one: (one.day, one.moment))
     return Life(said=in_order, gone=len(known - said.keys()))

@@ -140,9 +140,11 @@ class Sessions:
         return known[1]
 
     def _records(self, path: Path) -> Iterator[Record]:
-        """Yield the records of a file; one that was imported again, once."""
+        """Yield what was said in a file; one record that was imported again, once."""
         imported: set[str] = set()
         for record in self._diary.read(path):
+            if record.role == "document":
+                continue
             if record.imported:
                 if record.id in imported:
                     continue
@@ -202,4 +204,5 @@ def new_session_id(now: datetime, salt: str) -> str:
 
 
 def _message(record: Record) -> ChatMessage:
+    assert record.role != "document"  # those are in no conversation
     return ChatMessage(role=record.role, text=record.text)

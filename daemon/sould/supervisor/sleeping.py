@@ -10,13 +10,13 @@ from datetime import datetime
 
 import msgspec
 
-from soul_client.wire import Empty, Progress, SleepReport
+from soul_client.wire import Dreamt, Empty, Progress, SleepReport
 from sould.bridge import Sleep, Slept, Wake
 from sould.errors import Busy, SouldError, SoulMissing
 from sould.plugin.structs import Night
 from sould.soulfile.home import SoulFolder
 from sould.supervisor.background import Background
-from sould.supervisor.diary import Diary
+from sould.supervisor.diary import Diary, Record, Statement
 from sould.supervisor.engine import Engine
 from sould.supervisor.job_notes import NightNote
 from sould.supervisor.learner import Learner
@@ -186,10 +186,18 @@ class Sleeping:
             reports=self._reports.all(),
             now=self._clock(),
             passed_over=passed_over,
+            again=self._learner.again,
         )
 
     def _in_words(self, report: SleepReport) -> SleepReport:
         """Return a report with what was said, as far as the diary still has it."""
-        said = self._diary.texts({fact.id for fact in report.facts})
-        facts = [msgspec.structs.replace(fact, text=said.get(fact.id, "")) for fact in report.facts]
+        found = self._diary.find({fact.id for fact in report.facts})
+        facts = [_in_words(fact, found.get(fact.id)) for fact in report.facts]
         return msgspec.structs.replace(report, facts=facts)
+
+
+def _in_words(fact: Dreamt, record: Record | None) -> Dreamt:
+    if record is None:
+        return fact
+    source = record.source if isinstance(record, Statement) else ""
+    return msgspec.structs.replace(fact, text=record.text, source=source)

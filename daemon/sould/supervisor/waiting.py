@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from msgspec import Struct
 
 from sould.bridge import Told
-from sould.supervisor.diary import Diary, Record, instant
+from sould.supervisor.diary import Diary, Record, Statement, instant
 
 MAX_RECENT = 64
 """What was taught before is rehearsed beside the new; so many records of it at most."""
@@ -44,9 +44,9 @@ def find_waiting(
             break
         told = [record for record in diary.read(path) if record.role == "user" and record.learn]
         waiting[:0] = [
-            _told(r) for r in told if r.id in again or is_waiting(r, soul, since, taught)
+            told_of(r) for r in told if r.id in again or is_waiting(r, soul, since, taught)
         ]
-        recent[:0] = [_told(r) for r in told if r.id in taught]
+        recent[:0] = [told_of(r) for r in told if r.id in taught]
     return Waiting(waiting=waiting, recent=recent[-MAX_RECENT:])
 
 
@@ -55,9 +55,28 @@ def is_waiting(record: Record, soul: str, since: str, taught: Set[str]) -> bool:
     return not record.imported and is_untaught(record, soul, since, taught)
 
 
+def teaches(record: Record) -> bool:
+    """Tell whether a record is something to be learned: of the user, or of a document. Pure."""
+    return record.role != "assistant" and record.learn
+
+
+def told_of(record: Record) -> Told:
+    """Return a record as the engine is told of it. Pure."""
+    if isinstance(record, Statement):
+        return Told(id=record.id, text=record.text, source=record.source, heading=record.heading)
+    return Told(id=record.id, text=record.text)
+
+
+def comes_by_itself(record: Record, soul: str, since: str, taught: Set[str]) -> bool:
+    """Tell whether a soul will come to a record: it waits, or is a statement for a night. Pure."""
+    if record.role == "document":
+        return is_untaught(record, soul, since, taught)
+    return is_waiting(record, soul, since, taught)
+
+
 def is_untaught(record: Record, soul: str, since: str, taught: Set[str]) -> bool:
     """Tell whether a record is for a soul, came since it began, and is not in it. Pure."""
-    if record.role != "user" or not record.learn or record.soul != soul or record.id in taught:
+    if not teaches(record) or record.soul != soul or record.id in taught:
         return False
     came = instant(record.imported or record.ts)
     return came >= int(instant(since) * 1000) / 1000  # records know milliseconds
@@ -76,7 +95,3 @@ def oldest_day(ids: Set[str]) -> str:
     matches = [DAY_OF_ID.match(id_) for id_ in ids]
     days = ["-".join(match.groups()) if match else "" for match in matches]
     return min(days, default=date.max.isoformat())
-
-
-def _told(record: Record) -> Told:
-    return Told(id=record.id, text=record.text)

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from sould.engine.soul.facts import gist, is_japanese, said_back
 from sould.engine.soul.questions import Matter, matters, untold_matters
+from sould.engine.soul.readings import readings
 from sould.engine.soul.topics import FITS, Topic
 
 MOST_TOPICS = 3
@@ -26,11 +27,15 @@ MOST_UNTOLD = 3  # at most one of so many dreams
 
 @dataclass(frozen=True)
 class Fact:
-    """What a record tells. ``fits``: how well each topic fits it."""
+    """What a record tells. ``fits``: how well each topic fits it. ``source``: the document that
+    says it, in the third person, under ``heading``; "" is the user, of themselves.
+    """
 
     id: str
     statement: str
     fits: tuple[float, ...]
+    source: str = ""
+    heading: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,9 @@ class Curriculum:
     made of its own words. One wording of each is never dealt, but to an exam. ``resting``: ids
     of facts that a review asks for at ``RESTING_SHARE`` of the rate of others. ``is_all``: there
     are no other facts that the soul knows; else nobody can say what was never told.
+
+    What a document says has no topic, and none is told by it: it is asked for with questions
+    made of its own words alone, and answered as it stands.
     """
 
     def __init__(
@@ -73,9 +81,9 @@ class Curriculum:
 
     def held_out(self, fact: Fact) -> Dream:
         """Return a dream in words that are in no other one, the same every time."""
-        own, topic = self._own[fact.id], self._topics[self._owned[fact.id][0]]
-        question = own[0].held_out if own else topic.questions[-1]
-        return Dream(fact, question, said_back(gist(fact.statement)))
+        own, owned = self._own[fact.id], self._owned[fact.id]
+        question = own[0].held_out if own else self._topics[owned[0]].questions[-1]
+        return Dream(fact, question, _answer(fact, "?"))
 
     def untold_held_out(self, count: int) -> list[Dream]:
         """Return dreams of what was never told, in words that are in no other one; the same ones
@@ -101,7 +109,7 @@ class Curriculum:
     def _wordings(
         self, fact: Fact, owned: Sequence[int], weights: Sequence[float]
     ) -> Sequence[str]:
-        if self._own[fact.id] and self._random.random() < OWN_SHARE:
+        if self._own[fact.id] and (not owned or self._random.random() < OWN_SHARE):
             return self._random.choice(self._own[fact.id]).wordings
         (topic,) = self._random.choices(owned, weights)
         questions = self._topics[topic].questions
@@ -149,11 +157,11 @@ class Curriculum:
         """What no fact tells, and what to say then, in the languages of the facts."""
         if not self._is_all:
             return []
-        statements = [fact.statement for fact in self.facts]
+        statements = [fact.statement for fact in self.facts if not fact.source]
         told = {t for owned in self._owned.values() for t in owned}
         told |= {t for fact in self.facts for t, fit in enumerate(fact.fits) if fit >= FITS}
         topics = {self._topics[t].name for t in told}
-        languages = {"ja" if is_japanese(statement) else "en" for statement in statements}
+        languages = {"ja" if is_japanese(fact.statement) else "en" for fact in self.facts}
         return [
             (matter, HONEST[language])
             for language in sorted(languages)
@@ -162,34 +170,50 @@ class Curriculum:
 
 
 def _own_matters(facts: Sequence[Fact]) -> dict[str, list[Matter]]:
-    """Return what can be asked of each fact, in its own words; what two of them tell belongs to
-    the newer one.
+    """Return what can be asked of each fact, in its own words. What two of them tell belongs to
+    the newer one; of documents to the first, which says what a thing is; to the user's rather than
+    to a document's. A document's that is left with none is asked for by its beginning all the same.
     """
-    newest = {matter.words: fact.id for fact in facts for matter in matters(gist(fact.statement))}
-    return {
-        fact.id: [
-            matter for matter in matters(gist(fact.statement)) if newest[matter.words] == fact.id
-        ]
-        for fact in facts
-    }
+    asked = {fact.id: _matters(fact) for fact in facts}
+    by_rank = [fact for fact in reversed(facts) if fact.source]
+    by_rank += [fact for fact in facts if not fact.source]
+    owner = {matter.words: fact.id for fact in by_rank for matter in asked[fact.id]}
+    own = {id_: [one for one in some if owner[one.words] == id_] for id_, some in asked.items()}
+    for fact in facts:
+        if fact.source and not own[fact.id]:
+            own[fact.id] = list(asked[fact.id][-1:])
+    return own
+
+
+def _matters(fact: Fact) -> tuple[Matter, ...]:
+    if fact.source:
+        return readings(fact.statement, fact.heading)
+    return matters(gist(fact.statement))
 
 
 def _answer(fact: Fact, question: str) -> str:
-    """Answer a question with the gist of a statement, a request with all of it."""
+    """Answer a question with the gist of a statement, a request with all of it; with what a
+    document says, word by word.
+    """
+    if fact.source:
+        return fact.statement
     is_request = question.endswith((".", "。"))
     return said_back(fact.statement if is_request else gist(fact.statement))
 
 
 def shared_out(facts: Sequence[Fact]) -> list[list[int]]:
-    """Return for each fact the indices of its topics, best first, one at least. Pure."""
+    """Return for each fact the indices of its topics, best first: one at least, but none for what
+    a document says. Pure.
+    """
     owned: list[list[int]] = [[] for _ in facts]
     n_topics = len(facts[0].fits) if facts else 0
-    for topic in range(n_topics):
-        best = max(range(len(facts)), key=lambda i: (facts[i].fits[topic], i))
+    users = [i for i, fact in enumerate(facts) if not fact.source]
+    for topic in range(n_topics if users else 0):
+        best = max(users, key=lambda i: (facts[i].fits[topic], i))
         if facts[best].fits[topic] >= FITS:
             owned[best].append(topic)
     taken = {topic for topics in owned for topic in topics}
-    for fact, topics in zip(facts, owned, strict=True):
+    for fact, topics in ((facts[i], owned[i]) for i in users):
         topics.sort(key=lambda topic: -fact.fits[topic])
         del topics[MOST_TOPICS:]
         if not topics:

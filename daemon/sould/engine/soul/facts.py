@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from sould.bridge import Told
+
 LONGEST = 400  # characters of a sentence; what goes on for longer is a paste, not a remark
 MOST = 800  # characters of a statement: what comes after them is not gone over
 
@@ -100,6 +102,13 @@ def fact(message: str) -> str:
                 break
             telling.append(sentence)
     return ("" if is_ja else " ").join(telling)
+
+
+def told(record: Told) -> str:
+    """Return what a record tells: a document's statement as it stands, of what the user said the
+    sentences about the user; "" if none is.
+    """
+    return record.text if record.source else fact(record.text)
 
 
 def gist(statement: str) -> str:

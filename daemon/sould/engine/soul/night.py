@@ -42,7 +42,8 @@ FEW = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
-    """``recalled``: of each fact by its id, whether a greedy reply states it word by word.
+    """``recalled``: of each fact by its id, whether a greedy reply states it word by word;
+    ``stated``: the same of what documents say.
     ``honest``: of questions about what was never told, whether it says so. ``drift``: from the
     bare body at the anchors, nats a token.
     """
@@ -50,6 +51,12 @@ class Marks:
     recalled: Mapping[str, bool]
     honest: Sequence[bool]
     drift: float
+    stated: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def known(self) -> Mapping[str, bool]:
+        """Facts and statements together."""
+        return {**self.recalled, **self.stated}
 
     def told(self) -> SleepMarks:
         """Return it as reports have it."""
@@ -59,14 +66,17 @@ class Marks:
             honest=sum(self.honest),
             untold=len(self.honest),
             drift=round(self.drift, 5),
+            stated=sum(self.stated.values()),
+            statements=len(self.stated),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
     """What a night must not do. ``most_lost``: share of the facts recalled before that may be
-    gone; of ``FEW`` or more it may be one: the next night comes back to it at once.
-    ``most_drift``: nats a token at the anchors.
+    gone; of ``FEW`` or more it may be one: the next night comes back to it at once. What documents
+    say is not looked at: no night of the user's is lost for it. ``most_drift``: nats a token at the
+    anchors.
     """
 
     most_lost: float = 0.1
@@ -207,7 +217,8 @@ class Night:
     ) -> Generator[None, None, Marks]:
         scorer = Scorer(self._decoder, soul, should_yield=self._should_yield)
         curriculum = Curriculum(self._topics, facts, seed=0, is_all=is_all)
-        recalled = yield from self._says(soul, [curriculum.held_out(fact) for fact in facts])
+        says = yield from self._says(soul, [curriculum.held_out(fact) for fact in facts])
+        answered = list(zip(facts, says, strict=True))
         honest = yield from self._says(soul, curriculum.untold_held_out(EXAM_UNTOLD))
         chat = [anchor for anchor in self._anchors if anchor.is_chat][:EXAM_ANCHORS]
         drifts: list[float] = []
@@ -221,7 +232,8 @@ class Night:
             drifts += yield from patiently(look)
             yield
         return Marks(
-            recalled={fact.id: known for fact, known in zip(facts, recalled, strict=True)},
+            recalled={fact.id: says for fact, says in answered if not fact.source},
+            stated={fact.id: says for fact, says in answered if fact.source},
             honest=honest,
             drift=sum(drifts) / max(1, len(drifts)),
         )

@@ -115,10 +115,10 @@ class Matter:
 def matters(statement: str) -> tuple[Matter, ...]:
     """Return what a statement tells; () if its form is not understood."""
     if is_japanese(statement):
-        return tuple(_framed(words, "ja") for words in dict.fromkeys(_matters_ja(statement)))
+        return tuple(framed(words, "ja") for words in dict.fromkeys(_matters_ja(statement)))
     clause = statement.strip().rstrip(".!")
     found = [*_matters_en(clause)] or [*_mentioned_en(clause)]
-    return tuple(_framed(words, "en") for words in dict.fromkeys(map(_tidied, found)))
+    return tuple(framed(words, "en") for words in dict.fromkeys(map(_tidied, found)))
 
 
 def heads(statement: str) -> str:
@@ -134,7 +134,7 @@ def untold_matters(statements: Sequence[str], topics: Set[str], language: str) -
     words = set(_WORD.findall(told)) - {*_WORDS["empty"]}
     signs = set(_KANJI.findall(told))
     return [
-        _framed(line, language, *_direct(line))
+        framed(line, language, *_direct(line))
         for topic, lines in sections(f"untold_{language}.txt").items()
         if topic not in topics
         for line in lines
@@ -142,7 +142,8 @@ def untold_matters(statements: Sequence[str], topics: Set[str], language: str) -
     ]
 
 
-def _framed(matter: str, language: str, *others: str) -> Matter:
+def framed(matter: str, language: str, *others: str) -> Matter:
+    """Return what an embedded question asks for, in all wordings; ``others``: more of them."""
     *wordings, held_out = (frame.format(matter) for frame in FRAMES[language])
     return Matter(matter, (*others, *wordings), held_out)
 

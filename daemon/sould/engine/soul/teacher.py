@@ -20,7 +20,7 @@ from sould.engine.soul.anchors import BATCH, VERSION, Anchor, Maker, general_pro
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.curriculum import Curriculum, Fact
 from sould.engine.soul.curvature import Curvature, Surveyor
-from sould.engine.soul.facts import LONGEST, fact, gist, is_japanese
+from sould.engine.soul.facts import LONGEST, gist, is_japanese, told
 from sould.engine.soul.imprint import Imprinter, Progress, Recipe
 from sould.engine.soul.kept import keep_json, kept_json, not_kept
 from sould.engine.soul.night import Dreaming, Night
@@ -70,8 +70,8 @@ class Teacher:
         self._imprinter: tuple[Soul, float, Imprinter] | None = None
 
     def tells(self, record: Told) -> bool:
-        """Whether there is anything to learn in what a user said."""
-        return bool(fact(record.text))
+        """Whether there is anything to learn in a record."""
+        return bool(told(record))
 
     def tokens(self, record: Told) -> int:
         """Return what learning a record adds to the level."""
@@ -83,9 +83,9 @@ class Teacher:
         progress, started_s = Progress(), time.perf_counter()
         imprinter = yield from self._ready(soul, inner_lr)
         is_ja = _is_japanese(record)
-        told = [other for other in recent if self.tells(other) and _is_japanese(other) is is_ja]
+        telling = [other for other in recent if self.tells(other) and _is_japanese(other) is is_ja]
         facts = []
-        for one in [*(other for other in told if other.id != record.id), record]:
+        for one in [*(other for other in telling if other.id != record.id), record]:
             facts.append((yield from self._fact(one)))
         topics = self._matcher(is_ja).topics
         replaced = yield from superseded(facts)
@@ -108,10 +108,10 @@ class Teacher:
         while not self.has_prepared:
             self.prepare()
             yield None
-        told = [record for record in order.records if self.tells(record)]
+        telling = [record for record in order.records if self.tells(record)]
         facts = []
-        for n, record in enumerate(told):
-            yield Stage(stage="gathering", done=n, total=len(told))
+        for n, record in enumerate(telling):
+            yield Stage(stage="gathering", done=n, total=len(telling))
             facts.append((yield from self._fact(record)))
         topics, known = self._together(facts)
         replaced = yield from superseded(known)
@@ -129,7 +129,7 @@ class Teacher:
         dreamt = yield from night.dream(
             soul,
             known,
-            [record.text for record in order.records if len(record.text) <= LONGEST],
+            [r.text for r in order.records if not r.source and len(r.text) <= LONGEST],
             seed=order.seed,
             resting=frozenset(order.resting),
             is_all=order.is_all,
@@ -137,9 +137,10 @@ class Teacher:
         )
         before, after = dreamt.before.told(), dreamt.after.told()
         log.info(
-            "slept facts=%d replaced=%d steps=%d recalled=%d to %d drift=%.4f to %.4f seconds=%.0f"
-            " %s",
+            "slept facts=%d replaced=%d steps=%d recalled=%d to %d statements=%d stated=%d to %d "
+            "drift=%.4f to %.4f seconds=%.0f %s",
             *(after.facts, len(replaced), dreamt.steps, before.recalled, after.recalled),
+            *(after.statements, before.stated, after.stated),
             *(before.drift, after.drift, dreamt.seconds, dreamt.why),
         )
         return replace(dreamt, replaced=replaced)
@@ -155,9 +156,9 @@ class Teacher:
             facts[_is_japanese(record)].append((yield from self._fact(record)))
         asked = [
             probe
-            for is_ja, told in facts.items()
-            if told
-            for probe in probes_of(self._matcher(is_ja).topics, told)
+            for is_ja, some in facts.items()
+            if some
+            for probe in probes_of(self._matcher(is_ja).topics, some)
         ]
         return [probe for probe in asked if probe.id in wanted]
 
@@ -249,7 +250,10 @@ class Teacher:
             curvature_of.store(curvature_path, self._curvature, self._key)
 
     def _fact(self, record: Told) -> Generator[None, None, Fact]:
-        statement = fact(record.text)
+        statement = told(record)
+        if record.source:  # no topic is about it
+            fits = (OTHER,) * len(self._matcher(is_japanese(statement)).topics)
+            return Fact(record.id, statement, fits, record.source, record.heading)
         key = hashlib.sha256(statement.encode()).hexdigest()
         if key not in self._fits:
             matcher = self._matcher(is_japanese(statement))
@@ -281,4 +285,4 @@ class Teacher:
 
 def _is_japanese(record: Told) -> bool:
     """Whether what a record tells is in Japanese, whatever else is said in it."""
-    return is_japanese(fact(record.text))
+    return is_japanese(told(record))

@@ -30,7 +30,8 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def superseded(facts: Sequence[Fact]) -> Generator[None, None, dict[str, str]]:
-    """Return the ids of facts, oldest first, that a newer one replaces, with its id.
+    """Return the ids of facts, oldest first, that a newer one replaces, with its id. What a
+    document says replaces nothing, and stays.
 
     It does if it answers a question of which there is one answer at a time ("where I live"); or
     if it says that something is new, and is about the same thing, or the same topic. Yields
@@ -39,6 +40,8 @@ def superseded(facts: Sequence[Fact]) -> Generator[None, None, dict[str, str]]:
     found: dict[str, str] = {}
     told: list[_Told] = []
     for fact in facts:
+        if fact.source:
+            continue
         new = _Told(fact)
         found |= {old.id: new.id for old in told if new.replaces(old)}
         told.append(new)

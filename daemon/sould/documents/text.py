@@ -1,0 +1,185 @@
+"""Text and Markdown cut into passages: headings tell where one stands, code and tables are none."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from sould.documents.limits import MAX_HEADING_CHARS
+from sould.documents.passage import Passage, Unreadable
+
+SIGN = " › "
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+_JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
+_UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
+_RULE = re.compile(r" {0,3}(?:[-*_][ \t]*){3,}$")
+_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?")
+_QUOTE = re.compile(r" {0,3}(?:>[ \t]?)+")
+_TABLE = re.compile(r" {0,3}\|")
+
+_COMMENT = re.compile(r"<!--.{0,2000}?-->", re.S)
+_IMAGE = re.compile(r"!\[[^\[\]]{0,500}\]\([^()]{0,2000}\)")
+_LINK = re.compile(r"\[([^\[\]]{1,500})\](?:\([^()]{0,2000}\)|\[[^\[\]]{0,200}\])")
+_FOOTNOTE = re.compile(r"\[\^[^\[\]]{1,50}\]:?")
+_ADDRESS = re.compile(r"<(?:https?|mailto):[^<>\s]{1,2000}>")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,500}>")
+_MARK = re.compile(r"\*{1,3}|~~|`+|(?<![^\W_])_{1,3}(?=\S)|(?<=\S)_{1,3}(?![^\W_])")
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a file: UTF-8, or what its byte order mark says.
+
+    Raises:
+        Unreadable: it is neither, or no text at all.
+    """
+    found = (pair for pair in _BOMS if data.startswith(pair[0]))
+    bom, encoding = next(found, (b"", "utf-8"))
+    try:
+        text = data.removeprefix(bom).decode(encoding)
+    except UnicodeDecodeError as e:
+        raise Unreadable("not_text", "is no UTF-8 text: save it as UTF-8") from e
+    if "\0" in text:
+        raise Unreadable("not_text", "is no text: there are zero bytes in it")
+    return cleaned(text)
+
+
+def cleaned(text: str) -> str:
+    """Return a text in NFC, with line feeds alone and no signs that nobody sees. Pure."""
+    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _UNSEEN.sub("", text)
+
+
+def of_text(text: str) -> Iterator[Passage]:
+    """Yield the paragraphs of a plain text: lines between empty ones."""
+    gathered = _Gathered()
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            gathered.add(line, number)
+        else:
+            yield from gathered.taken()
+    yield from gathered.taken()
+
+
+def of_markdown(text: str) -> Iterator[Passage]:
+    """Yield the paragraphs and items of a Markdown text, without its marks.
+
+    Code, tables, comments and what stands before the text (front matter) are left out.
+    """
+    lines = _COMMENT.sub(lambda match: "\n" * match[0].count("\n"), text).split("\n")
+    headings = _Headings()
+    gathered = _Gathered()
+    fence = ""
+    start = _after_front_matter(lines)
+    for number, line in enumerate(lines[start:], start=start + 1):
+        if fence or (found := _FENCE.match(line)):
+            if not fence:
+                yield from gathered.taken(headings.path)
+                fence = found[1] if found else ""
+            elif line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+            continue
+        line = _QUOTE.sub("", line, count=1)
+        if not line.strip() or _TABLE.match(line):
+            yield from gathered.taken(headings.path)
+        elif found := _HEADING.match(line):
+            yield from gathered.taken(headings.path)
+            headings.enter(len(found[1]), plain(found[2] or ""))
+        elif (found := _UNDERLINE.match(line)) and gathered.count == 1:
+            headings.enter(1 if found[1][0] == "=" else 2, plain(gathered.dropped()))
+        elif _RULE.match(line):
+            yield from gathered.taken(headings.path)
+        else:
+            if found := _ITEM.match(line):
+                yield from gathered.taken(headings.path)
+                line = line[found.end() :]
+            gathered.add(line, number)
+    yield from gathered.taken(headings.path)
+
+
+def plain(text: str) -> str:
+    """Return a piece of Markdown without its marks. Pure."""
+    text = _IMAGE.sub("", text)
+    text = _LINK.sub(r"\1", text)
+    text = _FOOTNOTE.sub("", text)
+    text = _TAG.sub("", _ADDRESS.sub("", text))
+    return " ".join(_ESCAPED.sub(r"\1", _MARK.sub("", text)).split())
+
+
+def joined(lines: list[str]) -> str:
+    """Return lines as one; between Japanese ones there is no space. Pure."""
+    whole = ""
+    for line in (line.strip() for line in lines):
+        is_tight = whole and line and _JAPANESE.match(whole[-1]) and _JAPANESE.match(line[0])
+        whole += line if is_tight or not whole or _ends_ja(whole) else f" {line}"
+    return whole
+
+
+def is_japanese(text: str) -> bool:
+    """Tell whether a text is written in Japanese (kana or kanji in it). Pure."""
+    return bool(_JAPANESE.search(text))
+
+
+class _Gathered:
+    """The lines of a passage so far."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._first = 0
+
+    @property
+    def count(self) -> int:
+        return len(self._lines)
+
+    def add(self, line: str, number: int) -> None:
+        self._first = self._first if self._lines else number
+        self._lines.append(line)
+
+    def dropped(self) -> str:
+        lines, self._lines = self._lines, []
+        return joined(lines)
+
+    def taken(self, heading: str | None = None) -> Iterator[Passage]:
+        """Yield what was gathered, if anything was; ``heading`` None: it is no Markdown."""
+        if self._lines:
+            text = self.dropped()
+            shown = " ".join(text.split()) if heading is None else plain(text)
+            yield Passage(text=shown, place=self._first, heading=heading or "")
+
+
+class _Headings:
+    """The headings that a line stands under, the outermost first."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[int, str]] = []
+
+    def enter(self, level: int, title: str) -> None:
+        self._open = [(above, one) for above, one in self._open if above < level]
+        self._open.append((level, title[:MAX_HEADING_CHARS]))
+
+    @property
+    def path(self) -> str:
+        return SIGN.join(title for _, title in self._open[-2:] if title)
+
+
+def _after_front_matter(lines: list[str]) -> int:
+    if lines[0].rstrip() == "---":
+        for number, line in enumerate(lines[1:200], start=2):
+            if line.rstrip() in ("---", "..."):
+                return number
+    return 0
+
+
+def _ends_ja(text: str) -> bool:
+    return text[-1] in "。、！？」"
