@@ -143,11 +143,15 @@ def test_without_room_for_two_the_old_one_goes_first(folder: Path) -> None:
 
 def test_a_soul_that_no_longer_fits_is_said_with_the_way_out(folder: Path) -> None:
     with running(folder) as (daemon, peer):
-        peer.say("load")
+        peer.say("My tortoise is called Gherkin.")
+        peer.await_status(lambda s: s.soul is not None and s.soul.level > 0)
         replace_body(daemon, b"new")
         status = peer.await_status(lambda s: s.soul is not None and s.soul.problem != "")
         assert "soul reincarnate default" in status.soul.problem  # type: ignore[union-attr]
         assert peer.say("still there")["text"] == "still there "
+        reborn = peer.ask("soul.reincarnate", {"name": "default", "body": BODY, "accept": True})
+        assert (reborn["soul"], reborn["accepted"]) == ("default", True)
+        peer.await_status(lambda s: s.soul is not None and s.soul.worn and not s.soul.problem)
 
 
 def rewrite(daemon: DaemonProcess, old: str, new: str) -> None:
