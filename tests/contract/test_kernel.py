@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import subprocess
 import sys
 import textwrap
@@ -23,27 +22,6 @@ from sould.engine.kvcache import KVCache
 from sould.engine.read_weights import read_weights
 from sould.engine.spec import BodySpec
 from sould.engine.weights import BodyWeights, Weight, WeightFormat
-
-IS_X86 = platform.machine() in ("x86_64", "AMD64")
-BUILDS: dict[str, tuple[str, ...]] = {"native": ("-march=native",), "plain": ("-DPLAIN_C",)}
-if IS_X86 and "avx2" in Path("/proc/cpuinfo").read_text("utf-8"):
-    BUILDS["avx2"] = ("-march=x86-64-v3",)
-
-
-@pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("kernels")
-
-
-@pytest.fixture(scope="session", params=BUILDS)
-def kernel(request: pytest.FixtureRequest, cache_dir: Path) -> NativeKernel:
-    """The kernel in every form its source has, on two threads."""
-    return load_kernel(cache_dir, threads=2, machine_flags=[BUILDS[request.param]])
-
-
-@pytest.fixture(scope="session")
-def native(cache_dir: Path) -> NativeKernel:
-    return load_kernel(cache_dir, threads=2, machine_flags=[BUILDS["native"]])
 
 
 def small_spec(**changes: object) -> BodySpec:
@@ -205,8 +183,8 @@ def assert_long_context_matches(kernel: NativeKernel, spec: BodySpec, weights: B
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 @pytest.mark.parametrize("team", ["auto", "own"])
-def test_any_number_of_threads(cache_dir: Path, threads: int, team: str) -> None:
-    kernel = load_kernel(cache_dir, threads=threads, team=team)  # type: ignore[arg-type]
+def test_any_number_of_threads(kernels: Path, threads: int, team: str) -> None:
+    kernel = load_kernel(kernels, threads=threads, team=team)  # type: ignore[arg-type]
     spec = small_spec()
     weights = random_body(spec, ["f32"], seed=9)
     assert_steps_match(kernel, spec, weights, prompt(spec, 20))
@@ -262,9 +240,9 @@ def test_torch_between_the_steps(native: NativeKernel) -> None:
         assert torch.equal(a @ a, product)
 
 
-def test_threads_sleep_when_there_is_nothing_to_do(cache_dir: Path) -> None:
+def test_threads_sleep_when_there_is_nothing_to_do(kernels: Path) -> None:
     for team in ("auto", "own"):
-        kernel = load_kernel(cache_dir, threads=2, team=team)  # type: ignore[arg-type]
+        kernel = load_kernel(kernels, threads=2, team=team)  # type: ignore[arg-type]
         kernel.matvec(random_weight("f32", 64, 64, seed=0), torch.ones(64))
         time.sleep(0.2)
         started_s = time.process_time()
@@ -359,14 +337,14 @@ def test_a_kernel_that_computes_wrongly_is_refused(tmp_path: Path) -> None:
         load_kernel(tmp_path / "cache", threads=1, machine_flags=wrong)
 
 
-def test_flags_the_compiler_does_not_know_are_passed_over(cache_dir: Path) -> None:
-    load_kernel(cache_dir, threads=1, machine_flags=[("-march=no-such-thing",), ("-O1",)])
+def test_flags_the_compiler_does_not_know_are_passed_over(kernels: Path) -> None:
+    load_kernel(kernels, threads=1, machine_flags=[("-march=no-such-thing",), ("-O1",)])
 
 
-def test_a_second_start_only_loads(cache_dir: Path, native: NativeKernel) -> None:
-    before = {p: p.stat().st_mtime_ns for p in cache_dir.iterdir()}
-    load_kernel(cache_dir, threads=1, machine_flags=[BUILDS["native"]])
-    assert {p: p.stat().st_mtime_ns for p in cache_dir.iterdir()} == before
+def test_a_second_start_only_loads(kernels: Path, native: NativeKernel) -> None:
+    before = {p: p.stat().st_mtime_ns for p in kernels.iterdir()}
+    load_kernel(kernels, threads=1, machine_flags=[("-march=native",)])
+    assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a library", None])

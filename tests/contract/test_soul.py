@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,19 +22,8 @@ from sould.engine.spec import BodySpec
 from sould.engine.weights import BodyWeights, WeightFormat
 from tests.fakes.tiny_body import ARCHITECTURES, write_tiny_body
 
-BUILDS = {"native": ("-march=native",), "plain": ("-DPLAIN_C",)}
-if platform.machine() == "x86_64" and "avx2" in Path("/proc/cpuinfo").read_text("utf-8"):
-    BUILDS["avx2"] = ("-march=x86-64-v3",)
 LENGTHS = (1, 2, 63, 64, 65, 130)  # around CALL_TOKENS of the kernel
 PARTS = [("slow",), ("fast",), ("slow", "fast")]
-
-
-@pytest.fixture(scope="session", params=BUILDS)
-def kernel(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> NativeKernel:
-    cache_dir = tmp_path_factory.mktemp("kernels")
-    return load_kernel(cache_dir, threads=2, machine_flags=[BUILDS[request.param]])
 
 
 def prompt(spec: BodySpec, length: int) -> list[int]:
@@ -97,8 +85,8 @@ def test_single_steps_equal_naive(kernel: NativeKernel) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3, 8])
-def test_any_number_of_threads_and_twice_the_same_bits(tmp_path: Path, threads: int) -> None:
-    kernel = load_kernel(tmp_path, threads=threads, team="own")
+def test_any_number_of_threads_and_twice_the_same_bits(kernels: Path, threads: int) -> None:
+    kernel = load_kernel(kernels, threads=threads, team="own")
     spec, weights = bodies("f32")
     soul, ids = random_soul(spec, seed=1), prompt(spec, 70)
     decoder = Decoder(spec, weights, kernel=kernel)

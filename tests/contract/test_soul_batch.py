@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,18 +24,7 @@ from sould.engine.spec import BodySpec
 from sould.engine.weights import BodyWeights, WeightFormat
 from tests.fakes.tiny_body import ARCHITECTURES, write_tiny_body
 
-BUILDS = {"native": ("-march=native",), "plain": ("-DPLAIN_C",)}
-if platform.machine() == "x86_64" and "avx2" in Path("/proc/cpuinfo").read_text("utf-8"):
-    BUILDS["avx2"] = ("-march=x86-64-v3",)
 YIELD_S = 0.05
-
-
-@pytest.fixture(scope="session", params=BUILDS)
-def kernel(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> NativeKernel:
-    cache_dir = tmp_path_factory.mktemp("kernels")
-    return load_kernel(cache_dir, threads=2, machine_flags=[BUILDS[request.param]])
 
 
 def tokens(spec: BodySpec, length: int, seed: int) -> list[int]:
@@ -258,10 +246,10 @@ def test_gemm_refuses_what_does_not_fit(kernel: NativeKernel) -> None:
 
 
 @pytest.mark.real_body
-def test_the_default_body_gives_way_in_time(default_body: Path, tmp_path: Path) -> None:
+def test_the_default_body_gives_way_in_time(default_body: Path, kernels: Path) -> None:
     """The median of several moments: what the machine does besides is not the point here."""
     body = open_body(default_body)
-    kernel = load_kernel(tmp_path, threads=2)
+    kernel = load_kernel(kernels, threads=2)
     decoder = Decoder(body.spec, read_weights(body), kernel=kernel)
     soul = random_soul(body.spec, seed=0, ranks=RANKS, parts=["slow"])
     rows = [answer(body.spec, 40, range(20, 40)) for _ in range(8)]

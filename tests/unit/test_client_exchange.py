@@ -120,6 +120,7 @@ def test_every_method_can_be_called_by_name() -> None:
         "soul.reincarnate": wire.SoulReincarnate(name="mika"),
         "soul.forget": wire.SoulForget(what="x"),
         "diary.import": wire.DiaryImport(path="/x.json"),
+        "diary.feed": wire.DocumentFeed(path="/x.md"),
         "text.score": wire.TextScore(texts=["x"]),
     }
     assert all(
