@@ -4,19 +4,19 @@ process of its own, since the log may be hostile."""
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from soul_client.wire import DiaryImported
 from sould.bodystore import show
 from sould.bodystore.progress import Meter
+from sould.chats import child
 from sould.chats.limits import MAX_MEMORY_BYTES
 from sould.chats.message import Tally
 from sould.chats.opening import read_log
 from sould.chats.records import UNKNOWN_DAY, records
 from sould.chats.spool import write_sorted
-from sould.errors import SouldError, StorageError
+from sould.errors import StorageError
 from sould.supervisor.diary import Record
 
 
@@ -71,26 +71,10 @@ class _Count:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run ``sould read-chats``; returns the exit code: 0, or 1 if it could not be read."""
-    parser = argparse.ArgumentParser("sould read-chats", description="Read a chat log.")
-    parser.add_argument("--soul", required=True, help="whose diary it is for")
-    parser.add_argument("--imported", required=True, help="when that is, RFC 3339")
-    parser.add_argument("--folder", required=True, type=Path, help="where the records go")
-    parser.add_argument("path", type=Path)
-    args = parser.parse_args(argv)
-    _limit_memory()
-    try:
-        found = read(args.path, args.folder, soul=args.soul, imported=args.imported)
-    except SouldError as e:
-        show.write_json("error", show.as_error(e))
-        return 1
-    show.write_json("done", found)
-    return 0
+    """Run ``sould read-chats``; returns its exit code."""
+    return child.run(argv, command="read-chats", about="Read a chat log.", read=_read)
 
 
-def _limit_memory() -> None:
-    """Let a log that is made to take all memory end this process, not the machine."""
-    if sys.platform != "win32":
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+def _read(args: argparse.Namespace) -> DiaryImported:
+    child.limit_memory(MAX_MEMORY_BYTES)
+    return read(args.path, args.folder, soul=args.soul, imported=args.imported)

@@ -13,6 +13,7 @@ from types import FrameType
 from soul_client.wire import Fed, Unread
 from sould.bodystore import show
 from sould.bodystore.progress import Meter
+from sould.chats import child
 from sould.chats.spool import write_sorted
 from sould.documents import opening
 from sould.documents.limits import MAX_CPU_S, MAX_MEMORY_BYTES, MAX_READ_BYTES, MAX_STATEMENTS
@@ -21,7 +22,7 @@ from sould.documents.passage import Passage, Unreadable
 from sould.documents.records import statement_of
 from sould.documents.sentences import Cutter, Sentence
 from sould.documents.text import decoded, of_markdown, of_text
-from sould.errors import BadRequest, SouldError, StorageError, TooLarge
+from sould.errors import BadRequest, StorageError, TooLarge
 from sould.privacy import find_secrets
 from sould.supervisor.diary import Statement
 
@@ -121,33 +122,25 @@ def _passages(one: Found, data: bytes) -> Iterator[Passage]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run ``sould read-documents``; returns the exit code: 0, or 1 if it could not be read."""
-    parser = argparse.ArgumentParser("sould read-documents", description="Read documents.")
-    parser.add_argument("--soul", required=True, help="whose diary it is for")
-    parser.add_argument("--imported", required=True, help="when that is, RFC 3339")
-    parser.add_argument("--folder", required=True, type=Path, help="where the records go")
-    parser.add_argument("path", type=Path)
-    args = parser.parse_args(argv)
-    _limit()
+    """Run ``sould read-documents``; returns its exit code."""
+    return child.run(argv, command="read-documents", about="Read documents.", read=_read)
+
+
+def _read(args: argparse.Namespace) -> Fed:
+    child.limit_memory(MAX_MEMORY_BYTES)
+    _limit_time()
     try:
-        found = read(args.path, args.folder, soul=args.soul, fed=args.imported)
-    except SouldError as e:
-        show.write_json("error", show.as_error(e))
-        return 1
-    except OutOfTime:
-        late = TooLarge(f"{args.path}: takes more than {MAX_CPU_S} s to read", "feed it in parts")
-        show.write_json("error", show.as_error(late))
-        return 1
-    show.write_json("done", found)
-    return 0
+        return read(args.path, args.folder, soul=args.soul, fed=args.imported)
+    except OutOfTime as e:
+        message = f"{args.path}: takes more than {MAX_CPU_S} s to read"
+        raise TooLarge(message, "feed it in parts") from e
 
 
-def _limit() -> None:
-    """Let a document that is made to take all memory or time end this process, no more."""
+def _limit_time() -> None:
+    """Let a document that is made to take all time end this process, with a word."""
     if sys.platform != "win32":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
         signal.signal(signal.SIGXCPU, _out_of_time)
         resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S + 10))
 

@@ -11,7 +11,7 @@ from sould.config import Config
 from sould.errors import ConfigError
 from sould.live import compare, take
 from sould.supervisor.events import Events
-from sould.supervisor.looker import POLL_S, Looker
+from sould.supervisor.looker import Looker
 from sould.supervisor.notices import Notices
 from sould.supervisor.request import unasked
 from sould.supervisor.scheduler import Scheduler
@@ -54,16 +54,11 @@ class ConfigWatch:
     def watch(self, notices: Notices) -> None:
         """Begin. Blocking: call it on a thread."""
         is_noticed = notices.watch(self._config.path.parent, self._noticed, recursive=False)
-        self._loop.call_soon_threadsafe(self._begin, is_noticed)
+        self._loop.call_soon_threadsafe(self._looker.begin, is_noticed)
 
     def close(self) -> None:
         """Stop."""
         self._looker.close()
-
-    def _begin(self, is_noticed: bool) -> None:
-        if not is_noticed:
-            self._looker.every_s = POLL_S
-        self._looker.notice()
 
     def _noticed(self, path: str) -> None:
         if path == str(self._config.path):

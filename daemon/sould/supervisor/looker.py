@@ -36,6 +36,12 @@ class Looker:
         self._is_closed = False
         self._failed = ""
 
+    def begin(self, is_noticed: bool) -> None:
+        """Look soon, and often from then on where nobody calls :meth:`notice`."""
+        if not is_noticed:
+            self.every_s = POLL_S
+        self.notice()
+
     def notice(self) -> None:
         """Something has happened: look soon."""
         self._arm(max(SOON_S, REST * self._took_s))

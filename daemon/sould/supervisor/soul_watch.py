@@ -10,7 +10,7 @@ from typing import Literal
 
 from sould.errors import SouldError
 from sould.soulfile.generations import list_files
-from sould.supervisor.looker import POLL_S, Looker
+from sould.supervisor.looker import Looker
 from sould.supervisor.notices import Notices
 from sould.supervisor.wardrobe import Wardrobe
 
@@ -77,16 +77,11 @@ class SoulWatch:
     def watch(self, notices: Notices) -> None:
         """Begin. Blocking: call it on a thread."""
         is_noticed = notices.watch(self._folder, self._noticed, recursive=True)
-        self._loop.call_soon_threadsafe(self._begin, is_noticed)
+        self._loop.call_soon_threadsafe(self._looker.begin, is_noticed)
 
     def close(self) -> None:
         """Stop."""
         self._looker.close()
-
-    def _begin(self, is_noticed: bool) -> None:
-        if not is_noticed:
-            self._looker.every_s = POLL_S
-        self._looker.notice()
 
     def _noticed(self, path: str) -> None:
         if Path(path).is_relative_to(self._folder / self._wardrobe.name):
