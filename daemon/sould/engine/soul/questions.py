@@ -157,7 +157,7 @@ def untold_matters(statements: Sequence[str], topics: Set[str], language: str) -
 
 
 def _may_be_told(line: str, told: Sequence[Set[str]], is_topic: bool, *, is_read: bool) -> bool:
-    """``is_topic``: something was told of the topic. ``is_read``: all in the language of the line."""
+    """``is_topic``: something of its topic was told. ``is_read``: all is in the line's language."""
     asked = _signs(line)
     if line.startswith(_NEAR) and is_read:
         return any(asked <= said for said in told)
