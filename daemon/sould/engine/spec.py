@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class TttSpec:
+    """How the layers of a body learn that has states in place of attention.
+
+    ``inner_lr``: of a token, at most. ``mini_batch``: tokens whose gradients are taken together.
+    """
+
+    rule: Literal["reconstruct", "ttt_linear"]
+    inner_lr: float
+    mini_batch: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +26,7 @@ class BodySpec:
     ``rope_scale`` multiplies cos and sin (YaRN's attention factor, else 1).
     ``windows`` holds one attention window per layer in tokens, 0 for all of the context.
     Rotary pairs are (i, i + head_dim/2): loaders reorder rows of files that pair (2i, 2i+1).
+    With ``ttt`` it has no attention: each head has a state of (head_dim, head_dim).
     """
 
     family: str
@@ -33,6 +47,7 @@ class BodySpec:
     mlp_bias: bool = False
     qk_norm: bool = False
     tied: bool = False
+    ttt: TttSpec | None = None
 
     @property
     def d_q(self) -> int:
@@ -41,3 +56,8 @@ class BodySpec:
     @property
     def d_kv(self) -> int:
         return self.n_kv_heads * self.head_dim
+
+    @property
+    def state_floats(self) -> int:
+        """Numbers in the states of all layers."""
+        return self.n_layers * self.n_heads * self.head_dim**2

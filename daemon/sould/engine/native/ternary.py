@@ -1,4 +1,4 @@
-"""Ternary weights, as BitNet b1.58 makes them (arXiv:2402.17764, section 2): absmean, then -1, 0, 1.
+"""Ternary weights, as BitNet b1.58 makes them (arXiv:2402.17764, section 2): by their absmean.
 
 Activations stay in floating point: rounded to int8 they would differ, by a whole step here and
 there, between the chunked and the sequential form.

@@ -33,6 +33,14 @@ class Views:
     v_BHTE: Tensor
     rate_BHT: Tensor
 
+    def to(self, dtype: torch.dtype) -> Views:
+        return Views(
+            q_BHTE=self.q_BHTE.to(dtype),
+            k_BHTE=self.k_BHTE.to(dtype),
+            v_BHTE=self.v_BHTE.to(dtype),
+            rate_BHT=self.rate_BHT.to(dtype),
+        )
+
     def part(self, start: int, end: int) -> Views:
         return Views(
             q_BHTE=self.q_BHTE[..., start:end, :],
@@ -90,9 +98,7 @@ def chunked(views: Views, norm: InnerNorm, carry: Carry, mini_batch: int) -> tup
     paced_BHTE = views.k_BHTE * views.rate_BHT[..., None]
     cut = partial(_cut, phase=phase, mini_batch=mini_batch)
     answers = []
-    parts = zip(
-        *map(cut, (views.q_BHTE, views.k_BHTE, paced_BHTE, target_BHTE)), strict=True
-    )
+    parts = zip(*map(cut, (views.q_BHTE, views.k_BHTE, paced_BHTE, target_BHTE)), strict=True)
     for q_BHNE, k_BHNE, paced_BHNE, target_BHNE in parts:
         slope_BHNE = norm.slope(k_BHNE @ base, target_BHNE)
         seen_BHNN = (q_BHNE @ paced_BHNE.mT).tril()
