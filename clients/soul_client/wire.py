@@ -471,6 +471,53 @@ class BodyPulled(WireStruct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class BodyTrain(WireStruct, frozen=True, kw_only=True):
+    """``body.train``: train a body called ``name`` on the text in ``texts``, a file or a folder.
+
+    ``steps``: 0 are those of the ``preset``. What was begun under that name is gone on with.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    texts: Annotated[str, Meta(min_length=1)]
+    preset: Literal["nano", "tiny", "small", "medium"] = "tiny"
+    steps: Annotated[int, Meta(ge=0)] = 0
+    seed: Annotated[int, Meta(ge=0)] = 0
+
+
+class BodyTrained(WireStruct, frozen=True, kw_only=True):
+    """Result of ``body.train``; measured on text held out of the training.
+
+    ``perplexity_still``: with the states kept as the body has them, learning nothing.
+    """
+
+    name: str
+    path: str
+    parameters: int
+    steps: int
+    loss: float
+    perplexity: float
+    perplexity_still: float
+    bits_per_byte: float
+    train_tokens: int
+    tokens_per_s: float
+
+
+class BodyExport(WireStruct, frozen=True, kw_only=True):
+    """``body.export``: write a body of TTT layers to ``path``, where nothing may be yet."""
+
+    name: str
+    path: Annotated[str, Meta(min_length=1)]
+    format: Literal["bitt", "safetensors"] = "bitt"
+
+
+class BodyExported(WireStruct, frozen=True, kw_only=True):
+    """Result of ``body.export``."""
+
+    path: str
+    format: str
+    size_bytes: int
+
+
 SoulName = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -558,11 +605,15 @@ class SoulUndo(WireStruct, frozen=True, kw_only=True):
 
 
 class SoulExport(WireStruct, frozen=True, kw_only=True):
-    """``soul.export``: copy a soul ("" is the one in use) to an absolute path."""
+    """``soul.export``: copy a soul ("" is the one in use) to an absolute path.
+
+    ``original``: as the original engine reads it, where its bodies have such souls.
+    """
 
     path: Annotated[str, Meta(min_length=1)]
     name: Annotated[str, Meta(max_length=64)] = ""
     replace: bool = False
+    original: bool = False
 
 
 class SoulImport(WireStruct, frozen=True, kw_only=True):
@@ -999,7 +1050,7 @@ class Event(WireStruct, frozen=True, kw_only=True):
 
 
 EVENTS = (
-    *("welcome", "state", "request", "turn", "body", "soul", "pull", "log", "frontend"),
+    *("welcome", "state", "request", "turn", "body", "soul", "pull", "train", "log", "frontend"),
     *("bodies", "reload", "config"),
 )
 
@@ -1033,6 +1084,8 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "body.unload": (Empty, Empty),
     "body.catalog": (Empty, Catalog),
     "body.pull": (BodyPull, BodyPulled),
+    "body.train": (BodyTrain, BodyTrained),
+    "body.export": (BodyExport, BodyExported),
     "soul.list": (Empty, SoulList),
     "soul.use": (SoulRef, SoulStatus),
     "soul.new": (SoulRef, SoulStatus),

@@ -88,7 +88,7 @@ def table_faults(dims: Dims, entries: Mapping[str, Entry]) -> Iterator[str]:
     for name, entry in entries.items():
         if name not in expected:
             match = _PART.search(name)
-            is_headless = match is not None and match[1] not in ranks
+            is_headless = match is not None and match[1] not in ranks and not dims.has_states
             why = f"without layers.0.gate.{match[1]}.A" if match and is_headless else "unexpected"
             yield f"tensor {shown(name)}: {why}"
         elif entry.dtype != "F32":

@@ -1,0 +1,33 @@
+"""The texts of ``soul body train`` and ``export``, in English."""
+
+from __future__ import annotations
+
+TEXTS = {
+    "command.body.train": (
+        "Train a new body called NAME on TEXTS, a text file or a folder of .txt and .md files.\n\n"
+        "Stopped by Ctrl-C or 'soul stop', it keeps what it has; the same command goes on with it."
+    ),
+    "command.body.export": (
+        "Write the body NAME, one of TTT layers, to TARGET: a .bitt file, or a folder.\n\n"
+        "Both load as the same body, so that its souls go with it."
+    ),
+    "option.preset": "Its size: nano (1M parameters), tiny (4M), small (14M) or medium (29M).",
+    "option.is_original": "As the original engine reads it; for bodies of its kind.",
+    "option.steps": "Steps of training; those of the preset by default.",
+    "option.train_seed": "What the first weights are drawn by, and the order of the texts.",
+    "option.body_format": "bitt: one file; safetensors: a folder with its sidecars.",
+    "stage.tokenizer": "learning words",
+    "stage.tokens": "cutting the texts into tokens",
+    "stage.training": "training",
+    "train.name": "body",
+    "train.parameters": "parameters",
+    "train.steps": "steps",
+    "train.tokens": "tokens of text",
+    "train.loss": "loss",
+    "train.perplexity": "perplexity of held-out text",
+    "train.still": "the same, states still",
+    "train.bits": "bits per byte",
+    "train.speed": "tokens/s",
+    "train.path": "path",
+    "export.done": "{path}: {size}, as {format}",
+}

@@ -1,0 +1,35 @@
+"""The texts of ``soul body train`` and ``export``, in Japanese."""
+
+from __future__ import annotations
+
+TEXTS = {
+    "command.body.train": (
+        "TEXTS（テキストファイル、または .txt・.md のフォルダー）で NAME という新しいボディを"
+        "訓練します。\n\n"
+        "Ctrl-C や 'soul stop' で止めても途中までの結果は残り、同じコマンドで続きから始まります。"
+    ),
+    "command.body.export": (
+        "TTT 層のボディ NAME を TARGET（.bitt ファイル、またはフォルダー）に書き出します。\n\n"
+        "どちらも同じボディとして読み込まれるので、ソウルもそのまま使えます。"
+    ),
+    "option.preset": "大きさ: nano（100 万パラメータ）、tiny（400 万）、small（1400 万）、"
+    "medium（2900 万）。",
+    "option.is_original": "元のエンジンが読める形式で書き出します（その種類のボディのみ）。",
+    "option.steps": "訓練のステップ数。指定がなければプリセットの値。",
+    "option.train_seed": "最初の重みとテキストの順番を決める数。",
+    "option.body_format": "bitt: 1 つのファイル、safetensors: 付属ファイル付きのフォルダー。",
+    "stage.tokenizer": "単語を学習中",
+    "stage.tokens": "テキストをトークンに分割中",
+    "stage.training": "訓練中",
+    "train.name": "ボディ",
+    "train.parameters": "パラメータ数",
+    "train.steps": "ステップ数",
+    "train.tokens": "テキストのトークン数",
+    "train.loss": "損失",
+    "train.perplexity": "訓練に使わない文のパープレキシティ",
+    "train.still": "同じく、状態を固定した場合",
+    "train.bits": "1 バイトあたりのビット数",
+    "train.speed": "トークン/秒",
+    "train.path": "場所",
+    "export.done": "{path}: {size}、形式 {format}",
+}

@@ -1,0 +1,59 @@
+"""``body.train`` and ``body.export`` through a real daemon: stopped, gone on with, written."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soul_client import codec
+from soul_client.wire import BodyExported, BodyTrained, Error, ErrorCode, Kind
+from tests.fakes.daemon_process import DaemonProcess, Peer, running
+
+ORDER = {"name": "story", "preset": "nano", "steps": 3}
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> str:
+    draw = random.Random(0)
+    lines = (f"{draw.choice('ABCDEFGH')}nn has {draw.randrange(50)} kites.\n" for _ in range(8000))
+    (tmp_path / "story.txt").write_text("".join(lines), "utf-8")
+    return str(tmp_path / "story.txt")
+
+
+def test_a_body_is_trained_stopped_gone_on_with_and_exported(tmp_path: Path, texts: str) -> None:
+    with running(tmp_path) as (_, peer):
+        _train_stop_and_export(peer, ORDER | {"texts": texts}, tmp_path / "models")
+
+
+def _train_stop_and_export(peer: Peer, order: dict[str, Any], models: Path) -> None:
+    first = peer.send("body.train", order)
+    while True:
+        header, body = peer.recv(100)
+        if header.id == first and header.kind is Kind.PROGRESS and body["stage"] == "training":
+            break
+    second = peer.finish(peer.send("body.train", order))
+    assert isinstance(second, Error) and second.code is ErrorCode.BUSY
+    peer.cancel(first)
+    stopped = peer.finish(first)
+    assert isinstance(stopped, Error) and stopped.code is ErrorCode.CANCELLED
+    frames = peer.collect(again := peer.send("body.train", order), timeout_s=100)[again]
+    trained = codec.convert(frames[-1][1], BodyTrained)
+    done = [b["done"] for h, b in frames if h.kind is Kind.PROGRESS and b["stage"] == "training"]
+    assert done and done[0] > 1 and done[-1] == 3, "what was done is not done again"
+    assert (trained.name, trained.steps) == ("story", 3)
+    assert trained.perplexity > 1 and trained.perplexity_still > 1 and trained.bits_per_byte > 0
+    assert peer.ask("body.info", {"name": "story"})["family"] == "bit_ttt"
+    target = models / "story-file.bitt"
+    answer = peer.ask("body.export", {"name": "story", "path": str(target)})
+    assert codec.convert(answer, BodyExported).size_bytes == target.stat().st_size
+    infos = [peer.ask("body.info", {"name": name}) for name in ("story", "story-file")]
+    assert infos[0]["fingerprint"] == infos[1]["fingerprint"]
+
+
+def test_what_cannot_be_trained_on_is_refused(daemon: DaemonProcess, peer: Peer) -> None:
+    answer = peer.finish(peer.send("body.train", ORDER | {"texts": "/nowhere"}), 60)
+    assert isinstance(answer, Error) and answer.code is ErrorCode.BAD_REQUEST
+    assert "there is no text in" in answer.message
