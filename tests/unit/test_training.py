@@ -95,7 +95,6 @@ def test_common_words_are_one_token() -> None:
 
 def test_tokens_are_made_once(texts: Path, data: Data, tmp_path: Path) -> None:
     note = data.note
-    assert note is not None
     assert (note.train_tokens, note.valid_tokens) == (len(data.train), len(data.valid))
     assert note.valid_bytes > note.valid_tokens > 0
     told: list[str] = []

@@ -37,8 +37,9 @@ class Data:
 
     def __init__(self, folder: Path) -> None:
         self.tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        self.note = _read_note(folder)
-        assert self.note is not None
+        note = _read_note(folder)
+        assert note is not None  # it is written last
+        self.note: DataNote = note
         self.train, self.valid = (_mapped(folder / name) for name in (TRAIN, VALID))
 
 
@@ -91,6 +92,7 @@ def _encode(
     count: Callable[[str], str],
 ) -> DataNote:
     end = tokenizer.token_to_id(END_OF_TEXT)
+    assert end is not None
     sizes, valid_bytes = {TRAIN: 0, VALID: 0}, 0
     tokenizer.encode_special_tokens = True
     with (folder / TRAIN).open("wb") as train, (folder / VALID).open("wb") as valid:

@@ -168,7 +168,7 @@ class Trainer:
 
 
 def _optimiser(model: NativeModel, lr: float) -> torch.optim.AdamW:
-    decayed, others = [], []
+    decayed, others = list[torch.nn.Parameter](), list[torch.nn.Parameter]()
     for name, parameter in model.named_parameters():
         is_matrix = parameter.dim() == 2 and not name.endswith(("inner_scale", "inner_shift"))
         (decayed if is_matrix else others).append(parameter)

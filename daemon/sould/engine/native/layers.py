@@ -109,7 +109,7 @@ class TttLinear(nn.Module):
         return torch.stack(taps).sum(0), long_BLD[:, size:]
 
     def _headed(self, x_BTD: Tensor) -> Tensor:
-        return x_BTD.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        return x_BTD.view(*x_BTD.shape[:-1], self.n_heads, -1).transpose(1, 2)
 
 
 class Mlp(nn.Module):

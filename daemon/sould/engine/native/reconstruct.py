@@ -24,7 +24,8 @@ NORM_EPS = 1e-6
 
 def features(x_BTE: Tensor) -> Tensor:
     """Return ``x`` at a length of about one, as the original does it."""
-    return x_BTE / (x_BTE.norm(dim=-1, keepdim=True) + NORM_EPS)
+    length_BT1: Tensor = torch.linalg.vector_norm(x_BTE, dim=-1, keepdim=True)
+    return x_BTE / (length_BT1 + NORM_EPS)
 
 
 def sequential(f_BHTE: Tensor, carry: Carry, rate: float) -> tuple[Tensor, Carry]:
@@ -41,7 +42,7 @@ def chunked(f_BHTE: Tensor, carry: Carry, rate: float) -> tuple[Tensor, Carry]:
     """Return what :func:`sequential` does, ``CHUNK`` tokens at a time."""
     eye_EE = torch.eye(f_BHTE.shape[-1], dtype=f_BHTE.dtype, device=f_BHTE.device)
     m_BHEE, out = carry.now_BHEE - eye_EE, []
-    for f_BHNE in f_BHTE.split(CHUNK, -2):
+    for f_BHNE in torch.split(f_BHTE, CHUNK, -2):
         likeness_BHNN = (f_BHNE @ f_BHNE.mT).tril(-1)
         eye_NN = torch.eye(f_BHNE.shape[-2], dtype=f_BHTE.dtype, device=f_BHTE.device)
         y_BHNE = torch.linalg.solve_triangular(

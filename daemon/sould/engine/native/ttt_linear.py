@@ -116,4 +116,4 @@ def _cut(x_BHTE: Tensor, *, phase: int, mini_batch: int) -> Iterator[Tensor]:
     if first:
         yield x_BHTE[..., :first, :]
     if x_BHTE.shape[-2] > first:
-        yield from x_BHTE[..., first:, :].split(mini_batch, -2)
+        yield from torch.split(x_BHTE[..., first:, :], mini_batch, -2)
