@@ -11,7 +11,10 @@ TEXTS = {
         "Write the body NAME, one of TTT layers, to TARGET: a .bitt file, or a folder.\n\n"
         "Both load as the same body, so that its souls go with it."
     ),
-    "option.preset": "Its size: nano (1M parameters), tiny (4M), small (14M) or medium (29M).",
+    "option.preset": (
+        "Its size in parameters, and some estimate of what training it takes in memory: "
+        "nano (0.61M, 0.52 GB), tiny (4.5M, 1.9 GB), small (15M, 7.1 GB) or medium (29M, 11 GB)."
+    ),
     "option.is_original": "As the original engine reads it; for bodies of its kind.",
     "option.steps": "Steps of training; those of the preset by default.",
     "option.train_seed": "What the first weights are drawn by, and the order of the texts.",

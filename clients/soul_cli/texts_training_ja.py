@@ -12,8 +12,10 @@ TEXTS = {
         "TTT 層のボディ NAME を TARGET（.bitt ファイル、またはフォルダー）に書き出します。\n\n"
         "どちらも同じボディとして読み込まれるので、ソウルもそのまま使えます。"
     ),
-    "option.preset": "大きさ: nano（100 万パラメータ）、tiny（400 万）、small（1400 万）、"
-    "medium（2900 万）。",
+    "option.preset": (
+        "大きさ（パラメータ数と、訓練に使うメモリーの目安）: nano (0.61M, 0.52 GB)、"
+        "tiny (4.5M, 1.9 GB)、small (15M, 7.1 GB)、medium (29M, 11 GB)。"
+    ),
     "option.is_original": "元のエンジンが読める形式で書き出します（その種類のボディのみ）。",
     "option.steps": "訓練のステップ数。指定がなければプリセットの値。",
     "option.train_seed": "最初の重みとテキストの順番を決める数。",

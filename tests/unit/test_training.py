@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from soul_cli.texts import LANGUAGES, Texts
 from sould.engine.bodyfile import open_body
 from sould.engine.tokenizer import Tokenizer
 from sould.errors import BadRequest, Cancelled
@@ -160,5 +161,9 @@ def test_training_makes_text_likelier_and_the_body_can_be_loaded(
 def test_presets_say_what_they_take() -> None:
     sizes = [preset.parameters for preset in PRESETS.values()]
     assert sizes == sorted(sizes) and sizes[-1] < 30_000_000
-    for preset in PRESETS.values():
+    for name, preset in PRESETS.items():
         assert preset.memory_bytes > 16 * preset.parameters
+        size, memory = preset.parameters / 1e6, preset.memory_bytes / 1e9
+        for language in LANGUAGES:
+            text = Texts(language)("option.preset")
+            assert f"{name} ({size:.2g}M, {memory:.2g} GB)" in text

@@ -74,6 +74,6 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "medium": Preset(
         hidden=512, layers=8, heads=8, d_ff=1280, vocabulary=8192,
-        window=1024, batch=16, steps=40_000, lr=1e-3,
+        window=1024, batch=8, steps=40_000, lr=1e-3,
     ),
 }  # fmt: skip
