@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,8 @@ import pytest
 
 from soul_client import codec
 from soul_client.wire import BodyExported, BodyTrained, Error, ErrorCode, Kind
-from tests.fakes.daemon_process import DaemonProcess, Peer, running
+from sould.training.checkpoint import STATE
+from tests.fakes.daemon_process import DaemonProcess, Peer, running, write_config
 
 ORDER = {"name": "story", "preset": "nano", "steps": 3}
 
@@ -57,3 +61,16 @@ def test_what_cannot_be_trained_on_is_refused(daemon: DaemonProcess, peer: Peer)
     answer = peer.finish(peer.send("body.train", ORDER | {"texts": "/nowhere"}), 60)
     assert isinstance(answer, Error) and answer.code is ErrorCode.BAD_REQUEST
     assert "there is no text in" in answer.message
+
+
+def test_a_training_nobody_listens_to_any_more_saves_and_ends(tmp_path: Path, texts: str) -> None:
+    config = write_config(tmp_path)
+    command = [sys.executable, "-m", "sould", "train", "--config", str(config), "--preset", "nano"]
+    child = subprocess.Popen([*command, "story", texts], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    line = next(line for line in child.stdout if '"training"' in line)
+    assert '"done":1,' in line
+    child.stdout.close()
+    assert child.wait(100) == 1
+    state = json.loads((tmp_path / "workspace" / "training" / "story" / STATE).read_bytes())
+    assert state["step"] >= 1

@@ -69,7 +69,7 @@ def test_a_body_is_exported(
 ) -> None:
     soul = ["--config", str(daemon.config), "--lang", "en", "body", "export"]
     assert run([*soul, "story", str(tmp_path / "story.bitt")]) == 0
-    assert capsys.readouterr().out == "/x/story.bitt: 16.4 MB, as bitt\n"
+    assert capsys.readouterr().out == "/x/story.bitt: 16 MB, as bitt\n"
     assert asked(daemon, "body.export") == {
         "name": "story", "path": str(tmp_path / "story.bitt"), "format": "bitt",
     }  # fmt: skip

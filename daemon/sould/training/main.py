@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from soul_client.errors import SoulError
@@ -23,12 +26,15 @@ from sould.training.presets import PRESETS, Preset
 
 TRAININGS = "training"
 SAVING_S = 120.0
+NICENESS = 10
 
 
 def main(argv: Sequence[str]) -> int:
     """Run ``sould train``; returns the exit code: 0, or 1 on an error or when it was stopped."""
     args = _parse_args(argv)
     stop = Stop()
+    if hasattr(os, "nice"):  # who talks to a body meanwhile goes first
+        os.nice(NICENESS)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.hear)
     try:
@@ -36,9 +42,9 @@ def main(argv: Sequence[str]) -> int:
         with _alone(config.workspace / TRAININGS, args.name):
             done = _train(args, config, stop)
     except (SouldError, SoulError) as e:
-        show.write_json("error", show.as_error(e))
+        stop.say("error", show.as_error(e))
         return 1
-    show.write_json("done", done)
+    stop.say("done", done)
     return 0
 
 
@@ -62,13 +68,21 @@ def _alone(trainings: Path, name: str) -> Iterator[None]:
 
 
 class Stop:
-    """Whether a signal asked to stop."""
+    """Whether a signal asked to stop, or the daemon that listened is gone."""
 
     def __init__(self) -> None:
         self.is_asked = False
 
     def hear(self, number: int, frame: FrameType | None) -> None:
         self.is_asked = True
+
+    def say(self, key: str, value: msgspec.Struct) -> None:
+        """Write a line for the daemon."""
+        try:
+            show.write_json(key, value)
+        except BrokenPipeError:  # what is trained is saved all the same
+            self.is_asked = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def check(self) -> None:
         """Stop here.
@@ -98,7 +112,11 @@ def _train(args: argparse.Namespace, config: Config, stop: Stop) -> BodyTrained:
     place = placing.require_free(config.models, args.name)
     folder = config.workspace / TRAININGS / args.name
     corpus = Corpus(Path(args.texts), stop.check)
-    data = tokens.prepare(folder, corpus, preset.vocabulary, _on_progress)
+
+    def prepared(stage: str, done: int, total: int) -> None:
+        stop.say("progress", Progress(stage=stage, done=done, total=total))
+
+    data = tokens.prepare(folder, corpus, preset.vocabulary, prepared)
     steps = args.steps or preset.steps
     trainer = Trainer(folder, data, preset, steps=steps, seed=args.seed)
 
@@ -106,10 +124,10 @@ def _train(args: argparse.Namespace, config: Config, stop: Stop) -> BodyTrained:
         valid = f", held-out perplexity {report.valid.perplexity:.1f}" if report.valid else ""
         note = f"loss {report.loss:.3f}{valid}, {report.tokens_per_s:.0f} tokens/s"
         stage = Progress(stage="training", done=report.step, total=report.total, note=note)
-        show.write_json("progress", stage)
+        stop.say("progress", stage)
 
     trained = trainer.train(lambda: stop.is_asked, tell)
-    show.write_json("progress", Progress(stage="placing", note=args.name))
+    stop.say("progress", Progress(stage="placing", note=args.name))
     recipe = {"preset": args.preset, "texts": args.texts, "seed": args.seed, **asdict(preset)}
     recipe |= {"train_tokens": data.note.train_tokens, "valid_tokens": data.note.valid_tokens}
     body_config = preset.config(data.tokenizer.get_vocab_size())
@@ -138,10 +156,6 @@ def _require_memory(name: str, preset: Preset) -> None:
             f"{free / 1e6:.0f} MB are free",
             "take a smaller preset, or unload the body: 'soul body unload'",
         )
-
-
-def _on_progress(stage: str, done: int, total: int) -> None:
-    show.write_json("progress", Progress(stage=stage, done=done, total=total))
 
 
 def _parse_args(argv: Sequence[str]) -> argparse.Namespace:
