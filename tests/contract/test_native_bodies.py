@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sould.engine.bodyfile import BodyFile, open_body
@@ -17,7 +18,7 @@ from sould.engine.native.soul import StateSoul
 from sould.engine.native.weights import read_model
 from sould.engine.sampling import NotFinite
 from sould.errors import BodyInvalid
-from tests.fakes.native_body import ORIGINAL, write_native_body
+from tests.fakes.native_body import ORIGINAL, VOCABULARY, write_native_body
 from tests.fakes.tiny_body import edit_json, write_tiny_body
 
 RULES = ("reconstruct", "ttt_linear")
@@ -164,6 +165,14 @@ def test_the_original_knew_sizes_by_several_names(tmp_path: Path, old: str, new:
     edit_json(folder / "config.json", **{old: ..., new: ORIGINAL[old], "arch": "ttt"})
     other = open_body(folder)
     assert (other.spec, other.fingerprint()) == (usual.spec, usual.fingerprint())
+
+
+def test_a_bias_of_the_head_is_passed_over_as_the_original_does(tmp_path: Path) -> None:
+    folder = write_native_body(tmp_path / "body", "reconstruct")
+    usual = open_body(folder).fingerprint()
+    path = folder / "model.safetensors"
+    save_file(load_file(path) | {"lm_head.bias": torch.ones(VOCABULARY)}, path)
+    assert open_body(folder).fingerprint() == usual
 
 
 @pytest.mark.parametrize(

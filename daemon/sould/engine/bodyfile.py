@@ -241,6 +241,8 @@ def _is_ignorable(name: str, spec: BodySpec) -> bool:
     """Say whether a tensor may be left unread: it repeats what is known from elsewhere."""
     if name.endswith("rotary_emb.inv_freq") or name == "rope_freqs.weight":
         return True
+    if spec.ttt is not None and name == "lm_head.bias":
+        return True  # versions of the original engine before v0.3.0 wrote one; it reads none
     return spec.tied and name == "lm_head.weight"
 
 
