@@ -17,6 +17,7 @@ import psutil
 import torch
 from gguf import GGMLQuantizationType
 
+from sould.engine.arena import Arena
 from sould.engine.bodyfile import open_body
 from sould.engine.kernel import NativeKernel, load_kernel
 from sould.engine.kernel.selftest import random_weight
@@ -67,11 +68,9 @@ def run(env: Env) -> list[Row]:
 def products(env: Env) -> list[Row]:
     """One token through the matrices of some layers, in turn with reading memory alone."""
     kernel, reading = load_kernel(env.cache_dir, threads=env.threads), Memory(env.threads)
-    layers = [
-        random_weight("ternary", rows, cols, seed=seed)
-        for seed in range(COPIES)
-        for rows, cols in SHAPES.values()
-    ]
+    arena = Arena()  # where weights that were read are
+    one = [random_weight("ternary", rows, cols, seed=0) for rows, cols in SHAPES.values()]
+    layers = [replace(w, data=arena.keep(w.data)) for _ in range(COPIES) for w in one]
     size = sum(weight.nbytes for weight in layers)
     inputs = {cols: torch.randn(cols) for cols in (D, FF)}
     pairs = []

@@ -26,12 +26,18 @@ def write_packed_bitnet(
         if not name.endswith("_proj.weight"):
             packed[name] = tensor
             continue
-        scale = np.abs(tensor).mean(dtype=np.float32)
-        packed[name] = pack(np.clip(np.round(tensor / scale), -1, 1))
+        signs, scale = ternary_of(tensor)
+        packed[name] = pack(signs)
         stored = scale if linear_class == "autobitlinear" else 1 / scale
         packed[f"{name}_scale"] = np.array([stored], np.float32)
     save_file(packed, path, metadata={"format": "pt"})
     return folder
+
+
+def ternary_of(tensor: np.ndarray) -> tuple[np.ndarray, np.float32]:
+    """Return -1, 0 and 1, and what they are worth: the mean, as near as f16 has it."""
+    mean = np.abs(tensor).mean(dtype=np.float32)
+    return np.clip(np.round(tensor / mean), -1, 1), np.float32(np.float16(mean))
 
 
 def pack(signs: np.ndarray) -> np.ndarray:

@@ -163,7 +163,7 @@ def _open_gguf(path: Path) -> BodyFile:
     if parts > 1:
         raise BodyInvalid(f"{path}: is one of {parts} parts", "join them with gguf-split --merge")
     family = family_of_gguf(file)
-    spec = spec_from_gguf(file, family.key)
+    spec = spec_from_gguf(file, family)
     return BodyFile(
         path=path,
         format="gguf",

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from sould.engine import ternary
+from sould.engine.arena import Arena
 from sould.engine.bodies import FAMILIES
 from sould.engine.bodyfile import BodyFile
 from sould.engine.formats.stored import StoredTensor
@@ -87,6 +88,7 @@ class _Reader:
     def __init__(self, body: BodyFile, dtype: torch.dtype | None) -> None:
         self.dtype = dtype
         self.changes: Counter[str] = Counter()
+        self.arena = Arena()
         self.file: Path | None = None
         self.start = 0
         self.window = np.empty(0, np.uint8)
@@ -97,7 +99,7 @@ class _Reader:
         part = role.rsplit(".", 1)[-1]
         order = self.row_orders.get(part)
         if len(tensor.shape) == 1:
-            vector = self._dense(tensor).float()
+            vector = self._dense(tensor).float().clone()  # a view would keep all of its window
             if not bool(vector.isfinite().all()):
                 raise BodyInvalid(f"{tensor.file}: tensor {tensor.name!r} is not finite")
             return vector if order is None else vector[order]
@@ -143,7 +145,7 @@ class _Reader:
             self.changes[f"{tensor.dtype} held as ternary, scaled by their mean"] += 1
         if not bool(ternary.scales(data).isfinite().all()):
             raise BodyInvalid(f"{tensor.file}: a weight of tensor {tensor.name!r} is not finite")
-        return Weight("ternary", data, rows, cols)
+        return Weight("ternary", self.arena.keep(data), rows, cols)
 
     def _dense(self, tensor: StoredTensor) -> Tensor:
         dtype = _DENSE[tensor.dtype]
@@ -189,8 +191,7 @@ def _scaled(body: BodyFile, parts: dict[str, Any], prefix: str) -> dict[str, Any
         if form == "inverse_scale" and scale == 0:
             name = body.tensors[f"{prefix}{role}_{form}"].name
             raise BodyInvalid(f"{body.path}: tensor {name!r} is 0, and is divided by")
-        data = ternary.scaled(weight.data, scale if form == "scale" else 1 / scale)
-        parts[role] = Weight("ternary", data, weight.rows, weight.cols)
+        ternary.rescale(weight.data, scale if form == "scale" else 1 / scale)
         if form == "scale" and f"{role}_bias" in parts:
             parts[f"{role}_bias"] = parts[f"{role}_bias"] * scale
     return parts

@@ -8,6 +8,7 @@ Legend: R rows (out features), C columns (in features), T tokens.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -23,7 +24,7 @@ SMALLEST = 1e-5  # what is divided by, as in the reference
 LARGEST = 127.0
 _ZEROS = 0x55  # four weights of 0
 _LANES = CHUNK // VALUES_PER_BYTE
-_ROWS_AT_ONCE_WEIGHTS = 1 << 24  # bounds the copies in between to some 64 MiB
+_WEIGHTS_AT_ONCE = 1 << 20
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -55,52 +56,61 @@ def scales(data_RB: Tensor) -> Tensor:
     return data_RB[:, :SCALE_BYTES].contiguous().view(torch.float32)[:, 0]
 
 
-def scaled(data_RB: Tensor, factor: float) -> Tensor:
-    """Return the same rows with their scales multiplied by ``factor``."""
-    scale = (scales(data_RB) * factor)[:, None].view(torch.uint8)
-    return torch.cat([scale, data_RB[:, SCALE_BYTES:]], dim=1)
+def rescale(data_RB: Tensor, factor: float) -> None:
+    """Multiply the scales of packed rows, in place."""
+    data_RB[:, :SCALE_BYTES] = (scales(data_RB) * factor)[:, None].view(torch.uint8)
 
 
 def by_absmean(dense_RC: Tensor) -> Tensor:
     """Return what a matrix becomes in the forward pass of its training: scaled by the mean of its
     absolute values, rounded, and cut to -1, 0 and 1.
     """
-    dense_RC = dense_RC.float()
-    inverse = 1.0 / dense_RC.abs().mean().clamp_(min=SMALLEST)
-    rounded_RC = (dense_RC * inverse).round_().clamp_(-1, 1)
-    return pack((rounded_RC + 1).to(torch.uint8), (1.0 / inverse).expand(len(dense_RC)))
+    inverse = 1.0 / dense_RC.float().abs().mean().clamp_(min=SMALLEST)
+
+    def packed(rows: slice) -> Tensor:
+        signs_RC = (dense_RC[rows].float() * inverse).round_().clamp_(-1, 1)
+        return pack(signs_RC.add_(1).to(torch.uint8), (1.0 / inverse).expand(len(signs_RC)))
+
+    return torch.cat([packed(rows) for rows in _pieces(*dense_RC.shape)])
 
 
 def from_transformers(raw: Bytes, rows: int, cols: int) -> Tensor | None:
     """Return rows of scale 1 of a checkpoint where byte (r, c) holds rows r, r + R/4, …, low bits
     first; None where a weight is not ternary.
     """
-    packed = torch.from_numpy(raw).view(1, rows // VALUES_PER_BYTE, cols)
-    shifts = torch.tensor([0, 2, 4, 6], dtype=torch.uint8).view(-1, 1, 1)
-    codes_RC = ((packed >> shifts) & 3).view(rows, cols)
-    if bool((codes_RC > 2).any()):
-        return None
-    return pack(codes_RC, torch.ones(rows))
+    four_QC, parts = torch.from_numpy(raw).view(-1, cols), []
+    for quarter in range(VALUES_PER_BYTE):
+        for some in _pieces(rows // VALUES_PER_BYTE, cols):
+            codes_RC = (four_QC[some] >> 2 * quarter) & 3
+            if bool((codes_RC > 2).any()):
+                return None
+            parts.append(pack(codes_RC, torch.ones(len(codes_RC))))
+    return torch.cat(parts)
 
 
 def from_gguf(raw: Bytes, dtype: str, rows: int, cols: int) -> Tensor | None:
     """Return the rows of a TQ1_0 or TQ2_0 matrix; None where a row has more than one scale."""
-    if dtype == "TQ2_0":
-        return _from_tq2_0(raw, rows)
-    kind, raw_RB = GGMLQuantizationType[dtype], raw.reshape(rows, -1)
-    parts, step = [], max(1, _ROWS_AT_ONCE_WEIGHTS // cols)
-    for start in range(0, rows, step):
-        dense_RC = torch.from_numpy(quants.dequantize(raw_RB[start : start + step], kind))
-        scales_R1 = dense_RC.abs().amax(1, keepdim=True)
-        if not bool(((dense_RC == 0) | (dense_RC.abs() == scales_R1)).all()):
+    raw_RB, parts = raw.reshape(rows, -1), []
+    read = _from_tq2_0 if dtype == "TQ2_0" else _from_tq1_0
+    for some in _pieces(rows, cols):
+        part = read(raw_RB[some])
+        if part is None:
             return None
-        parts.append(pack((dense_RC.sign() + 1).to(torch.uint8), scales_R1[:, 0]))
+        parts.append(part)
     return torch.cat(parts)
 
 
-def _from_tq2_0(raw: Bytes, rows: int) -> Tensor | None:
+def _from_tq1_0(raw_RB: Bytes) -> Tensor | None:
+    dense_RC = torch.from_numpy(quants.dequantize(raw_RB, GGMLQuantizationType.TQ1_0))
+    scales_R1 = dense_RC.abs().amax(1, keepdim=True)
+    if not bool(((dense_RC == 0) | (dense_RC.abs() == scales_R1)).all()):
+        return None
+    return pack((dense_RC.sign() + 1).to(torch.uint8), scales_R1[:, 0])
+
+
+def _from_tq2_0(raw_RB: Bytes) -> Tensor | None:
     """Its blocks are two chunks of ours and an f16 scale, 0 where all weights are."""
-    blocks = torch.from_numpy(raw).view(rows, -1, 66)
+    blocks = torch.from_numpy(raw_RB).view(len(raw_RB), -1, 66)
     packed = blocks[..., :64].clone()
     scale = blocks[..., 64:].contiguous().view(torch.float16)[..., 0].float()  # (R, blocks)
     row_scale = scale.gather(1, scale.abs().argmax(1, keepdim=True))
@@ -108,7 +118,14 @@ def _from_tq2_0(raw: Bytes, rows: int) -> Tensor | None:
     if has_three or not bool(((scale == 0) | (scale == row_scale)).all()):
         return None
     packed[scale == 0] = _ZEROS
-    return torch.cat([row_scale.view(torch.uint8), packed.view(rows, -1)], dim=1)
+    return torch.cat([row_scale.view(torch.uint8), packed.view(len(raw_RB), -1)], dim=1)
+
+
+def _pieces(rows: int, cols: int) -> Iterator[slice]:
+    """Yield rows after rows: what is made on the way to them stays small."""
+    step = max(1, _WEIGHTS_AT_ONCE // cols)
+    for start in range(0, rows, step):
+        yield slice(start, min(start + step, rows))
 
 
 def rounded(x_TC: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,7 +135,8 @@ def rounded(x_TC: Tensor) -> tuple[Tensor, Tensor]:
     """
     x_TC = x_TC.float()
     largest_T1 = x_TC.abs().amax(-1, keepdim=True).clamp_(min=SMALLEST)
-    whole_TC = (x_TC * (LARGEST / largest_T1)).round_().clamp_(-LARGEST - 1, LARGEST)
+    factor_T1 = largest_T1.reciprocal() * LARGEST  # in two steps, as in the reference
+    whole_TC = (x_TC * factor_T1).round_().clamp_(-LARGEST - 1, LARGEST)
     return whole_TC, largest_T1 / LARGEST
 
 

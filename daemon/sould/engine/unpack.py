@@ -20,6 +20,9 @@ def unpack(weights: BodyWeights, *, spare_bytes: int) -> BodyWeights:
     """
     matrices = {id(w): w for w in (weights.embed, weights.head, *_matrices(weights.layers))}
     packed = [w for w in matrices.values() if w.format not in ("f32", "ternary")]
+    if any(w.format == "ternary" for w in matrices.values()):
+        note = "ternary weights stay packed: replies are slow without the native kernel"
+        weights = replace(weights, notes=(*weights.notes, note))
     extra = sum(4 * w.rows * w.cols for w in packed)  # mapped files stay mapped beside it
     if not packed:
         return weights

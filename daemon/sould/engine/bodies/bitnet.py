@@ -66,4 +66,5 @@ FAMILY = Family(
     hf_names=HF_NAMES,
     gguf_names=GGUF_NAMES,
     spec_from_hf=spec_from_hf,
+    gguf_is_ternary=True,
 )

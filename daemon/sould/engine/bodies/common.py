@@ -73,6 +73,7 @@ class Family:
     """What a module of this package says about its family.
 
     ``gguf_rows_interleaved``: q and k rows of its GGUF files pair (2i, 2i+1) for rotation.
+    ``gguf_is_ternary``: what goes into ternary matrices of its GGUF files is rounded to int8.
     """
 
     key: str
@@ -82,6 +83,7 @@ class Family:
     hf_names: Mapping[str, str]
     gguf_names: Mapping[str, str]
     spec_from_hf: Callable[[Settings], BodySpec]
+    gguf_is_ternary: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +142,7 @@ def spec_from_hf(
     )
 
 
-def spec_from_gguf(file: GgufFile, family: str) -> BodySpec:
+def spec_from_gguf(file: GgufFile, family: Family) -> BodySpec:
     """Read the sizes from the metadata; optional parts are there if their tensors are.
 
     Raises:
@@ -161,7 +163,7 @@ def spec_from_gguf(file: GgufFile, family: str) -> BodySpec:
         return GGUF_NAMES[role].format(i=0) in file.tensors
 
     return BodySpec(
-        family=family,
+        family=family.key,
         vocab_size=embed.shape[0] if embed else 1,  # its absence is reported with the tensors
         d_model=d_model,
         n_layers=n_layers,
@@ -179,7 +181,7 @@ def spec_from_gguf(file: GgufFile, family: str) -> BodySpec:
         mlp_bias=has("gate_bias"),
         qk_norm=has("q_norm"),
         sub_norms=has("attn_sub_norm"),
-        ternary="blocks" if family == "bitnet" else None,
+        ternary="blocks" if family.gguf_is_ternary else None,
         tied=not has("head"),
     )
 

@@ -10,7 +10,7 @@
 
 #define PREFETCH_BYTES 4096
 #define TILE_TOKENS 4
-#define WIDEN 16  // chunks whose sums fit 16 bits: 4 codes of 2 times 2 inputs of 128 each
+#define WIDEN 16  // chunks whose sums fit 16 bits: of each 4 codes of up to 2 times 2 inputs of 128
 
 int64_t ternary_row_bytes(int64_t cols) {
     return (int64_t)sizeof(float) + (cols + CHUNK - 1) / CHUNK * CHUNK_BYTES;
@@ -38,7 +38,7 @@ void round_vector(const float *x, int64_t n, int8_t *whole, float *step, int32_t
     float largest = 1e-5f;
     for (int j = 0; j < LANES; j++) largest = most[j] > largest ? most[j] : largest;
     for (; i < n; i++) largest = fabsf(x[i]) > largest ? fabsf(x[i]) : largest;
-    float factor = 127.0f / largest;
+    float factor = 1.0f / largest * 127.0f;  // two roundings, as in the reference
     int32_t total = 0;
     for (i = 0; i + LANES <= n; i += LANES) {
         vi rounded = to_whole(load(x + i) * factor);
@@ -65,6 +65,10 @@ INLINE int32_t sum_i32(__m256i v) {
     return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
+INLINE __m256i times(__m256i codes, const int8_t *x) {
+    return _mm256_maddubs_epi16(codes, _mm256_loadu_si256((const __m256i *)x));
+}
+
 INLINE void sums_of(const uint8_t *codes, const int8_t *x, int64_t stride, int64_t chunks,
                     int tokens, int32_t *out) {
     const __m256i low = _mm256_set1_epi8(3), ones = _mm256_set1_epi16(1);
@@ -75,18 +79,17 @@ INLINE void sums_of(const uint8_t *codes, const int8_t *x, int64_t stride, int64
         __m256i part[TILE_TOKENS];
         UNROLL for (int t = 0; t < tokens; t++) part[t] = _mm256_setzero_si256();
         for (; c < stop; c++) {
-            __m256i four = _mm256_loadu_si256((const __m256i *)(codes + c * CHUNK_BYTES));
+            __m256i all = _mm256_loadu_si256((const __m256i *)(codes + c * CHUNK_BYTES));
+            __asm__("" : "+x"(all));  // or it is loaded again for every use: loads are what is scarce
             __builtin_prefetch(codes + c * CHUNK_BYTES + PREFETCH_BYTES);
-            __m256i a = _mm256_and_si256(four, low);
-            __m256i b = _mm256_and_si256(_mm256_srli_epi16(four, 2), low);
-            __m256i d = _mm256_and_si256(_mm256_srli_epi16(four, 4), low);
-            __m256i e = _mm256_and_si256(_mm256_srli_epi16(four, 6), low);
+            __m256i a = _mm256_and_si256(all, low);
+            __m256i b = _mm256_and_si256(_mm256_srli_epi16(all, 2), low);
+            __m256i d = _mm256_and_si256(_mm256_srli_epi16(all, 4), low);
+            __m256i e = _mm256_and_si256(_mm256_srli_epi16(all, 6), low);
             UNROLL for (int t = 0; t < tokens; t++) {
-                const __m256i *at = (const __m256i *)(x + t * stride + c * CHUNK);
-                __m256i ab = _mm256_add_epi16(_mm256_maddubs_epi16(a, _mm256_loadu_si256(at)),
-                                              _mm256_maddubs_epi16(b, _mm256_loadu_si256(at + 1)));
-                __m256i de = _mm256_add_epi16(_mm256_maddubs_epi16(d, _mm256_loadu_si256(at + 2)),
-                                              _mm256_maddubs_epi16(e, _mm256_loadu_si256(at + 3)));
+                const int8_t *at = x + t * stride + c * CHUNK;
+                __m256i ab = _mm256_add_epi16(times(a, at), times(b, at + 32));
+                __m256i de = _mm256_add_epi16(times(d, at + 64), times(e, at + 96));
                 part[t] = _mm256_add_epi16(part[t], _mm256_add_epi16(ab, de));
             }
         }
@@ -101,11 +104,10 @@ INLINE void sums_of(const uint8_t *codes, const int8_t *x, int64_t stride, int64
     for (int t = 0; t < tokens; t++, x += stride) {
         int32_t total = 0;
         for (int64_t c = 0; c < chunks; c++)
-            for (int l = 0; l < 4; l++) {
-                const uint8_t *four = codes + c * CHUNK_BYTES;
-                const int8_t *at = x + c * CHUNK + l * CHUNK_BYTES;
-                for (int j = 0; j < CHUNK_BYTES; j++) total += (four[j] >> 2 * l & 3) * at[j];
-            }
+            for (int l = 0; l < 4; l++)
+                for (int j = 0; j < CHUNK_BYTES; j++)
+                    total += (codes[c * CHUNK_BYTES + j] >> 2 * l & 3) *
+                             x[c * CHUNK + l * CHUNK_BYTES + j];
         out[t] = total;
     }
 }
