@@ -31,8 +31,9 @@ from sould.supervisor.diary import Diary, Record
 from sould.supervisor.engine import Engine
 from sould.supervisor.events import Events
 from sould.supervisor.off_record import OffRecord
+from sould.supervisor.plugins.calls import Answers, none
 from sould.supervisor.plugins.hooks import Plugins
-from sould.supervisor.plugins.prompting import notes_of, with_added
+from sould.supervisor.plugins.prompting import not_empty, notes_of, with_added
 from sould.supervisor.request import Request, Stopped, StopReason
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.sessions import Session, Sessions, new_session_id
@@ -115,9 +116,11 @@ class Turns:
         # Not before: a soul that is new learns only what is said after it was put on.
         said_at, soul = self._clock(), self._soul_name()
         max_chars = body.context_tokens * CHARS_PER_TOKEN
-        past = await request.race(self._past(request, params, session, max_chars))
         turn = Turn(session=session, ts=_ts(said_at), soul=soul, body=body.name, text=params.text)
-        generated, notes = await self._reply(request, params, past, turn)
+        asked = self._ask_plugins(params, turn)  # meanwhile the past is read
+        past = await request.race(self._past(request, params, session, max_chars))
+        added = not_empty(await request.race(asked))
+        generated, notes = await self._reply(request, params, past, added)
         if not generated.text and request.stop_reason is not None:
             raise Stopped(request.stop_reason)
         if is_recorded := self._is_recorded(params):
@@ -145,13 +148,15 @@ class Turns:
             raise Stopped(request.stop_reason)
         return done
 
+    def _ask_plugins(self, params: ChatSend, turn: Turn) -> Answers:
+        if self._is_recorded(params) and params.notes:
+            return self._plugins.before_turn(turn)
+        return none()
+
     async def _reply(
-        self, request: Request, params: ChatSend, past: Session, turn: Turn
+        self, request: Request, params: ChatSend, past: Session, added: list[tuple[str, Added]]
     ) -> tuple[Generated, list[TurnNote]]:
         """Return the reply, and what plugins added to its prompt; what does not fit is left out."""
-        added: list[tuple[str, Added]] = []
-        if self._is_recorded(params) and params.notes:
-            added = await request.race(self._plugins.before_turn(turn))
         order = self._order(params, past)
         if not added:
             return await self._generate(request, order), []
@@ -218,20 +223,21 @@ class Turns:
     async def _record(self, turn: Turn, said_at: datetime) -> Record:
         """Write the turn into the diary; durable when this returns what the user said."""
         id_ = f"{said_at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-        may_learn = await self._plugins.may_learn(turn)
+        asked = self._plugins.may_learn(turn)
         user = Record(
             id=f"{id_}u",
             ts=turn.ts,
             role="user",
             text=turn.text,
             session=turn.session,
-            learn=may_learn,
             soul=turn.soul,
         )
         assistant = msgspec.structs.replace(
             user, id=f"{id_}a", ts=_ts(self._clock()), role="assistant", text=turn.reply
         )
-        records = without_secrets(user, assistant)
+        records = without_secrets(user, assistant)  # takes as long as the plugins do
+        if not all(may for _, may in await asked):
+            records = [msgspec.structs.replace(one, learn=False) for one in records]
         await asyncio.to_thread(self._diary.append, records)
         return records[0]
 
