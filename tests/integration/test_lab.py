@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -15,6 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from soul_lab.app import MOST_PAGES
 from soul_lab.soul_files import MOST_BYTES
 from sould.soulfile import record
 from tests.fakes.daemon_process import DaemonProcess, Peer, running, write_config
@@ -261,6 +263,16 @@ def test_stop(page: Page, is_at_once: bool) -> None:
     assert last.get("finish", last.get("code")) == "cancelled"
     page.cancel("what-never-was")
     assert page.ask("daemon.status")["state"]
+
+
+def test_pages_have_a_limit(browser: Browser) -> None:
+    with contextlib.ExitStack() as pages:
+        for _ in range(MOST_PAGES):
+            pages.enter_context(browser.page()).event("state")
+        with pytest.raises(InvalidStatus), browser.page():
+            pass
+    with browser.page() as page:
+        assert page.ask("daemon.status")["state"]
 
 
 def test_a_closed_page_stops_talking(browser: Browser, shared: Lab) -> None:
