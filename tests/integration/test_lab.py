@@ -202,6 +202,16 @@ def test_a_page_hears_what_others_do(page: Page, browser: Browser, shared: Lab) 
         assert other.event("turn")["session"] != done["session"]
 
 
+def test_a_page_changes_a_setting_and_others_hear_of_it(page: Page, browser: Browser) -> None:
+    with browser.page() as other:
+        other.event("state")
+        page.ask("config.set", key="chat.temperature", value=0.25)
+        assert other.event("config")["applied"] == ["chat.temperature"]
+        assert page.ask("config.show")["values"]["chat"]["temperature"] == 0.25
+        refused = page.ask("config.set", key="plugins.enabled", value=["evil"])
+        assert refused["code"] == "bad_request"
+
+
 def test_errors_are_the_daemons_own(page: Page) -> None:
     assert page.ask("session.get", session="none-such")["code"] == "not_found"
     assert page.ask("chat.send", text="")["code"] == "bad_request"
