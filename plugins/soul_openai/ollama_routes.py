@@ -132,14 +132,14 @@ class Ollama:
         if wants.stream is not False:  # Ollama streams unless it is told not to
             return Streamed(
                 self._stream(turn, asked, put, begun_s),
-                at_end=turn.stop,
+                at_end=turn.close,
                 media_type="application/x-ndjson",
                 headers=headers_of(turn),
             )
         try:
             done = await unless_gone(request.receive, turn.finish())
         finally:
-            await turn.stop()
+            await turn.close()
         self._talker.end(asked, done)
         spent_s = time.monotonic() - begun_s
         return answer(

@@ -94,14 +94,14 @@ class OpenAI:
             pieces = self._stream(turn, asked, form, with_usage=wants.has_usage_chunk)
             return Streamed(
                 pieces,
-                at_end=turn.stop,
+                at_end=turn.close,
                 media_type="text/event-stream",
                 headers=headers_of(turn),
             )
         try:
             done = await unless_gone(request.receive, turn.finish())
         finally:
-            await turn.stop()
+            await turn.close()
         self._talker.end(asked, done)
         body = envelope(form.kind, f"{form.prefix}-{turn.id}", turn.model.id)
         choice = form.whole(done)

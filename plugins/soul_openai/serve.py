@@ -21,6 +21,8 @@ from sould.plugin import frontend_settings
 
 NAME = "soul_openai"
 BACKLOG = 128
+MOST_CONNECTIONS = 256
+"""More are answered with 503."""
 END_WITHIN_S = 1
 """For answers under way, when the daemon ends us: it waits two seconds."""
 
@@ -41,6 +43,7 @@ def main() -> int:
         log_level="warning",
         access_log=False,
         server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=END_WITHIN_S,
     )
     # uvicorn raises the signal that ended it once more: what is announced has to be taken back.

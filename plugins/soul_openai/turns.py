@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
+import msgspec
 from msgspec import Struct
 
-from soul_client import AsyncClient, AsyncStream
+from soul_client import AsyncClient, AsyncStream, DaemonError
 from soul_client.calls import Call
-from soul_client.wire import ChatDone, ChatSend, Chunk, SamplingOverrides
+from soul_client.wire import ChatDone, ChatSend, Chunk, ErrorCode, SamplingOverrides
 from soul_openai.choosing import Chooser
 from soul_openai.conversation import Conversation
 from soul_openai.models import Model
-from soul_openai.sessions import Openings
+from soul_openai.sessions import Place, Places
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -26,12 +27,21 @@ class Asked(Struct, frozen=True, kw_only=True):
     off_record: bool = False
 
 
-class Turn:
-    """A reply that has begun: read ``pieces``, then there is ``done``; and ``stop`` it always."""
+MOST_AT_ONCE = 12
+"""Turns that the daemon is asked for at the same time; it takes 16 requests of a client, of which
+some are left for lists. More wait here.
+"""
 
-    def __init__(self, model: Model, stream: AsyncStream[ChatDone]) -> None:
+
+class Turn:
+    """A reply that has begun: read ``pieces``, then there is ``done``; and ``close`` it always."""
+
+    def __init__(
+        self, model: Model, stream: AsyncStream[ChatDone], on_close: Callable[[], None]
+    ) -> None:
         self.model = model
         self._stream = stream
+        self._on_close = on_close
         self._first = ""
 
     @property
@@ -78,9 +88,12 @@ class Turn:
             pass
         return self.done
 
-    async def stop(self) -> None:
-        """Have the daemon stop, if it has not finished."""
-        await self._stream.cancel()
+    async def close(self) -> None:
+        """Have the daemon stop, if it has not finished, and make room for another turn."""
+        try:
+            await self._stream.cancel()
+        finally:
+            self._on_close()
 
 
 class Talker:
@@ -89,7 +102,8 @@ class Talker:
     def __init__(self, client: AsyncClient, chooser: Chooser) -> None:
         self._client = client
         self._chooser = chooser
-        self._openings = Openings(client)
+        self._places = Places(client)
+        self._room = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def begin(self, asked: Asked) -> Turn:
         """Ask, and return the turn once its reply has begun.
@@ -98,32 +112,55 @@ class Talker:
             SoulError: the daemon refuses it, or cannot be reached.
             Refused: there is no such model.
         """
-        said = asked.conversation
-        session = asked.session or await self._openings.session_of(said.history)
-        async with self._chooser.using(asked.model) as model:
-            turn = Turn(model, await self._client.start(_call(asked, session)))
+        await self._room.acquire()
+        try:
+            place = await self._places.find(asked.conversation.history)
+            return await self._begin(asked.model, params_of(asked, place))
+        except BaseException:
+            self._room.release()
+            raise
+
+    def end(self, asked: Asked, done: ChatDone) -> None:
+        """Take note of a finished turn: its conversation goes on from there."""
+        if done.recorded:
+            self._places.note(asked.conversation.history, asked.conversation.text, done)
+
+    async def _begin(self, model: str, params: ChatSend) -> Turn:
+        try:
+            return await self._begun(model, params)
+        except DaemonError as e:
+            if params.replaces is None or e.code is not ErrorCode.NOT_FOUND:
+                raise
+        # What was said from there has been replaced, or forgotten, meanwhile.
+        return await self._begun(model, msgspec.structs.replace(params, replaces=None))
+
+    async def _begun(self, model: str, params: ChatSend) -> Turn:
+        call = Call(socket="rpc", method="chat.send", params=params, result=ChatDone)
+        async with self._chooser.using(model) as used:
+            stream = await self._client.start(call)
+        turn = Turn(used, stream, self._room.release)
         try:
             await turn.begin()
         except BaseException:
-            await turn.stop()
+            await stream.cancel()
             raise
         return turn
 
-    def end(self, asked: Asked, done: ChatDone) -> None:
-        """Take note of a finished turn: its conversation goes on in its session."""
-        if not asked.conversation.history and done.recorded:
-            self._openings.note(asked.conversation.text, done.text, done.session)
 
+def params_of(asked: Asked, place: Place | None) -> ChatSend:
+    """Return what the daemon is asked. Pure.
 
-def _call(asked: Asked, session: str | None) -> Call[ChatDone]:
+    The past is what the app says, also where that is nothing. A session that the app names is its
+    own affair, and so is what takes whose place in it.
+    """
     said = asked.conversation
-    history: dict[str, Any] = {"history": said.history} if said.history else {}
-    params = ChatSend(
+    replaces = place.next if place and not asked.session and not asked.off_record else ""
+    return ChatSend(
         text=said.text,
-        session=session,
+        session=asked.session or (place.session if place else None),
         system=said.system,
         sampling=asked.sampling,
         off_record=asked.off_record,
-        **history,
+        history=said.history,
+        replaces=replaces or None,
     )
-    return Call(socket="rpc", method="chat.send", params=params, result=ChatDone)

@@ -14,16 +14,16 @@ from msgspec import Struct
 
 from soul_client.errors import NotRunning
 from soul_client.http_frontend import HttpFrontend, find
-from tests.fakes.daemon_process import DaemonProcess, Peer, running
+from sould.testing import daemon_process as testing
+from tests.fakes.daemon_process import running
 
 NAME = "soul_openai"
 
 
 class Api(Struct):
-    """The daemon, a raw client of it, and where its API is."""
+    """A daemon, and where its API is."""
 
-    daemon: DaemonProcess
-    peer: Peer
+    daemon: testing.DaemonProcess
     at: HttpFrontend
 
     @property
@@ -47,11 +47,11 @@ def plugin_config(text: str = "", **settings: Any) -> str:
 @contextlib.contextmanager
 def serving(folder: Path, text: str = "", *engine: str, **settings: Any) -> Iterator[Api]:
     """Run a daemon with the fake engine and the API."""
-    with running(folder, plugin_config(text, **settings), *engine) as (daemon, peer):
-        yield Api(daemon, peer, await_api(daemon))
+    with running(folder, plugin_config(text, **settings), *engine) as (daemon, _):
+        yield Api(daemon, await_api(daemon))
 
 
-def await_api(daemon: DaemonProcess, timeout_s: float = 20.0) -> HttpFrontend:
+def await_api(daemon: testing.DaemonProcess, timeout_s: float = 20.0) -> HttpFrontend:
     """Wait until the frontend serves."""
     until = time.monotonic() + timeout_s
     while True:

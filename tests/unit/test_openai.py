@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 from starlette.applications import Starlette
 
-from soul_client import ConnectionLost, DaemonError, UnsafeFile
+from soul_client import AsyncClient, ConnectionLost, DaemonError, UnsafeFile
 from soul_client.wire import (
     BodyEntry,
+    ChatDone,
     ChatMessage,
     ErrorCode,
+    SessionHistory,
     SessionInfo,
+    SessionList,
     SoulEntry,
+    Usage,
 )
 from soul_openai import Settings
 from soul_openai.conversation import Conversation, conversation
@@ -25,7 +29,7 @@ from soul_openai.models import Model, known, wanted
 from soul_openai.ollama_wire import Options
 from soul_openai.openai_wire import ChatRequest, CompletionRequest
 from soul_openai.refusals import Refused, openai_error, refused
-from soul_openai.sessions import beginning, digest, has_title
+from soul_openai.sessions import Place, Places, begins_with, has_title, place_in, whole
 
 KEY = "sk-right"
 BODY = BodyEntry(name="tiny", path="/m/tiny", format="hf", size_bytes=1)
@@ -262,10 +266,79 @@ def test_errors_of_the_daemon(code: ErrorCode, status: int) -> None:
     assert openai_error(why)["error"]["message"] == "what (do this)"
 
 
-def test_a_conversation_is_known_by_its_first_turn() -> None:
-    past = said("u:Hello ", "a: Hi", "u:more", "a:yes")
-    assert beginning(past) == ("Hello", "Hi")
-    assert beginning(past[:1]) is None
-    assert digest(("a", "bc")) != digest(("ab", "c"))
-    info = SessionInfo(session="s", turns=1, last_ts="", title="Tell me  more"[:7] + "…")
+class Diary:
+    """Stands in for the client: sessions, and what was said in them."""
+
+    def __init__(self, **sessions: list[ChatMessage]) -> None:
+        self.held = sessions
+        self.reads = 0
+
+    async def sessions(self) -> SessionList:
+        self.reads += 1
+        listed = [
+            SessionInfo(session=name, turns=1, last_ts="", title=said[0].text)
+            for name, said in self.held.items()
+        ]
+        return SessionList(sessions=listed)
+
+    async def session(self, name: str) -> SessionHistory:
+        return SessionHistory(session=name, messages=self.held[name])
+
+
+def places(**sessions: list[ChatMessage]) -> Places:
+    return Places(cast(AsyncClient, Diary(**sessions)))
+
+
+def done(text: str, turn: str, session: str = "s1") -> ChatDone:
+    return ChatDone(session=session, text=text, finish="stop", usage=Usage(), turn=turn)
+
+
+async def test_a_conversation_stays_in_its_session() -> None:
+    known = places()
+    assert await known.find([]) is None
+    known.note([], "one", done("two ", "t1"))
+    past = said("u:one", "a:two")
+    assert await known.find(past) == Place(session="s1")
+    known.note(past, "three", done("four", "t2"))
+    longer = [*past, *said("u:three", "a:four")]
+    assert await known.find(longer) == Place(session="s1")
+    edited = [*past, *said("u:three", "a:something else")]
+    trimmed = said("u:three", "a:four")
+    assert await known.find(edited) == await known.find(trimmed) == Place(session="s1")
+
+
+async def test_what_is_said_from_the_same_point_again_takes_the_place_of_the_first() -> None:
+    known = places()
+    known.note([], "one", done("two", "t1"))
+    past = said("u:one", "a:two")
+    for turn in ("t2", "t3"):
+        known.note(past, "three", done("four", turn))
+        assert await known.find(past) == Place(session="s1", next=turn)
+
+
+async def test_what_was_never_said_here_takes_nobodys_place() -> None:
+    known = places(s9=said("u:one", "a:other"))
+    examples = said("u:one", "a:two")
+    for turn in ("t1", "t2"):
+        place = await known.find(examples)
+        assert place is not None and place.session.startswith("api-") and not place.next
+        known.note(examples, "three", done("four", turn, place.session))
+
+
+async def test_after_a_restart_the_diary_tells_it() -> None:
+    held = said("u:one", "a:two and more", "u:three", "a:four")
+    held[2] = msgspec.structs.replace(held[2], id="t2")
+    known = places(s0=said("u:one", "a:no"), s1=held)
+    assert await known.find(held[:2]) == Place(session="s1", next="t2")
+    assert await known.find(held) == Place(session="s1")
+    stopped = said("u:one", "a:two and")
+    assert await known.find(stopped) == Place(session="s1")
+
+
+def test_points_of_a_session() -> None:
+    held = said("u:one", "a:two", "u:three", "a:four")
+    assert begins_with(held, said("u:one ", "a: two")) and not begins_with(held[:1], held)
+    assert place_in("s", held, said("u:one", "a:2")) == Place(session="s")
+    assert whole(said("u:a", "a:bc")) != whole(said("u:ab", "a:c"))
+    info = SessionInfo(session="s", turns=1, last_ts="", title="Tell me…")
     assert has_title(info, "Tell me\nabout it") and not has_title(info, "Tell him")
