@@ -64,11 +64,24 @@ class Chooser:
         bodies = (await self._client.body_list()).bodies
         souls = (await self._client.souls()).souls
         model = self._allowed(current, wanted(name, bodies, souls, current))
-        if model.body != current.body:
-            await self._client.body_load(model.body)
-        if model.soul != current.soul:
-            await self._client.soul_use(model.soul)
+        await self._switch(current, model)
         return model
+
+    async def _switch(self, current: Model, model: Model) -> None:
+        if model.body == current.body:
+            await self._client.soul_use(model.soul)
+        elif model.soul == current.soul:
+            await self._client.body_load(model.body)
+        else:
+            # No body in between: a soul that has learned nothing would be put on one that it is
+            # not for, and belong to it from then on.
+            await self._client.body_unload()
+            await self._client.soul_use(model.soul)
+            try:
+                await self._client.body_load(model.body)
+            except BaseException:
+                await self._client.soul_use(current.soul)
+                raise
 
     def _allowed(self, current: Model, model: Model) -> Model:
         if setting := self._forbids(current, model):

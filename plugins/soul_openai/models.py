@@ -47,7 +47,7 @@ def known(bodies: Sequence[BodyEntry], souls: Sequence[SoulEntry], current: Mode
         Known(model=Model(body=body.name, soul=soul.name), body=body, soul=soul)
         for soul in souls
         for body in bodies
-        if not soul.problem and soul.body_name in ("", body.name)
+        if not soul.problem and fits(soul, body.name)
     ]
     return sorted(found, key=lambda one: (one.model != current, one.model.id))
 
@@ -58,19 +58,35 @@ def wanted(
     """Return the model that a name means: ``BODY@SOUL``, or ``BODY`` with the soul in use.
 
     Raises:
-        Refused: there is no such body, or soul.
+        Refused: there is no such body, or soul, or they do not fit.
     """
     short = name.removesuffix(LATEST)
     if short in (current.id, current.body):
         return current
     if any(body.name == short for body in bodies):
-        return Model(body=short, soul=current.soul)
+        return _fitting(name, Model(body=short, soul=current.soul), souls)
     body_name, _, soul_name = short.rpartition("@")
     if any(body.name == body_name for body in bodies):
-        if any(soul.name == soul_name for soul in souls):
-            return Model(body=body_name, soul=soul_name)
-        raise _unknown(name, f"there is no soul {soul_name!a}")
+        return _fitting(name, Model(body=body_name, soul=soul_name), souls)
     raise _unknown(name, "there is no such body")
+
+
+def fits(soul: SoulEntry, body_name: str) -> bool:
+    """Tell whether a soul can be put on a body: grown on it, or with nothing learned. Pure."""
+    return soul.body_name in ("", body_name)
+
+
+def _fitting(name: str, model: Model, souls: Sequence[SoulEntry]) -> Model:
+    soul = next((soul for soul in souls if soul.name == model.soul), None)
+    if soul is None:
+        raise _unknown(name, f"there is no soul {model.soul!a}")
+    if not fits(soul, model.body):
+        raise _unknown(
+            name,
+            f"soul {soul.name!a} was grown on body {soul.body_name!a}; "
+            f"'soul reincarnate {soul.name} --body {model.body}' makes one for this body",
+        )
+    return model
 
 
 def _unknown(name: str, why: str) -> Refused:

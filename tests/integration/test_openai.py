@@ -84,6 +84,12 @@ def await_idle(soul: Client) -> None:
         time.sleep(0.02)
 
 
+def in_use(soul: Client) -> tuple[str, str]:
+    now = soul.status()
+    assert now.body is not None and now.soul is not None
+    return now.body.name, now.soul.name
+
+
 def records(api: Api, text: str) -> list[dict[str, Any]]:
     return [one for one in diary_of(api.daemon) if one["text"] == text]
 
@@ -179,8 +185,8 @@ def test_models_are_bodies_with_souls_and_are_switched_to(
     say(client, user("back"))
     now = soul.status()
     assert (now.body and now.body.name, now.soul and now.soul.name) == (BODY, "default")
-    for missing in ("gpt-4o", f"{BODY}@nobody"):
-        with pytest.raises(openai.NotFoundError, match="model_not_found"):
+    for missing in ("gpt-4o", f"{BODY}@nobody", f"{BODY}@mika"):
+        with pytest.raises(openai.NotFoundError, match="GET /v1/models"):
             client.chat.completions.create(model=missing, messages=[user("hi")])
 
 
@@ -319,10 +325,12 @@ def test_requests_that_are_none(api: Api, body: bytes, status: int) -> None:
         assert http.get("/v1/chat/completions").status_code == 405
 
 
-def test_ollama_says_which_models_there_are(llama: ollama.Client) -> None:
+def test_ollama_says_which_models_there_are(llama: ollama.Client, soul: Client) -> None:
+    soul.soul_new("rin")
+    soul.soul_use("default")
     first = llama.list().models[0]
     assert first.model == MODEL and first.size and first.digest and len(first.digest) == 64
-    shown = llama.show("tiny@default")
+    shown = llama.show("tiny@rin")
     assert shown.details is not None and shown.details.family == "llama"
     assert shown.modelinfo is not None
     assert shown.modelinfo["llama.context_length"] == 512
@@ -363,8 +371,9 @@ def test_ollama_generates_and_loads(llama: ollama.Client) -> None:
 
 
 def test_llm_from_the_command_line(api: Api, tmp_path: Path) -> None:
-    model = {"model_id": "soul", "model_name": MODEL, "api_base": api.base_url}
-    (tmp_path / "extra-openai-models.yaml").write_text(json.dumps([model]))
+    model = {"model_id": "soul", "model_name": MODEL, "api_key_name": "soul"}
+    told = json.dumps([{**model, "api_base": api.base_url}])
+    (tmp_path / "extra-openai-models.yaml").write_text(told)
     words = ["-m", "llm", "-m", "soul", "--key", api.at.token, "--no-log", "hello there"]
     done = subprocess.run(
         [sys.executable, *words],

@@ -86,7 +86,6 @@ def test_souls_are_listed_on_the_bodies_they_fit() -> None:
         ("tiny@default", NOW),
         ("tiny@default:latest", NOW),
         ("tiny@mika", Model(body="tiny", soul="mika")),
-        ("org/big@2", Model(body="org/big@2", soul="default")),
         ("org/big@2@mika", Model(body="org/big@2", soul="mika")),
     ],
 )
@@ -94,7 +93,14 @@ def test_what_a_name_means(name: str, model: Model) -> None:
     assert wanted(name, [BODY, BIG], SOULS, NOW) == model
 
 
-@pytest.mark.parametrize("name", ["", "gpt-4o", "tiny@nobody", "big", "@mika"])
+def test_the_soul_in_use_on_another_body_that_it_fits() -> None:
+    now = Model(body="tiny", soul="mika")
+    assert wanted("org/big@2", [BODY, BIG], SOULS, now) == Model(body="org/big@2", soul="mika")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "gpt-4o", "tiny@nobody", "big", "@mika", "org/big@2", "org/big@2@default"]
+)
 def test_a_name_that_means_nothing(name: str) -> None:
     with pytest.raises(Refused) as e:
         wanted(name, [BODY, BIG], SOULS, NOW)
