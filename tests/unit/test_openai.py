@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from soul_client import AsyncClient, ConnectionLost, DaemonError, UnsafeFile
 from soul_client.wire import (
@@ -22,6 +24,7 @@ from soul_client.wire import (
     Usage,
 )
 from soul_openai import Settings
+from soul_openai.app import make_app
 from soul_openai.conversation import Conversation, conversation
 from soul_openai.guard import Guard
 from soul_openai.keys import read_or_make_token, token_file
@@ -31,6 +34,7 @@ from soul_openai.openai_wire import ChatRequest, CompletionRequest
 from soul_openai.refusals import Refused, openai_error, refused
 from soul_openai.sessions import Place, Places, begins_with, has_title, place_in, whole
 
+PLUGINS = Path(__file__).parents[2] / "plugins"
 KEY = "sk-right"
 BODY = BodyEntry(name="tiny", path="/m/tiny", format="hf", size_bytes=1)
 BIG = BodyEntry(name="org/big@2", path="/m/big", format="hf", size_bytes=2)
@@ -348,3 +352,16 @@ def test_points_of_a_session() -> None:
     assert whole(said("u:a", "a:bc")) != whole(said("u:ab", "a:c"))
     info = SessionInfo(session="s", turns=1, last_ts="", title="Tell me…")
     assert has_title(info, "Tell me\nabout it") and not has_title(info, "Tell him")
+
+
+def test_what_is_served_and_what_may_be_set_is_documented() -> None:
+    app = make_app(cast(AsyncClient, Diary()), Settings(), KEY)
+    told = (PLUGINS / "soul_openai" / "API.md").read_text("utf-8")
+    paths = {route.path.replace(":path", "") for route in app.routes if isinstance(route, Route)}
+    assert paths == set(re.findall(r"`(?:GET|POST) (/[^`]*)`", told))
+    (row,) = [
+        one for one in (PLUGINS / "README.md").read_text("utf-8").split("\n| ") if "_openai" in one
+    ]
+    for name, value in msgspec.to_builtins(Settings()).items():
+        shown = str(value).lower() if isinstance(value, bool) else value
+        assert f"`{name}: {shown}`" in row
