@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
@@ -32,7 +34,13 @@ def make_app(client: AsyncClient, settings: Settings, token: str) -> Starlette:
         await client.ping()
         return answer({"status": "ok"})
 
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await client.close()
+
     return Starlette(
+        lifespan=lifespan,
         routes=[
             Route("/", _greet),
             Route("/health", health),

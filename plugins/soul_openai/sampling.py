@@ -13,14 +13,16 @@ from soul_openai.refusals import unsupported
 
 
 def sampling(values: Mapping[str, Any], stop: str | list[str] | None) -> SamplingOverrides:
-    """Return what a request wants different; None keeps what the config says.
+    """Return what a request wants different; None keeps what the config says. An empty stop text
+    stops nothing.
 
     Raises:
         Refused: a value is out of range.
     """
-    texts = [stop] if isinstance(stop, str) else stop
+    texts = [stop] if isinstance(stop, str) else stop or []
+    stops = [text for text in texts if text]
     try:
-        return msgspec.convert({**values, "stop": texts or None}, SamplingOverrides)
+        return msgspec.convert({**values, "stop": stops or None}, SamplingOverrides)
     except msgspec.ValidationError as e:
         raise wrong_field(e) from e
 

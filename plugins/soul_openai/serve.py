@@ -42,6 +42,7 @@ def main() -> int:
         make_app(client, settings, token),
         log_level="warning",
         access_log=False,
+        ws="none",
         server_header=False,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=END_WITHIN_S,

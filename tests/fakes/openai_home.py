@@ -51,7 +51,7 @@ def serving(folder: Path, text: str = "", *engine: str, **settings: Any) -> Iter
         yield Api(daemon, await_api(daemon))
 
 
-def await_api(daemon: testing.DaemonProcess, timeout_s: float = 20.0) -> HttpFrontend:
+def await_api(daemon: testing.DaemonProcess, timeout_s: float = 40.0) -> HttpFrontend:
     """Wait until the frontend serves."""
     until = time.monotonic() + timeout_s
     while True:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -229,7 +234,7 @@ def test_what_cannot_be_had_is_refused_by_its_name(field: dict[str, Any]) -> Non
 
 
 def test_what_is_left_open_is_left_to_the_config() -> None:
-    body = {"model": "m", "prompt": "hi", "stop": "x", "presence_penalty": 0, "user": "u"}
+    body = {"model": "m", "prompt": "hi", "stop": ["", "x"], "presence_penalty": 0, "user": "u"}
     sampling = msgspec.convert(body, CompletionRequest).sampling(None)
     assert sampling.stop == ["x"]
     assert {getattr(sampling, n) for n in sampling.__struct_fields__ if n != "stop"} == {None}
@@ -365,3 +370,18 @@ def test_what_is_served_and_what_may_be_set_is_documented() -> None:
     for name, value in msgspec.to_builtins(Settings()).items():
         shown = str(value).lower() if isinstance(value, bool) else value
         assert f"`{name}: {shown}`" in row
+
+
+def test_a_port_that_somebody_else_has_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        told = {"port": port, "workspace": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-m", "soul_openai.serve"],
+            env={**os.environ, "BIT_TTT_FRONTEND_SETTINGS": json.dumps(told)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"127.0.0.1 port {port} cannot be had: ")
