@@ -11,7 +11,7 @@ from soul_openai.turns import Turn
 
 SESSION = "X-Soul-Session"
 OFF_RECORD = "X-Soul-Off-Record"
-_SESSION_ID = re.compile(r"[\w.-]{1,64}")
+_SESSION_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 
 
@@ -23,7 +23,7 @@ def session_of(request: Request, field: str | None) -> str | None:
     """
     named = request.headers.get(SESSION)
     if named is not None and not _SESSION_ID.fullmatch(named):
-        raise Refused(400, f"{SESSION} is {named!a}: letters, digits, '_', '.', '-', at most 64")
+        raise Refused(400, f"{SESSION} is {named!a}: a-z, A-Z, 0-9, '_', '.', '-', at most 64")
     return named or field
 
 

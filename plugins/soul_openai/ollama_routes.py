@@ -86,7 +86,7 @@ class Ollama:
         return answer(shown(known, await self._client.body_info(known.body.name)))
 
     async def chat(self, request: Request) -> Response:
-        """Answer a conversation; without messages, load the model."""
+        """Answer a conversation; without messages, load the model, or unload it."""
         wants = await read_body(request, ChatRequest)
         wants.check()
         if not wants.messages:
@@ -95,7 +95,7 @@ class Ollama:
         return await self._reply(request, wants, said, _message)
 
     async def generate(self, request: Request) -> Response:
-        """Answer a prompt, as a message that a conversation begins with; a blank one loads."""
+        """Answer a prompt, as the first message of a conversation; without one as ``chat``."""
         wants = await read_body(request, GenerateRequest)
         wants.check()
         if not wants.prompt.strip():
@@ -108,13 +108,22 @@ class Ollama:
         """Refuse: no body makes embeddings."""
         raise Refused(501, "bodies make no embeddings, they chat")
 
-    async def _load(self, request: Request, wants: Common, said: Said) -> Response:
-        model = await unless_gone(request.receive, self._loaded(wants.model))
-        return answer({**head(model.id), **said(""), "done": True, "done_reason": "load"})
+    async def _load(self, request: Request, wants: Common, put: Said) -> Response:
+        work = self._unloaded if wants.unloads else self._loaded
+        model = await unless_gone(request.receive, work(wants.model))
+        reason = "unload" if wants.unloads else "load"
+        return answer({**head(model.id), **put(""), "done": True, "done_reason": reason})
 
     async def _loaded(self, name: str) -> Model:
         async with self._chooser.using(name) as model:
             await self._client.body_load(model.body)
+        return model
+
+    async def _unloaded(self, name: str) -> Model:
+        model = (await self._chooser.find(name)).model
+        body = (await self._client.status()).body
+        if body and body.name == model.body:
+            await self._client.body_unload()
         return model
 
     async def _reply(

@@ -27,6 +27,7 @@ REASONS: dict[Finish, str] = {
 }
 """``done_reason`` of each end."""
 _NO_LIMIT = (-1, -2)
+_NO_TIME = (0, "0", "0s", "0m")
 
 
 class Message(Struct, frozen=True):
@@ -97,8 +98,14 @@ class Common(Struct, frozen=True, kw_only=True):
     options: Options = Options()
     format: Any = None
     think: bool | str | None = None
+    keep_alive: float | str | None = None
     session: SessionId | None = None
     off_record: bool | None = None
+
+    @property
+    def unloads(self) -> bool:
+        """Whether a request without words is to free the memory, not to take it."""
+        return self.keep_alive in _NO_TIME
 
     def check(self) -> None:
         """Raise ``Refused`` for what a body cannot do."""

@@ -364,6 +364,8 @@ def test_ollama_generates_and_loads(llama: ollama.Client) -> None:
     assert "".join(piece.response for piece in pieces) == "t0 t1 "
     assert llama.generate(MODEL).done_reason == "load"
     assert [one.model for one in llama.ps().models] == [MODEL]
+    assert llama.chat(MODEL, keep_alive=0).done_reason == "unload"
+    assert llama.ps().models == []
     with pytest.raises(ollama.ResponseError, match="embeddings"):
         llama.embed(MODEL, "hi")
     with pytest.raises(ollama.ResponseError, match="thinking"):

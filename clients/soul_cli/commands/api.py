@@ -47,7 +47,7 @@ def api(settings: Settings, is_token: bool) -> Exit:
 def _say(settings: Settings, at: HttpFrontend, is_token: bool) -> None:
     base_url = f"{at.url}/v1"
     if is_token:
-        output.say_json({"key": at.token}) if settings.is_json else print(at.token)
+        print(json.dumps({"key": at.token}) if settings.is_json else at.token)
         return
     models = _models(base_url, at.token)
     if settings.is_json:
