@@ -84,6 +84,14 @@ def await_idle(soul: Client) -> None:
         time.sleep(0.02)
 
 
+def begin_souls(soul: Client, *names: str) -> None:
+    """Begin souls that belong to no body: there is none."""
+    soul.body_unload()
+    for name in names:
+        soul.soul_new(name)
+    soul.soul_use("default")
+
+
 def in_use(soul: Client) -> tuple[str, str]:
     now = soul.status()
     assert now.body is not None and now.soul is not None
@@ -173,8 +181,7 @@ def test_a_session_by_its_name_and_nothing_on_record(api: Api, client: openai.Op
 def test_models_are_bodies_with_souls_and_are_switched_to(
     client: openai.OpenAI, soul: Client
 ) -> None:
-    soul.soul_new("mika")
-    soul.soul_use("default")
+    begin_souls(soul, "mika")
     ids = [model.id for model in client.models.list()]
     assert ids[0] == MODEL and f"{BODY}@mika" in ids and "tiny@mika" in ids
     assert client.models.retrieve(MODEL).owned_by == "bit-ttt"
@@ -194,8 +201,7 @@ def test_requests_for_two_souls_at_once_get_the_one_they_named(
     api: Api, client: openai.OpenAI, soul: Client
 ) -> None:
     souls = ["one", "two"]
-    for name in souls:
-        soul.soul_new(name)
+    begin_souls(soul, *souls)
 
     def ask(n: int) -> None:
         messages = [user(f"soul {souls[n % 2]} {n}")]
@@ -326,8 +332,7 @@ def test_requests_that_are_none(api: Api, body: bytes, status: int) -> None:
 
 
 def test_ollama_says_which_models_there_are(llama: ollama.Client, soul: Client) -> None:
-    soul.soul_new("rin")
-    soul.soul_use("default")
+    begin_souls(soul, "rin")
     first = llama.list().models[0]
     assert first.model == MODEL and first.size and first.digest and len(first.digest) == 64
     shown = llama.show("tiny@rin")
