@@ -14,6 +14,7 @@ from sould.errors import NotFound
 from sould.supervisor.diary import Diary, Record
 from sould.supervisor.sessions import (
     MAX_IN_MEMORY,
+    Session,
     Sessions,
     new_session_id,
     newest_turns,
@@ -92,6 +93,9 @@ async def test_memory_holds_the_sessions_used_last(book: Book) -> None:
         sessions.add_turn(f"s{n}", "unrecorded", "r", 0)
     assert said((await sessions.get("s0", 1000)).messages) == []
     assert said((await sessions.get(f"s{MAX_IN_MEMORY + 9}", 1000)).messages) == ["unrecorded", "r"]
+    for n in range(MAX_IN_MEMORY):
+        sessions.put(f"t{n}", Session(messages=[]))
+    assert sessions.held(f"s{MAX_IN_MEMORY + 9}") is None and sessions.held("t0") is not None
 
 
 async def test_forgotten_sessions_are_read_again(book: Book) -> None:
@@ -114,6 +118,24 @@ async def test_what_was_replaced_on_another_day_is_in_no_conversation(book: Book
     assert said((await sessions.get("s", 1000)).messages) == ["right", "3"]
     [info] = sessions.infos()
     assert (info.title, info.turns) == ("right", 1)
+
+
+def test_a_turn_that_is_cut_short_replaces_nothing(book: Book) -> None:
+    book.write("s", "one", "1")
+    book.write("s", "two", "2", ("1u", "1a"))
+    (path,) = book.diary.files()
+    whole = path.read_bytes()
+    mark = whole.rstrip().rfind(b"\n") + 1
+    for cut, texts in (
+        (mark, ["one", "1", "two", "2"]),
+        (mark + 9, ["one", "1", "two", "2"]),
+        (len(whole) - 2, ["one", "1", "two", "2"]),
+        (len(whole) - 1, ["two", "2"]),  # nothing but the newline is missing
+    ):
+        path.write_bytes(whole[:cut])
+        diary = Diary(path.parent, lambda: book.now)
+        diary.open()
+        assert said(Sessions(diary).history("s")) == texts
 
 
 async def test_a_reply_made_anew_on_another_day_is_paired_with_what_was_said(book: Book) -> None:
