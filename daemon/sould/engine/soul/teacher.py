@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 
 FITS_VERSION = 2  # of how a statement is matched to topics
 MOST_FITS = 2048  # statements, by their hash
-ENOUGH_ANCHORS = 48  # to begin with; the others are made when there is nothing to learn
 
 Steps = Generator[None, None, Progress]
 
@@ -105,9 +104,7 @@ class Teacher:
     ) -> Dreaming:
         """Go over records while asleep, until ``is_woken``; ``soul`` itself is not changed."""
         yield Stage(stage="preparing")
-        while not self.has_prepared:
-            self.prepare()
-            yield None
+        yield from self._prepared()
         telling = [record for record in order.records if self.tells(record)]
         facts = []
         for n, record in enumerate(telling):
@@ -200,10 +197,14 @@ class Teacher:
             self._bank = self._make_bank()  # for the next lesson, which will fail alike
             raise
 
-    def _ready(self, soul: Soul, inner_lr: float) -> Generator[None, None, Imprinter]:
-        while not self.has_prepared and len(self._anchors) < ENOUGH_ANCHORS:
+    def _prepared(self) -> Generator[None, None, None]:
+        """Look at all of the bank: what is learned beside a part of it disturbs the rest."""
+        while not self.has_prepared:
             self.prepare()
             yield
+
+    def _ready(self, soul: Soul, inner_lr: float) -> Generator[None, None, Imprinter]:
+        yield from self._prepared()
         if self._imprinter is None or self._imprinter[:2] != (soul, inner_lr):
             imprinter = Imprinter(
                 self._body.decoder,
