@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from types import FrameType
@@ -35,6 +36,10 @@ from sould.supervisor.stop_signal import StopSignal
 log = logging.getLogger(__name__)
 
 LINGER_S = 0.5
+SWITCH_S = 0.001
+"""For how long a thread that computes may keep the loop from going on; Python's own is 5 ms, and
+the loop has to wait for it several times until it has answered a ping.
+"""
 
 
 class EngineOptions(Struct, frozen=True, kw_only=True):
@@ -56,6 +61,7 @@ def run(config: Config, engine: EngineOptions) -> None:
         SouldError: why it can't start.
     """
     os.umask(0o077)  # whatever is written from here on is private
+    sys.setswitchinterval(SWITCH_S)
     logs.write_to_stderr(config.log.level)
     manager = Notifier.from_environment(os.environ)
     with contextlib.ExitStack() as at_end:
@@ -159,8 +165,14 @@ def _import_what_can_wait(stop_signal: StopSignal, daemon: Daemon) -> None:
     resident_bytes(os.getpid())
     stop_signal.watch()
     daemon.watching.watch()
-    gc.collect()
-    gc.freeze()  # a full collection of what lives for ever would stall pings by milliseconds
+    _pass_over_what_is_there()
+
+
+def _pass_over_what_is_there() -> None:
+    """Have garbage looked for among what is new alone: the rest was imported and stays, and to go
+    through it would stall pings by tens of milliseconds.
+    """
+    gc.freeze()
 
 
 def _obey_signals(daemon: Daemon) -> None:
