@@ -18,6 +18,7 @@ from msgspec import Struct
 from soul_client.locate import LOG_FILE
 from sould.config import Config
 from sould.errors import StorageError
+from sould.privacy import all_detectors
 from sould.soulfile.home import SoulFolder
 from sould.supervisor import logs, shelf
 from sould.supervisor.accepting import Acceptance
@@ -139,6 +140,8 @@ async def _live(
     _obey_signals(daemon)
     root, events = logging.getLogger(), logs.EventHandler(daemon.events.publish)
     root.addHandler(events)
+    _pass_over_what_is_there()
+    gc.enable()
     runtime.announce(daemon.connection())
     log.info("ready pid=%d rpc=%s config=%s", os.getpid(), binding.endpoints["rpc"], config.path)
     manager.ready()
@@ -165,6 +168,7 @@ def _import_what_can_wait(stop_signal: StopSignal, daemon: Daemon) -> None:
     resident_bytes(os.getpid())
     stop_signal.watch()
     daemon.watching.watch()
+    all_detectors()
     _pass_over_what_is_there()
 
 
