@@ -11,6 +11,7 @@ from sould.config import Config
 from sould.plugin.declared import Frontend, Job
 from sould.plugin.structs import (
     Body,
+    Dream,
     Event,
     Home,
     Night,
@@ -80,6 +81,12 @@ class Plugins:
         for _, ids in found:
             chosen &= set(ids)
         return chosen
+
+    async def make_dreams(
+        self, night: Night, told: Sequence[Told]
+    ) -> list[tuple[str, list[Dream]]]:
+        """Return what plugins would have a soul dream of. Nothing of it is checked."""
+        return await self._call("make_dreams", self._patient_wait_s, night=night, told=told)
 
     async def accept_sleep(self, report: Report) -> str:
         """Return who objects to a night, and why, or ""."""
