@@ -18,7 +18,7 @@ from sould.engine.soul import anchors as anchors_of
 from sould.engine.soul import curvature as curvature_of
 from sould.engine.soul.anchors import BATCH, VERSION, Anchor, Maker, general_prompts
 from sould.engine.soul.chatform import ChatForm
-from sould.engine.soul.curriculum import Curriculum, Fact
+from sould.engine.soul.curriculum import Curriculum, Fact, with_lent
 from sould.engine.soul.curvature import Curvature, Surveyor
 from sould.engine.soul.facts import LONGEST, gist, is_japanese, told
 from sould.engine.soul.imprint import Imprinter, Progress, Recipe
@@ -112,7 +112,7 @@ class Teacher:
             facts.append((yield from self._fact(record)))
         topics, known = self._together(facts)
         replaced = yield from superseded(known)
-        known = [fact for fact in known if fact.id not in replaced]
+        known = [fact for fact in with_lent(known, order.dreams) if fact.id not in replaced]
         self._imprinter = None  # its part of the soul will be another one
         night = Night(
             self._body.decoder,
