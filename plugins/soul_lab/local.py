@@ -1,0 +1,57 @@
+"""What the server answers itself: Markdown, and the log it has kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from soul_client.codec import convert
+from soul_lab.hub import KEPT_LINES, Hub
+from soul_lab.markdown import MOST_CHARS, render
+from soul_lab.messages import Asked
+
+
+class Render(Struct, frozen=True, kw_only=True):
+    """Parameters of ``lab.render``: Markdown."""
+
+    text: Annotated[str, Meta(max_length=MOST_CHARS)]
+
+
+class Log(Struct, frozen=True, kw_only=True):
+    """Parameters of ``lab.log``: how many lines at most."""
+
+    limit: Annotated[int, Meta(ge=1, le=KEPT_LINES)] = 500
+
+
+METHODS = ("lab.render", "lab.log")
+
+
+class Local:
+    """Answers the methods of ``METHODS`` for one page, one rendering at a time."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._rendering = asyncio.Lock()
+        self._by_name: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+            "lab.render": self._render,
+            "lab.log": self._log,
+        }
+
+    async def answer(self, asked: Asked) -> dict[str, Any]:
+        """Return the result of a request.
+
+        Raises:
+            WireError: ``bad_request``.
+        """
+        return await self._by_name[asked.method](asked.params)
+
+    async def _render(self, params: dict[str, Any]) -> dict[str, Any]:
+        text = convert(params, Render).text
+        async with self._rendering:
+            return {"html": await asyncio.to_thread(render, text)}
+
+    async def _log(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"lines": self._hub.lines(convert(params, Log).limit)}

@@ -1,0 +1,47 @@
+"""Markdown to HTML that may stand in our page, whatever the text is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from urllib.parse import urlsplit
+
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
+
+MOST_CHARS = 200_000
+_SCHEMES = ("http", "https", "mailto")
+
+
+def render(text: str) -> str:
+    """Return HTML: no tag of the text's own, no image, links to the web and to mail only."""
+    html: str = _markdown().render(text)
+    return html
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    markdown = MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False})
+    markdown.enable(["table", "strikethrough"]).disable("image")
+    markdown.validateLink = may_be_linked  # type: ignore[method-assign]
+    markdown.add_render_rule("link_open", _open_link)
+    return markdown
+
+
+def may_be_linked(url: str) -> bool:
+    """Tell whether a link may lead there: a whole address, not one within this page."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in _SCHEMES and (parts.scheme == "mailto" or bool(parts.netloc))
+
+
+def _open_link(
+    renderer: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: EnvType
+) -> str:
+    tokens[at].attrSet("rel", "noopener noreferrer")
+    tokens[at].attrSet("target", "_blank")
+    return renderer.renderToken(tokens, at, options, env)
