@@ -1,11 +1,16 @@
 """Where the Model Lab is, and how a browser is let in: a file that only its owner can read.
 
-The plugin ``soul_lab`` writes it when its server listens; ``soul lab`` reads it.
+The plugin ``soul_lab`` writes it when its server listens; ``soul lab`` reads it. The address it
+opens holds a ticket, made of the token: it is good for a few minutes and once, since others may see
+the command line of a browser.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -15,6 +20,8 @@ from msgspec import Struct
 from soul_client.locate import LOCAL_RUN_DIR, require_private
 
 DOOR_NAME = "lab.json"
+TICKET_S = 300
+_TICKET = re.compile(r"(?P<expires>[0-9]{1,12})\.[0-9a-f]{16}\.[0-9a-f]{64}", re.ASCII)
 
 
 class LabDoor(Struct, frozen=True, kw_only=True):
@@ -53,3 +60,25 @@ def write_door(workspace: Path, door: LabDoor) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(msgspec.json.encode(door))
     draft.replace(path)
+
+
+def entrance(door: LabDoor, *, now_s: float) -> str:
+    """Return the address that lets one browser in, for ``TICKET_S``."""
+    return f"{door.url}?token={_ticket(door.token, int(now_s) + TICKET_S, secrets.token_hex(8))}"
+
+
+def ticket_expiry(token: str, shown: str, *, now_s: float) -> float | None:
+    """Return until when a ticket is good; None: it is none, or not any more."""
+    match = _TICKET.fullmatch(shown)
+    if match is None:
+        return None
+    expires_s = int(match["expires"])
+    made = _ticket(token, expires_s, shown.split(".")[1])
+    if not hmac.compare_digest(shown, made) or not now_s < expires_s <= now_s + TICKET_S:
+        return None
+    return float(expires_s)
+
+
+def _ticket(token: str, expires_s: int, salt: str) -> str:
+    seal = hmac.new(token.encode(), f"ticket {expires_s}.{salt}".encode(), hashlib.sha256)
+    return f"{expires_s}.{salt}.{seal.hexdigest()}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -14,17 +17,24 @@ from soul_lab.bridge import TRY_AGAIN_LATER, Bridge
 from soul_lab.door import Door, Guard
 from soul_lab.files import INDEX, PageFiles
 from soul_lab.hub import Hub
+from soul_lab.local import Local
+from soul_lab.soul_files import SoulFiles
 
 MOST_PAGES = 24
 """That are open at once."""
 
 
-def make_app(door: Door, hub: Hub) -> ASGIApp:
-    """Return the whole application."""
+def make_app(door: Door, hub: Hub, *, uploads: Path) -> ASGIApp:
+    """Return the whole application. ``uploads``: a folder for files on their way, which is made
+    anew.
+    """
     files = PageFiles()
+    souls = SoulFiles(hub, uploads)
+    local = Local(hub)
 
     async def enter(request: Request) -> Response:
-        if door.is_token(request.query_params.get("token", "")):
+        shown = request.query_params.get("token", "")
+        if shown and door.lets_in(shown, now_s=time.time()):
             return _let_in(door)
         return files.answer(INDEX, request) if door.is_known(request.headers) else outside()
 
@@ -35,11 +45,13 @@ def make_app(door: Door, hub: Hub) -> ASGIApp:
         if hub.page_count >= MOST_PAGES:
             await socket.close(TRY_AGAIN_LATER)
             return
-        await Bridge(socket, hub).serve()
+        await Bridge(socket, hub, local).serve()
 
     routes = [
         Route("/", enter),
         WebSocketRoute("/ws", page),
+        Route("/souls", souls.take_in, methods=["POST"]),
+        Route("/souls/{name}.soul", souls.hand_out),
         Route("/{name:path}", file),
     ]
     return Guard(Starlette(routes=routes), door)

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from soul_client.lab_door import ticket_expiry
 from soul_lab.answers import refusal
 
 POLICY = "; ".join(
@@ -41,14 +42,24 @@ class Door:
     """Tells who may come in. ``hosts``: the values of ``Host`` that mean us."""
 
     def __init__(self, *, token: str, port: int, hosts: Iterable[str]) -> None:
-        self._token = token.encode()
+        self._token = token
+        self._used: dict[str, float] = {}  # tickets, and when they expire
         self._hosts = frozenset(host.lower() for host in hosts)
         self.cookie_name = f"soul_lab_{port}"  # browsers do not tell ports apart
-        self.cookie = hmac.new(self._token, b"cookie", hashlib.sha256).hexdigest()
+        self.cookie = hmac.new(token.encode(), b"cookie", hashlib.sha256).hexdigest()
 
-    def is_token(self, shown: str) -> bool:
-        """Tell whether somebody knows the token, in a time that does not tell how near it is."""
-        return hmac.compare_digest(shown.encode("utf-8", "replace"), self._token)
+    def lets_in(self, shown: str, *, now_s: float) -> bool:
+        """Tell whether somebody shows the token, or a ticket that nobody has shown yet. Takes a
+        time that does not tell how near they are.
+        """
+        if hmac.compare_digest(shown.encode("utf-8", "replace"), self._token.encode()):
+            return True
+        expires_s = ticket_expiry(self._token, shown, now_s=now_s)
+        self._used = {one: until for one, until in self._used.items() if until > now_s}
+        if expires_s is None or shown in self._used:
+            return False
+        self._used[shown] = expires_s
+        return True
 
     def is_known(self, headers: Headers) -> bool:
         """Tell whether a browser has our cookie."""

@@ -8,8 +8,6 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from msgspec import to_builtins
-
 from soul_client import AsyncClient, SoulError
 from soul_client.exchange import SeenEvent
 from soul_lab import messages
@@ -35,7 +33,6 @@ class Hub:
         self._pages: set[Listener] = set()
         self._lines: deque[dict[str, Any]] = deque(maxlen=KEPT_LINES)
         self._daemon_id = ""
-        self._state = ""  # the newest event that says how the daemon is
         self._lasting: set[asyncio.Task[None]] = set()
 
     def new_client(self) -> AsyncClient:
@@ -44,10 +41,8 @@ class Hub:
 
     @contextlib.contextmanager
     def joined(self, page: Listener) -> Iterator[None]:
-        """Tell a page how things stand, and from then on what happens."""
+        """Tell a page whether there is a daemon, and from then on what happens."""
         page.tell(messages.link(self._daemon_id))
-        if self._daemon_id:
-            page.tell(self._state)
         self._pages.add(page)
         try:
             yield
@@ -89,13 +84,11 @@ class Hub:
 
     def _take(self, seen: SeenEvent) -> None:
         event = seen.event
-        message = messages.event(event.name, seen.seq, event.ts, to_builtins(event.data))
         if event.name in ("welcome", "state"):
-            self._state = messages.event("state", seen.seq, event.ts, event.data)
             self._set_daemon(str(event.data.get("daemon_id", "")))
         elif event.name == "log":
             self._lines.append({"ts": event.ts, **event.data})
-        self._tell_all(message)
+        self._tell_all(messages.event(seen))
 
     def _set_daemon(self, daemon_id: str) -> None:
         if daemon_id != self._daemon_id:
@@ -103,5 +96,5 @@ class Hub:
             self._tell_all(messages.link(daemon_id))
 
     def _tell_all(self, message: str) -> None:
-        for page in self._pages:
+        for page in list(self._pages):
             page.tell(message)

@@ -26,11 +26,8 @@ class Log(Struct, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=KEPT_LINES)] = 500
 
 
-METHODS = ("lab.render", "lab.log")
-
-
 class Local:
-    """Answers the methods of ``METHODS`` for one page, one rendering at a time."""
+    """Answers ``lab.render`` and ``lab.log``, for all pages; it renders one text at a time."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -39,6 +36,10 @@ class Local:
             "lab.render": self._render,
             "lab.log": self._log,
         }
+
+    def can(self, method: str) -> bool:
+        """Tell whether a method is one of these."""
+        return method in self._by_name
 
     async def answer(self, asked: Asked) -> dict[str, Any]:
         """Return the result of a request.

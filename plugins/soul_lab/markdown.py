@@ -11,7 +11,8 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-MOST_CHARS = 200_000
+MOST_CHARS = 50_000
+"""Rendered in at most about a second of one core, whatever they are."""
 _SCHEMES = ("http", "https", "mailto")
 
 

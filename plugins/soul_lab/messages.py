@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from soul_client.errors import DaemonError, SoulError, WireError
+from soul_client.exchange import SeenEvent
 from soul_client.wire import ErrorCode
 
 MOST_MESSAGE_BYTES = 4 << 20
@@ -37,9 +38,13 @@ def read(text: str | bytes) -> Asked:
         raise WireError(ErrorCode.BAD_REQUEST, f"not a message: {e}") from e
 
 
-def answer(id_: str, kind: str, body: object) -> str:
-    """Return a message that answers a request: ``ack``, ``progress``, ``chunk`` or ``done``."""
-    return _write({"id": id_, "kind": kind, "body": body})
+def answer(id_: str, kind: str, body: object, *, request: str = "") -> str:
+    """Return a message that answers a request: ``ack``, ``progress``, ``chunk`` or ``done``.
+
+    ``request``: by which id the daemon, and thus every other client, knows it.
+    """
+    named = {"request": request} if request else {}
+    return _write({"id": id_, "kind": kind, **named, "body": body})
 
 
 def error(id_: str, fault: SoulError) -> str:
@@ -51,9 +56,13 @@ def error(id_: str, fault: SoulError) -> str:
     return answer(id_, "error", body)
 
 
-def event(name: str, seq: int, ts: str, data: dict[str, Any]) -> str:
-    """Return the message that something happened."""
-    return _write({"kind": "event", "name": name, "seq": seq, "ts": ts, "data": data})
+def event(seen: SeenEvent) -> str:
+    """Return the message that something happened. What a subscriber is welcomed with is how the
+    daemon is: ``state``.
+    """
+    name = "state" if seen.event.name == "welcome" else seen.event.name
+    told = {"name": name, "seq": seen.seq, "ts": seen.event.ts, "data": seen.event.data}
+    return _write({"kind": "event", **told})
 
 
 def link(daemon_id: str) -> str:

@@ -23,7 +23,7 @@ class Settings(plugin.Settings, frozen=True, kw_only=True, forbid_unknown_fields
     port: Annotated[int, Meta(ge=0, le=65535)] = 7412
     host: Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]{2,45}$")] = "127.0.0.1"
     allow_remote: bool = False
-    hosts: list[Host] = []
+    hosts: tuple[Host, ...] = ()
 
     def __post_init__(self) -> None:
         if not ipaddress.ip_address(self.host).is_loopback and not self.allow_remote:

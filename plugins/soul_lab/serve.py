@@ -21,6 +21,8 @@ from sould.plugin import frontend_settings
 
 MOST_CONNECTIONS = 128
 END_WITHIN_S = 1
+UPLOADS = Path("cache", "plugins", "soul_lab")
+"""In the workspace: for files on their way."""
 
 
 class Told(TypedDict):
@@ -72,7 +74,7 @@ async def serve(listening: socket.socket, told: Told) -> None:
     door = Door(token=token, port=port, hosts=[*own_hosts(port), *told["hosts"]])
     hub = Hub()
     write_door(workspace, LabDoor(url=url_of(told["host"], port), token=token, pid=os.getpid()))
-    server = uvicorn.Server(_config(make_app(door, hub)))
+    server = uvicorn.Server(_config(make_app(door, hub, uploads=workspace / UPLOADS)))
     following = asyncio.create_task(hub.run())
     try:
         await server.serve([listening])
