@@ -91,6 +91,8 @@ def chat(
     echo_prompt: bool = False,
     bare: bool = False,
     notes: bool = True,
+    history: Sequence[wire.ChatMessage] | None = None,
+    replaces: str | None = None,
 ) -> Call[wire.ChatDone]:
     """Say something in a session; None opens a new one."""
     params = wire.ChatSend(
@@ -103,6 +105,8 @@ def chat(
         echo_prompt=echo_prompt,
         bare=bare,
         notes=notes,
+        history=None if history is None else list(history),
+        replaces=replaces,
     )
     return _call("chat.send", params, wire.ChatDone)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -22,6 +23,7 @@ from soul_client.wire import (
     BodyPulled,
     Catalog,
     ChatDone,
+    ChatMessage,
     ConfigShown,
     Connection,
     LoadedBody,
@@ -130,6 +132,8 @@ class Client(Souls):
         off_record: bool = False,
         echo_prompt: bool = False,
         bare: bool = False,
+        history: Sequence[ChatMessage] | None = None,
+        replaces: str | None = None,
         on_update: OnUpdate | None = None,
     ) -> Reply:
         """Say something and return the reply as it comes.
@@ -146,6 +150,8 @@ class Client(Souls):
             off_record=off_record,
             echo_prompt=echo_prompt,
             bare=bare,
+            history=history,
+            replaces=replaces,
         )
         return Reply(self.start(call), on_update)
 
@@ -160,6 +166,8 @@ class Client(Souls):
         off_record: bool = False,
         echo_prompt: bool = False,
         bare: bool = False,
+        history: Sequence[ChatMessage] | None = None,
+        replaces: str | None = None,
     ) -> ChatDone:
         """Say something and wait for the whole reply."""
         call = calls.chat(
@@ -171,6 +179,8 @@ class Client(Souls):
             off_record=off_record,
             echo_prompt=echo_prompt,
             bare=bare,
+            history=history,
+            replaces=replaces,
         )
         return self._finish(call)
 

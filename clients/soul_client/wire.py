@@ -174,10 +174,11 @@ class SamplingOverrides(WireStruct, frozen=True, kw_only=True):
 
 
 class ChatMessage(WireStruct, frozen=True, kw_only=True):
-    """One message of a conversation."""
+    """One message of a conversation. ``id``: of its record, where ``session.get`` tells it."""
 
     role: Literal["system", "user", "assistant"]
     text: str
+    id: str = ""
 
 
 class ChatSend(WireStruct, frozen=True, kw_only=True):
@@ -187,6 +188,8 @@ class ChatSend(WireStruct, frozen=True, kw_only=True):
     ``off_record``: the turn is in no diary and is not learned. ``echo_prompt``: ``ChatDone``
     says what the body was given to read. ``bare``: the body answers without its soul, off the
     record: the control of an exam. ``notes`` false: no plugin is asked what to add to the prompt.
+    ``history``: what was said before, in place of what the session holds. ``replaces``: id of a
+    user's record of that session; this turn takes the place of that one and of all after it.
     """
 
     text: Annotated[str, Meta(min_length=1)]
@@ -198,6 +201,8 @@ class ChatSend(WireStruct, frozen=True, kw_only=True):
     echo_prompt: bool = False
     bare: bool = False
     notes: bool = True
+    history: list[ChatMessage] | None = None
+    replaces: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class Usage(WireStruct, frozen=True, kw_only=True):
@@ -218,7 +223,7 @@ class ChatDone(WireStruct, frozen=True, kw_only=True):
 
     ``recorded`` is false when the turn was off the record, or stopped before anything was
     said. ``prompt``: with ``echo_prompt``, every token that was read, as text. ``notes``: what
-    plugins added to the prompt, in their order.
+    plugins added to the prompt, in their order. ``turn``: id of the user's record, "" without one.
     """
 
     session: str
@@ -228,6 +233,7 @@ class ChatDone(WireStruct, frozen=True, kw_only=True):
     recorded: bool = True
     prompt: str | None = None
     notes: list[TurnNote] = []
+    turn: str = ""
 
 
 class SessionInfo(WireStruct, frozen=True, kw_only=True):
@@ -1000,7 +1006,7 @@ class Event(WireStruct, frozen=True, kw_only=True):
 
 EVENTS = (
     *("welcome", "state", "request", "turn", "body", "soul", "pull", "log", "frontend"),
-    *("bodies", "reload", "config"),
+    *("bodies", "reload", "config", "progress"),
 )
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soul_client.wire import ChatMessage
+from sould.errors import NotFound
 from sould.supervisor.diary import Diary, Record
 from sould.supervisor.sessions import (
     MAX_IN_MEMORY,
@@ -32,7 +33,7 @@ class Book:
         self.diary.open()
         self.count = 0
 
-    def write(self, session: str, user: str, reply: str) -> None:
+    def write(self, session: str, user: str, reply: str, replaced: tuple[str, ...] = ()) -> None:
         self.now += timedelta(seconds=1)
         self.count += 1
         ts = self.now.isoformat()
@@ -40,7 +41,8 @@ class Book:
             [
                 Record(id=f"{self.count}u", ts=ts, role="user", text=user, session=session),
                 Record(id=f"{self.count}a", ts=ts, role="assistant", text=reply, session=session),
-            ]
+            ],
+            replaced,
         )
 
 
@@ -99,6 +101,43 @@ async def test_forgotten_sessions_are_read_again(book: Book) -> None:
     sessions.add_turn("s", "two", "2", keep_from=2)
     sessions.forget()
     assert said((await sessions.get("s", 1000)).messages) == ["one", "1"]
+
+
+async def test_what_was_replaced_on_another_day_is_in_no_conversation(book: Book) -> None:
+    sessions = Sessions(book.diary)
+    book.write("s", "wrong", "1")
+    book.write("s", "later", "2")
+    assert sessions.infos()[0].title == "wrong"
+    book.now += timedelta(days=2)
+    book.write("s", "right", "3", ("1u", "1a", "2u", "2a"))
+    assert said(sessions.history("s")) == ["right", "3"]
+    assert said((await sessions.get("s", 1000)).messages) == ["right", "3"]
+    [info] = sessions.infos()
+    assert (info.title, info.turns) == ("right", 1)
+
+
+async def test_a_reply_made_anew_on_another_day_is_paired_with_what_was_said(book: Book) -> None:
+    book.write("s", "one", "1")
+    book.now += timedelta(days=1)
+    anew = Record(id="2a", ts="", role="assistant", text="2", session="s", reply_to="1u")
+    book.diary.append([anew], ["1a"])
+    session = await Sessions(book.diary).get("s", 1000)
+    assert said(session.messages) == ["one", "2"]
+    torn = Record(id="3a", ts="", role="assistant", text="3", session="s", reply_to="1u")
+    book.diary.append([torn])  # a crash came before the line that says what it replaces
+    assert said((await Sessions(book.diary).get("s", 1000)).messages) == ["one", "2"]
+
+
+def test_before_a_message_is_what_came_earlier(book: Book) -> None:
+    sessions = Sessions(book.diary)
+    for n in range(3):
+        book.write("s", f"q{n}", f"r{n}")
+    found = sessions.before("s", "2u", 1000)
+    assert said(found.session.messages) == ["q0", "r0"]
+    assert (found.said.text, found.replaced) == ("q1", ["2u", "2a", "3u", "3a"])
+    for wrong in ("2a", "nonsense"):
+        with pytest.raises(NotFound, match=wrong):
+            sessions.before("s", wrong, 1000)
 
 
 def test_list_is_newest_first_with_titles(book: Book) -> None:

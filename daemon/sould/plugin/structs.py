@@ -61,7 +61,9 @@ class Added(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One of ``soul_client.wire.EVENTS``, but for ``log``. ``data``: as PROTOCOL.md has it."""
+    """One of ``soul_client.wire.EVENTS``, but for ``log`` and ``progress``. ``data``: as
+    PROTOCOL.md has it.
+    """
 
     name: str
     ts: str

@@ -21,6 +21,7 @@ from sould.supervisor.job_notes import NightNote
 from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
+from sould.supervisor.pasts import Pasts
 from sould.supervisor.plugins.hooks import Plugins
 from sould.supervisor.plugins.listing import Listing
 from sould.supervisor.provenance import Provenance
@@ -81,8 +82,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         scheduler=parts.scheduler,
         engine=parts.engine,
         diary=parts.diary,
-        sessions=parts.sessions,
-        off_record=off_record,
+        pasts=Pasts(parts.sessions, off_record),
         events=parts.events,
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,

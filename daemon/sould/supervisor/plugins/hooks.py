@@ -24,8 +24,8 @@ from sould.supervisor.plugins.standing import Standing
 from sould.version import version
 
 SHORTEST_WAIT_S = 1.0
-UNHEARD = ("log", "welcome")
-"""Events that no plugin gets: a plugin that logs would hear itself."""
+UNHEARD = ("log", "welcome", "progress")
+"""Events that no plugin gets: a plugin that logs would hear itself, and progress is many."""
 
 
 class Plugins:
