@@ -58,8 +58,8 @@ def _talk(began: datetime, texts: list[str]) -> Iterator[dict[str, Any]]:
     for n, text in enumerate(texts):
         ts = (began + timedelta(seconds=20 * n)).isoformat(timespec="milliseconds")
         role = "assistant" if n % 2 else "user"
-        record = {"ts": ts, "role": role, "text": text, "session": session}
-        yield {"id": f"{ts[:10].replace('-', '')}-{next(_ids):06x}", "learn": False, **record}
+        record = {"ts": ts, "role": role, "text": text, "session": session, "soul": "default"}
+        yield {"id": f"{ts[:10].replace('-', '')}-{next(_ids):06x}", **record}
 
 
 def _report(night: int, began: datetime, said: list[dict[str, Any]]) -> dict[str, Any]:

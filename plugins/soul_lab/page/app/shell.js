@@ -78,7 +78,6 @@ export class Shell {
 
   #show(name) {
     const isFirst = this.#shown === null;
-    this.pages[this.#shown]?.leave?.();
     this.#shown = name;
     for (const [one, link] of Object.entries(this.links)) {
       if (one === name) link.setAttribute("aria-current", "page");

@@ -75,7 +75,7 @@ export class Bodies {
     const isBusy = this.model.workOf("body.load") !== null || !this.model.isUp;
     const key = isLoaded ? "body.unload" : "body.load";
     const act = () => this.#change(isLoaded ? ["body.unload"] : ["body.load", { name: body.name }]);
-    return h(isLoaded ? "button.quiet" : "button.primary", { text: key, disabled: isBusy, onclick: act });
+    return h("button.quiet", { text: key, disabled: isBusy, onclick: act });
   }
 
   async #change([method, params = {}]) {

@@ -22,7 +22,7 @@ function figures({ before, after, steps, seconds, left }) {
     shown.push(figure("morning.recall", `${before.recalled} → ${after.recalled}`, ["morning.of", { n: after.facts }]));
     if (after.untold) {
       const values = { n: after.untold };
-      shown.push(figure("morning.honest", `${before.honest} → ${after.honest}`, ["morning.of", values]));
+      shown.push(figure("morning.honest", `${before.honest} → ${after.honest}`, ["morning.of_untold", values]));
     }
     if (after.statements) {
       const values = { n: after.statements };

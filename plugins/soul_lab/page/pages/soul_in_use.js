@@ -67,16 +67,17 @@ export class SoulInUse {
     fill(this.trouble, icon("warn"), words, isOther ? this.rebirth.button(this.#entry) : null);
   }
 
-  #actions({ name, generation, unsaved }) {
+  #actions(soul) {
+    const { name, generation, unsaved } = soul;
     const act = (text, onclick, disabled = false) => h("button.quiet", { text, onclick, disabled: disabled || !this.model.isUp });
     return [
       act("soul.save", () => this.#do("soul.save", {}, "soul.was_saved"), !unsaved),
       act("soul.undo", () => this.#undo(), generation < 2 && !unsaved),
       act("soul.copy", () => this.#copy()),
       h("a.quiet", { href: fileOf(name), download: `${name}.soul`, text: "soul.export" }),
-      this.#entry?.level ? this.rebirth.button(this.#entry) : null,
+      soul.level && this.#entry ? this.rebirth.button(this.#entry) : null,
       act("soul.reset", () => this.#reset()),
-    ];
+    ].filter(Boolean);
   }
 
   async #do(method, params, said, values = {}) {

@@ -71,7 +71,7 @@ export class Souls {
     const buttons = [
       isOther ? this.rebirth.button(soul) : null,
       h("a.quiet", { href: fileOf(soul.name), download: `${soul.name}.soul`, text: "soul.export" }),
-      h("button.primary", { text: "soul.use", onclick: () => this.#use(soul) }),
+      h("button.quiet", { text: "soul.use", onclick: () => this.#use(soul) }),
     ];
     return h("li.row-line", {}, words, h("div.row", {}, ...buttons.filter(Boolean)));
   }
