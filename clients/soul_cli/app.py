@@ -50,6 +50,7 @@ COMMANDS = {
     "service": "soul_cli.commands.service",
     "doctor": "soul_cli.commands.doctor",
     "plugins": "soul_cli.commands.plugins",
+    "lab": "soul_cli.commands.lab",
 }
 
 

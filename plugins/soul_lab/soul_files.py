@@ -31,8 +31,8 @@ MOST_AT_ONCE = 2
 SILENCE_S = 30.0
 """How long an upload may send nothing."""
 SEND_WITHIN_S = 900.0
-NAME = re.compile(r"[\w.-]{1,64}")
-"""What may be the name of a soul, roughly; the daemon has the last word."""
+NAME = re.compile(r"(?![.-])[^/\\\x00-\x1f\x7f]{1,64}")
+"""What can be the name of a soul, as far as paths go; the daemon has the last word."""
 _STATUS = {
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.BUSY: 503,
@@ -75,7 +75,7 @@ class SoulFiles:
             except OSError as e:
                 return refusal(507, "storage", f"the upload could not be kept: {e.strerror}")
             except SoulError as e:
-                return _failed(e)
+                return _failed(e, path)
         return JSONResponse({"name": taken.name, "size_bytes": taken.size_bytes})
 
     async def hand_out(self, request: Request) -> Response:
@@ -156,10 +156,11 @@ async def _save(request: Request, path: Path) -> None:
             await asyncio.to_thread(file.write, piece)
 
 
-def _failed(error: SoulError) -> Response:
+def _failed(error: SoulError, upload: Path | None = None) -> Response:
     if isinstance(error, DaemonError | WireError):
         status = _STATUS.get(error.code, 422)
-        return refusal(status, error.code.value, error.message, error.hint)
+        message = error.message.replace(str(upload), "the file") if upload else error.message
+        return refusal(status, error.code.value, message, error.hint)
     return refusal(503, DISCONNECTED, str(error))
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -14,6 +18,7 @@ import httpx
 from websockets.sync.client import ClientConnection, connect
 
 from soul_client.lab_door import LabDoor, read_door
+from sould.plugin.frontend import SETTINGS_VARIABLE
 from tests.fakes.daemon_process import DaemonProcess, Peer, running
 
 _ids = count(1)
@@ -115,3 +120,26 @@ def lab(
             yield daemon, peer, browser
         finally:
             browser.close()
+
+
+@contextlib.contextmanager
+def by_hand(daemon: DaemonProcess) -> Iterator[Browser]:
+    """Run the server beside a daemon, so that it outlives it, and let a browser in."""
+    told = {"workspace": str(daemon.workspace), "port": 0, "host": "127.0.0.1", "hosts": []}
+    environ = {
+        **os.environ,
+        "BIT_TTT_CONFIG": str(daemon.config),
+        SETTINGS_VARIABLE: json.dumps(told),
+    }
+    server = subprocess.Popen([sys.executable, "-m", "soul_lab.serve"], env=environ)
+    try:
+        until = time.monotonic() + 20
+        while (door := read_door(daemon.workspace)) is None or door.pid != server.pid:
+            assert server.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        browser = Browser(door)
+        yield browser
+        browser.close()
+    finally:
+        server.terminate()
+        assert server.wait(10) in (0, -signal.SIGTERM)
