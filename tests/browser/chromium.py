@@ -25,7 +25,9 @@ def chromium() -> Iterator[Browser]:
     """Run it."""
     path = chromium_path()
     if path is None:
-        raise FileNotFoundError(f"none of {', '.join(NAMES)} is there; on Debian: apt install chromium")
+        raise FileNotFoundError(
+            f"none of {', '.join(NAMES)} is there; on Debian: apt install chromium"
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=_ARGS)
         try:

@@ -15,11 +15,13 @@ from tests.fakes.lab import await_door
 
 pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[test]'")
 
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.chromium import chromium, chromium_path
 
+Served = tuple[DaemonProcess, Peer]
 WAIT_MS = 20_000
+expect.set_options(timeout=WAIT_MS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,7 +40,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Lab:
-    """A daemon with the lab, and pages of it in one browser. ``faults``: what went wrong in them."""
+    """A daemon with the lab, and pages of it. ``faults``: what went wrong in them."""
 
     def __init__(self, daemon: DaemonProcess, peer: Peer, context: BrowserContext) -> None:
         self.daemon = daemon
@@ -69,27 +71,44 @@ class Lab:
 
 
 @contextlib.contextmanager
-def opened(
-    folder: Path, browser: Browser, *engine: str, plugins: Sequence[str] = (), locale: str = "en"
-) -> Iterator[Lab]:
-    """Run a daemon with the lab; a fault in a page fails the test. ``engine``: as in ``running``."""
+def served(folder: Path, *engine: str, plugins: Sequence[str] = ()) -> Iterator[Served]:
+    """Run a daemon with the lab. ``engine``: as in ``running``."""
     settings = {"soul_lab": {"port": free_port()}}
     config = {"enabled": [*plugins, "soul_lab"], "settings": settings}
     with running(folder, f"plugins: {json.dumps(config)}", *engine) as (daemon, peer):
         daemon.await_plugins()
-        place = browser.new_context(locale=locale)
-        try:
-            lab = Lab(daemon, peer, place)
-            yield lab
-            assert lab.faults == []
-        finally:
-            place.close()
+        yield daemon, peer
+
+
+@contextlib.contextmanager
+def visited(served: Served, browser: Browser) -> Iterator[Lab]:
+    """Let a new browser in; a fault in a page fails the test."""
+    context = browser.new_context(locale="en")
+    try:
+        lab = Lab(*served, context)
+        yield lab
+        assert lab.faults == []
+    finally:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def daemon_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served(tmp_path_factory.mktemp("d"), plugins=["soul_notes"]) as of_all:
+        yield of_all
+
+
+@pytest.fixture
+def shared(daemon_of_all: Served, browser: Browser) -> Iterator[Lab]:
+    """The lab of a daemon that a module's tests share."""
+    with visited(daemon_of_all, browser) as lab:
+        yield lab
 
 
 @pytest.fixture
 def lab(tmp_path: Path, browser: Browser) -> Iterator[Lab]:
     """A daemon of its own, with the lab."""
-    with opened(tmp_path, browser) as lab:
+    with served(tmp_path) as own, visited(own, browser) as lab:
         yield lab
 
 
@@ -103,9 +122,7 @@ def free_port() -> int:
 
 def await_link(page: Page) -> None:
     """Wait until the page has reached the daemon."""
-    page.wait_for_function(
-        "document.body.dataset.state && document.body.dataset.state !== 'offline'"
-    )
+    page.wait_for_selector("body[data-state]:not([data-state=offline])")
 
 
 def say(page: Page, text: str) -> None:
@@ -116,12 +133,8 @@ def say(page: Page, text: str) -> None:
 
 def await_reply(page: Page, text: str) -> None:
     """Wait until the last reply is whole and has a text in it."""
-    page.wait_for_function(
-        "text => { const last = document.querySelector('.transcript > :last-child');"
-        " return last?.matches('.reply') && last.querySelector('.prose').textContent.includes(text)"
-        " && !last.querySelector('.actions').hidden }",
-        arg=text,
-    )
+    last = page.locator(".transcript > .reply:last-child:has(.actions:not([hidden]))")
+    expect(last.locator(".prose")).to_contain_text(text)
 
 
 def texts(page: Page, selector: str) -> list[str]:

@@ -1,8 +1,8 @@
 """Take a picture of every page, to be looked at: ``python -m tests.browser.screenshots [NAME…]``.
 
-Each in English and Japanese, light and dark, on a desk and on a phone. The daemon is a real one with
-the fake engine, in a workspace that has been lived in. A NAME is that of a page, or of a look such as
-``ja-light-desk``; Japanese needs a font for it on the machine.
+Each in English and Japanese, light and dark, on a desk and on a phone. The daemon is a real one
+with the fake engine, in a workspace that has been lived in. A NAME is that of a page, or of a look
+such as ``ja-light-desk``; Japanese needs a font for it on the machine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,18 @@ FOLDER = ROOT / "screenshots"
 DESK: ViewportSize = {"width": 1280, "height": 860}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 MOST_HEIGHT = 2600
-PAGES = ("chat", "talk", "states", "lab", "sleep", "console", "plugins", "settings", "menu", "night")
+PAGES = (
+    "chat",
+    "talk",
+    "states",
+    "lab",
+    "sleep",
+    "console",
+    "plugins",
+    "settings",
+    "menu",
+    "night",
+)
 Look = tuple[str, Literal["light", "dark"], ViewportSize]
 LOOKS: dict[str, Look] = {
     "en-light-desk": ("en", "light", DESK),
@@ -74,7 +85,9 @@ def _take(browser: Browser, url: str, look: str, names: Sequence[str]) -> None:
         page.on("console", lambda line: print(line.text, file=sys.stderr))
         page.on("pageerror", lambda fault: print(fault.stack, file=sys.stderr))
         page.goto(url)
-        page.wait_for_function("['idle', 'none', 'dreaming'].includes(document.body.dataset.state)")
+        page.wait_for_selector(
+            "body:is([data-state=idle], [data-state=none], [data-state=dreaming])"
+        )
         for name in names:
             page.set_viewport_size(size)
             _open(page, name)
@@ -127,7 +140,7 @@ def _say(page: Page, text: str) -> None:
 def _fall_asleep(page: Page) -> None:
     if page.evaluate("document.body.dataset.state") != "dreaming":
         page.evaluate("document.querySelector('.night .primary').click()")
-    page.wait_for_function("document.body.dataset.state === 'dreaming'")
+    page.wait_for_selector("body[data-state=dreaming]")
     page.wait_for_timeout(1000)
 
 

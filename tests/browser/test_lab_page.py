@@ -6,19 +6,19 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Lab, opened, say, texts
+from tests.browser.conftest import Lab, say, served, texts, visited
 from tests.fakes.soul_watch import await_soul, is_done, soul_of
 
 OTHER = ".row-line:has(h3:text-is('other'))"
 
 
 def test_a_body_is_loaded_with_progress_and_unloaded(tmp_path: Path, browser: Browser) -> None:
-    with opened(tmp_path, browser, "--load-s", "1.5") as lab:
+    with served(tmp_path, "--load-s", "1.5") as own, visited(own, browser) as lab:
         page, second = lab.open("lab"), lab.open("lab")
         page.locator(OTHER).get_by_role("button", name="Load").click()
         for one in (page, second):
             expect(one.locator(".work").first).to_contain_text("Loading the body")
-            one.wait_for_function("document.querySelector('.work progress').value > 0.1")
+            expect(one.locator(".work").first).to_contain_text(" %")
             expect(one.locator(OTHER)).to_contain_text("Loaded")
             expect(one.locator(".work").first).to_be_hidden()
         assert lab.peer.status().body is not None

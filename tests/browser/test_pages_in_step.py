@@ -2,59 +2,56 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from playwright.sync_api import Page, expect
 
-from playwright.sync_api import Browser, Page, expect
-
-from tests.browser.conftest import Lab, await_link, await_reply, opened, say, texts
+from tests.browser.conftest import Lab, await_link, await_reply, say, texts
 from tests.fakes.daemon_process import DaemonProcess, Peer
 
 PAGES = ("chat", "lab", "sleep", "console", "plugins", "settings")
 
 
-def test_a_turn_is_seen_in_another_page_and_in_the_cli_s_place(lab: Lab) -> None:
-    first = lab.open()
+def test_a_turn_is_seen_in_another_page_and_in_the_cli_s_place(shared: Lab) -> None:
+    first = shared.open()
     say(first, "hello there")
     await_reply(first, "hello there")
     session = first.url.rpartition("/")[2]
-    second = lab.open(f"chat/{session}")
+    second = shared.open(f"chat/{session}")
     await_reply(second, "hello there")
-    lab.peer.say("from elsewhere", session=session)
+    shared.peer.say("from elsewhere", session=session)
     for page in (first, second):
         await_reply(page, "from elsewhere")
         assert texts(page, ".said-text") == ["hello there", "from elsewhere"]
 
 
-def test_the_daemon_is_killed_and_comes_back(tmp_path: Path, browser: Browser) -> None:
-    with opened(tmp_path, browser) as lab:
-        page = lab.open()
-        say(page, "hello there")
-        await_reply(page, "hello there")
-        say(page, "hang")
-        page.fill(".composer textarea", "not sent yet")
-        lab.daemon.kill()
-        expect(page.locator(".banner")).to_be_visible()
-        expect(page.locator(".fault")).to_contain_text("The connection was lost")
-        assert page.get_by_role("button", name="Send", exact=True).is_disabled()
-        again = _start_again(lab)
-        try:
-            await_link(page)
-            expect(page.locator(".banner")).to_be_hidden()
-            assert page.input_value(".composer textarea") == "not sent yet"
-            assert texts(page, ".said-text") == ["hello there", "hang"]
-            page.reload()
-            await_link(page)
-            expect(page.locator(".said-text")).to_have_count(2)
-            assert page.input_value(".composer textarea") == "not sent yet"
-            page.locator(".fault").wait_for()
-            page.press(".composer textarea", "Enter")
-            await_reply(page, "not sent yet")
-        finally:
-            again.close()
+def test_the_daemon_is_killed_and_comes_back(lab: Lab) -> None:
+    page = lab.open()
+    say(page, "hello there")
+    await_reply(page, "hello there")
+    say(page, "hang")
+    page.fill(".composer textarea", "not sent yet")
+    lab.daemon.kill()
+    expect(page.locator(".banner")).to_be_visible()
+    expect(page.locator(".fault")).to_contain_text("The connection was lost")
+    assert page.get_by_role("button", name="Send", exact=True).is_disabled()
+    again = _start_again(lab)
+    try:
+        await_link(page)
+        expect(page.locator(".banner")).to_be_hidden()
+        assert page.input_value(".composer textarea") == "not sent yet"
+        assert texts(page, ".said-text") == ["hello there", "hang"]
+        page.reload()
+        await_link(page)
+        expect(page.locator(".said-text")).to_have_count(2)
+        assert page.input_value(".composer textarea") == "not sent yet"
+        page.locator(".fault").wait_for()
+        page.press(".composer textarea", "Enter")
+        await_reply(page, "not sent yet")
+    finally:
+        again.close()
 
 
-def test_every_page_speaks_both_languages(lab: Lab) -> None:
-    page = lab.open("settings")
+def test_every_page_speaks_both_languages(shared: Lab) -> None:
+    page = shared.open("settings")
     page.select_option(".setting select >> nth=0", "ja")
     assert page.evaluate("document.documentElement.lang") == "ja"
     expect(page.locator("h1")).to_have_text("設定")
@@ -67,16 +64,16 @@ def test_every_page_speaks_both_languages(lab: Lab) -> None:
     expect(page.locator("h1")).to_have_text("設定")
 
 
-def test_every_page_has_one_title_and_nothing_without_a_name(lab: Lab) -> None:
-    page = lab.open()
+def test_every_page_has_one_title_and_nothing_without_a_name(shared: Lab) -> None:
+    page = shared.open()
     for name in PAGES:
         page.evaluate("name => (location.hash = `#/${name}`)", name)
         assert len(texts(page, "h1")) == 1 and len(texts(page, "main")) == 1
         assert _unnamed(page) == []
 
 
-def test_the_keyboard_is_enough(lab: Lab) -> None:
-    page = lab.open()
+def test_the_keyboard_is_enough(shared: Lab) -> None:
+    page = shared.open()
     page.keyboard.press("Tab")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Tab")
@@ -92,31 +89,30 @@ def test_the_keyboard_is_enough(lab: Lab) -> None:
     expect(page.locator("dialog")).to_have_count(0)
 
 
-def test_the_theme_follows_the_system_and_the_choice(lab: Lab) -> None:
-    page = lab.open("settings")
-    theme = "document.documentElement.dataset.theme"
+def test_the_theme_follows_the_system_and_the_choice(shared: Lab) -> None:
+    page = shared.open("settings")
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{theme} === 'dark'")
+    page.wait_for_selector("html[data-theme=dark]")
     page.select_option(".setting select >> nth=1", "light")
-    assert page.evaluate(theme) == "light"
+    page.wait_for_selector("html[data-theme=light]")
 
 
-def test_a_setting_is_changed_and_a_wrong_one_refused(lab: Lab) -> None:
-    page = lab.open("settings")
+def test_a_setting_is_changed_and_a_wrong_one_refused(shared: Lab) -> None:
+    page = shared.open("settings")
     field = page.locator("#setting-chat-temperature")
     field.fill("0.25")
     field.blur()
     expect(page.locator(".notice")).to_contain_text("Saved")
-    assert lab.peer.ask("config.show")["values"]["chat"]["temperature"] == 0.25
+    assert shared.peer.ask("config.show")["values"]["chat"]["temperature"] == 0.25
     field.fill("-3")
     field.blur()
     expect(field).to_have_attribute("aria-invalid", "true")
-    assert lab.peer.ask("config.show")["values"]["chat"]["temperature"] == 0.25
+    assert shared.peer.ask("config.show")["values"]["chat"]["temperature"] == 0.25
 
 
-def test_the_log_is_in_the_console_and_nowhere_else(lab: Lab) -> None:
-    page = lab.open("console")
-    lab.peer.say("something confidential")
+def test_the_log_is_in_the_console_and_nowhere_else(shared: Lab) -> None:
+    page = shared.open("console")
+    shared.peer.say("something confidential")
     expect(page.locator(".log")).to_contain_text("body loaded")
     page.fill(".log-tools input", "soul worn")
     expect(page.locator(".log li")).to_have_count(1)

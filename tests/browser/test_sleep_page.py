@@ -14,15 +14,19 @@ def test_a_night_is_seen_to_its_end(lab: Lab) -> None:
     await_soul(lab.peer, is_done)
     page.get_by_role("button", name="Sleep now").click()
     for one in (page, second):
-        one.wait_for_function("document.body.dataset.state === 'dreaming'")
+        one.wait_for_selector("body[data-state=dreaming]")
     expect(page.locator(".stages [aria-current]")).to_have_text("Dream")
-    page.wait_for_function("document.querySelector('.dream progress').position === 0.5")
+    expect(page.locator(".dream")).to_contain_text("50 %")
     expect(page.locator(".morning h2")).to_have_text("Last night")
     expect(page.locator(".morning .tag").first).to_have_text("Kept")
-    assert texts(page, ".facts-table tbody tr td:first-child") == ["sleep 1.5;my cat is called Biscuit"]
+    assert texts(page, ".facts-table tbody tr td:first-child") == [
+        "sleep 1.5;my cat is called Biscuit"
+    ]
     assert texts(page, ".facts-table tbody .unseen") == ["not recalled", "recalled"]
     expect(page.locator(".plots figure")).to_have_count(3)
-    assert "Recall over 1 nights" in (page.locator(".plots svg").first.get_attribute("aria-label") or "")
+    assert "Recall over 1 nights" in (
+        page.locator(".plots svg").first.get_attribute("aria-label") or ""
+    )
     expect(page.get_by_role("button", name="Sleep now")).to_be_visible()
 
 
