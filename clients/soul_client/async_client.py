@@ -227,6 +227,10 @@ class AsyncClient(AsyncSouls):
         """Read the config in force."""
         return await self._quick(calls.config_show())
 
+    async def config_set(self, key: str, value: Any) -> ConfigShown:
+        """Change a setting in the config file; returns what is then in force."""
+        return await self._finish(calls.config_set(key, value))
+
     async def plugins_list(self) -> PluginList:
         """List the plugins there are, and how those in use stand."""
         return await self._quick(calls.plugins_list())

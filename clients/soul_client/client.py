@@ -245,6 +245,10 @@ class Client(Souls):
         """Read the config in force."""
         return self._quick(calls.config_show())
 
+    def config_set(self, key: str, value: Any) -> ConfigShown:
+        """Change a setting in the config file; returns what is then in force."""
+        return self._finish(calls.config_set(key, value))
+
     def plugins_list(self) -> PluginList:
         """List the plugins there are, and how those in use stand."""
         return self._quick(calls.plugins_list())

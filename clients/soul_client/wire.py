@@ -127,7 +127,8 @@ class Progress(WireStruct, frozen=True, kw_only=True):
 
     ``stage``: queued, loading, prefill, imprinting, probing, downloading, checking, placing,
     reading_log, reading_documents, recording. ``part`` of ``parts``: which piece of a long work it
-    is about, a night of many; 0: it is all of it.
+    is about, a night of many; 0: it is all of it. ``loss``: of the newest dreams of a night, nats a
+    token.
     """
 
     stage: str
@@ -137,6 +138,7 @@ class Progress(WireStruct, frozen=True, kw_only=True):
     note: str = ""
     part: int = 0
     parts: int = 0
+    loss: float | None = None
 
 
 class Chunk(WireStruct, frozen=True, kw_only=True):
@@ -778,6 +780,19 @@ class SleepReport(WireStruct, frozen=True, kw_only=True):
     left: int = 0
 
 
+class SoulReportsOf(WireStruct, frozen=True, kw_only=True):
+    """``soul.reports``: the newest ``limit`` nights of the soul in use."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class SleepReports(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.reports``, oldest first; without ``facts`` and ``telling_nothing``."""
+
+    soul: str
+    reports: list[SleepReport]
+
+
 class SoulForget(WireStruct, frozen=True, kw_only=True):
     """``soul.forget``: ``what`` is the id of a diary record, or a text that was said.
 
@@ -993,6 +1008,16 @@ class ConfigShown(WireStruct, frozen=True, kw_only=True):
     values: dict[str, Any]
 
 
+class ConfigSet(WireStruct, frozen=True, kw_only=True):
+    """``config.set``: change one setting of those that may change live, in config.yaml.
+
+    ``key``: with dots, such as ``chat.temperature``; ``value``: as the file would have it.
+    """
+
+    key: Annotated[str, Meta(min_length=1, max_length=100)]
+    value: Any
+
+
 class Event(WireStruct, frozen=True, kw_only=True):
     """Body of an ``event`` frame. Numbered by the header's ``seq``, without gaps.
 
@@ -1054,10 +1079,12 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.why": (SoulWhy, SoulReasons),
     "soul.sleep": (Empty, SleepReport),
     "soul.report": (Empty, SleepReport),
+    "soul.reports": (SoulReportsOf, SleepReports),
     "soul.forget": (SoulForget, Forgotten),
     "soul.reincarnate": (SoulReincarnate, Reincarnated),
     "text.score": (TextScore, TextScored),
     "config.show": (Empty, ConfigShown),
+    "config.set": (ConfigSet, ConfigShown),
     "plugins.list": (Empty, PluginList),
 }
 """``method -> (parameters, result)`` of the ``rpc`` socket."""

@@ -166,15 +166,15 @@ class Config(Struct, kw_only=True):
         return {"bit_ttt": 1, **shown}
 
 
-def load(path: Path) -> Config:
-    """Read and check one config file.
+def load(path: Path, text: str | None = None) -> Config:
+    """Read and check one config file, or what is to become of it (``text``).
 
     Raises:
         ConfigError: names the file, the line, the key, the value and the nearest valid key.
     """
     path = path.absolute()
     try:
-        raw, lines = _read_yaml(path)
+        raw, lines = _read_yaml(path, text)
         values = _check(path, raw, lines)
         return Config(
             path=path,
@@ -216,10 +216,10 @@ def parse_size(value: int | str) -> int | None:
     return int(float(match[1]) * _SIZE_UNITS[unit])
 
 
-def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+def _read_yaml(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, int]]:
     """Return the builtins of the file and the line of every dotted key."""
     try:
-        loader = _LOADER(path.read_text("utf-8"))
+        loader = _LOADER(path.read_text("utf-8") if text is None else text)
     except FileNotFoundError as e:
         raise ConfigError(f"{path} does not exist") from e
     except UnicodeDecodeError as e:

@@ -31,16 +31,21 @@ class Changed(Struct, frozen=True, kw_only=True):
         return [*self.at_once, *self.between_turns]
 
 
+def may_change(key: str) -> bool:
+    """Tell whether a key counts without a restart."""
+    return key in BETWEEN_TURNS or key in AT_ONCE or key.partition(".")[0] in AT_ONCE
+
+
 def compare(in_force: Config, file: Config) -> Changed:
     """Return what a file says otherwise."""
-    before, after = _flat(in_force.shown()), _flat(file.shown())
+    before, after = flat(in_force.shown()), flat(file.shown())
     keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
     found: dict[str, list[str]] = {"at_once": [], "between_turns": [], "restart": []}
     for key in sorted(keys):
         when = "restart"
         if key in BETWEEN_TURNS:
             when = "between_turns"
-        elif key in AT_ONCE or key.partition(".")[0] in AT_ONCE:
+        elif may_change(key):
             when = "at_once"
         found[when].append(key)
     return Changed(**found)
@@ -57,12 +62,12 @@ def take(in_force: Config, file: Config, keys: list[str]) -> None:
         setattr(in_force, section, value)
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return the values of all sections by keys with dots; a list is a value."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = value
-    return flat
+            found[prefix + key] = value
+    return found

@@ -255,7 +255,7 @@ class Daemon:
             rpc=self._binding.sockets["rpc"],
             ctl=self._binding.sockets["ctl"],
             control=control,
-            handlers=make_handlers(parts, self._sleeping),
+            handlers=make_handlers(parts, self._sleeping, self.watching.take_up_settings),
             on_change=self._request_changed,
             on_progress=self._progress.tell,
         )

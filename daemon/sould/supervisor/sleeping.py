@@ -1,4 +1,4 @@
-"""``soul.sleep`` and ``soul.report``: a night of the soul in use, and what came of it."""
+"""``soul.sleep``, ``soul.report`` and ``soul.reports``: nights of the soul in use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from datetime import datetime
 
 import msgspec
 
-from soul_client.wire import Dreamt, Empty, Progress, SleepReport
+from soul_client.wire import (
+    Dreamt,
+    Empty,
+    Progress,
+    SleepReport,
+    SleepReports,
+    SoulReportsOf,
+)
 from sould.bridge import Sleep, Slept, Wake
 from sould.errors import Busy, SouldError, SoulMissing
 from sould.plugin.structs import Night
@@ -113,6 +120,13 @@ class Sleeping:
         request.ack()
         report = await asyncio.to_thread(self._reports.newest, self._wardrobe.name)
         return await asyncio.to_thread(self._in_words, report)
+
+    async def reports(self, request: Request, params: SoulReportsOf) -> SleepReports:
+        """Return the reports of the newest nights of the soul in use."""
+        request.ack()
+        soul = self._wardrobe.name
+        found = await asyncio.to_thread(self._reports.newest_of, soul, params.limit)
+        return SleepReports(soul=soul, reports=found)
 
     async def _sleep(self, request: Request) -> SleepReport:
         await request.race(self._learner.known())

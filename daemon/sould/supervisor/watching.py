@@ -73,6 +73,10 @@ class Watching:
             restart=self._settings.restart,
         )
 
+    async def take_up_settings(self) -> None:
+        """Let what the config file says now count, as far as it may."""
+        await self._settings.take_up()
+
     async def close(self) -> None:
         """Begin nothing more, and give up what is being tried."""
         for one in (self._models, self._settings, self._soul):
