@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -26,20 +25,15 @@ class Log(Struct, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=KEPT_LINES)] = 500
 
 
+METHODS = ("lab.render", "lab.log")
+
+
 class Local:
-    """Answers ``lab.render`` and ``lab.log``, for all pages; it renders one text at a time."""
+    """Answers ``METHODS``, for all pages; it renders one text at a time."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._rendering = asyncio.Lock()
-        self._by_name: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
-            "lab.render": self._render,
-            "lab.log": self._log,
-        }
-
-    def can(self, method: str) -> bool:
-        """Tell whether a method is one of these."""
-        return method in self._by_name
 
     async def answer(self, asked: Asked) -> dict[str, Any]:
         """Return the result of a request.
@@ -47,12 +41,8 @@ class Local:
         Raises:
             WireError: ``bad_request``.
         """
-        return await self._by_name[asked.method](asked.params)
-
-    async def _render(self, params: dict[str, Any]) -> dict[str, Any]:
-        text = convert(params, Render).text
+        if asked.method == "lab.log":
+            return {"lines": self._hub.lines(convert(asked.params, Log).limit)}
+        text = convert(asked.params, Render).text
         async with self._rendering:
             return {"html": await asyncio.to_thread(render, text)}
-
-    async def _log(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"lines": self._hub.lines(convert(params, Log).limit)}

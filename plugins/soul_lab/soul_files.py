@@ -63,19 +63,20 @@ class SoulFiles:
             return _too_large()
         if self._room.locked():
             return _busy()
-        async with self._room, self._private() as folder:
-            path = folder / "upload.soul"
-            try:
+        path: Path | None = None
+        try:
+            async with self._room, self._private() as folder:
+                path = folder / "upload.soul"
                 await _save(request, path)
                 taken = await self._hub.client.soul_import(str(path), name)
-            except TooLarge:
-                return _too_large()
-            except (TimeoutError, ClientDisconnect):
-                return refusal(408, "deadline", "the upload stopped")
-            except OSError as e:
-                return refusal(507, "storage", f"the upload could not be kept: {e.strerror}")
-            except SoulError as e:
-                return _failed(e, path)
+        except TooLarge:
+            return _too_large()
+        except SoulError as e:  # before OSError: one of them is a TimeoutError, too
+            return _failed(e, path)
+        except (TimeoutError, ClientDisconnect):
+            return refusal(408, "deadline", "the upload stopped")
+        except OSError as e:
+            return _unkept(e)
         return JSONResponse({"name": taken.name, "size_bytes": taken.size_bytes})
 
     async def hand_out(self, request: Request) -> Response:
@@ -95,11 +96,15 @@ class SoulFiles:
 
     @contextlib.asynccontextmanager
     async def _private(self) -> AsyncIterator[Path]:
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
+        folder = await asyncio.to_thread(self._new_folder)
         try:
             yield folder
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    def _new_folder(self) -> Path:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # 'soul forget' takes it away
+        return Path(tempfile.mkdtemp(dir=self._folder))
 
 
 class Download(Response):
@@ -120,6 +125,8 @@ class Download(Response):
                 return
         except SoulError as e:
             failed = _failed(e)
+        except OSError as e:
+            failed = _unkept(e)
         await failed(scope, receive, send)
 
     def _answer(self, path: Path) -> Response:
@@ -162,6 +169,10 @@ def _failed(error: SoulError, upload: Path | None = None) -> Response:
         message = error.message.replace(str(upload), "the file") if upload else error.message
         return refusal(status, error.code.value, message, error.hint)
     return refusal(503, DISCONNECTED, str(error))
+
+
+def _unkept(error: OSError) -> Response:
+    return refusal(507, "storage", f"the file could not be kept: {error.strerror}")
 
 
 def _too_large() -> Response:

@@ -17,10 +17,12 @@ from websockets.sync.client import connect
 
 from soul_lab.soul_files import MOST_BYTES
 from sould.soulfile import record
-from tests.fakes.daemon_process import DaemonProcess, Peer, running
+from tests.fakes.daemon_process import DaemonProcess, Peer, running, write_config
 from tests.fakes.lab import Browser, Page, await_door, by_hand, lab, lab_config
+from tests.fakes.soul_process import SOUL, Soul
 from tests.fakes.soul_watch import await_soul, is_done
 from tests.fakes.souls import make_soul
+from tests.fakes.terminal import in_terminal
 
 Lab = tuple[DaemonProcess, Peer, Browser]
 
@@ -391,3 +393,26 @@ def test_a_night_outlasts_its_page(browser: Browser, shared: Lab) -> None:
     peer.await_status(lambda s: s.state == "dreaming")
     peer.await_status(lambda s: s.state != "dreaming")
     assert peer.ask("soul.report")["outcome"] == "kept"
+
+
+def test_soul_lab_from_nothing_to_the_page(tmp_path: Path) -> None:
+    """Enabled when somebody says yes; a browser is opened with an address that is good once."""
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o700)
+    soul = Soul(write_config(tmp_path, "plugins: {settings: {soul_lab: {port: 0}}}"))
+    try:
+        with in_terminal([*SOUL, "lab"], {**soul.env, "BROWSER": str(browser)}) as terminal:
+            terminal.wait_for("Enable it?")
+            assert "enabled" not in soul.config.read_text()
+            terminal.type("y\n")
+            assert terminal.wait(60) == 0, terminal.screen
+        assert "enabled: [soul_lab]" in soul.config.read_text()
+        address = opened.read_text().strip()
+        assert httpx.get(address, trust_env=False).status_code == 303
+        assert httpx.get(address, trust_env=False).status_code == 401, "a ticket is good once"
+        other = soul.json("lab")["url"]
+        assert httpx.get(other, trust_env=False).status_code == 303
+    finally:
+        soul("down")

@@ -78,7 +78,7 @@ def test_a_file_of_this_machine_is_not_pulled(source: str) -> None:
     methods.require_listed(
         methods.call_of("body.pull", {"source": "small"}), Catalog(bodies=[entry])
     )
-    with pytest.raises(WireError, match="soul body pull PATH"):
+    with pytest.raises(WireError, match="neither in the catalog"):
         methods.require_listed(call, Catalog(bodies=[entry]))
 
 
