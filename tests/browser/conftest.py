@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.browser.chromium import chromium, chromium_path
 
 Served = tuple[DaemonProcess, Peer]
-WAIT_MS = 20_000
+WAIT_MS = 30_000
 expect.set_options(timeout=WAIT_MS)
 
 
@@ -83,7 +83,7 @@ def served(folder: Path, *engine: str, plugins: Sequence[str] = ()) -> Iterator[
 @contextlib.contextmanager
 def visited(served: Served, browser: Browser) -> Iterator[Lab]:
     """Let a new browser in; a fault in a page fails the test."""
-    context = browser.new_context(locale="en")
+    context = browser.new_context(locale="en", reduced_motion="reduce")
     try:
         lab = Lab(*served, context)
         yield lab

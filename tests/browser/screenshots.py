@@ -27,6 +27,7 @@ FOLDER = ROOT / "screenshots"
 DESK: ViewportSize = {"width": 1280, "height": 860}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 MOST_HEIGHT = 2600
+WAIT_MS = 120_000
 PAGES = (
     "chat",
     "talk",
@@ -79,15 +80,16 @@ def _furnish(peer: Peer) -> None:
 
 def _take(browser: Browser, url: str, look: str, names: Sequence[str]) -> None:
     language, scheme, size = LOOKS[look]
-    context = browser.new_context(viewport=size, color_scheme=scheme, locale=language)
+    context = browser.new_context(
+        viewport=size, color_scheme=scheme, locale=language, reduced_motion="reduce"
+    )
     try:
+        context.set_default_timeout(WAIT_MS)
         page = context.new_page()
         page.on("console", lambda line: print(line.text, file=sys.stderr))
         page.on("pageerror", lambda fault: print(fault.stack, file=sys.stderr))
         page.goto(url)
-        page.wait_for_selector(
-            "body:is([data-state=idle], [data-state=none], [data-state=dreaming])"
-        )
+        page.wait_for_selector("body[data-state]:not([data-state=offline])")
         for name in names:
             page.set_viewport_size(size)
             _open(page, name)
@@ -96,7 +98,7 @@ def _take(browser: Browser, url: str, look: str, names: Sequence[str]) -> None:
                 fits = min(MOST_HEIGHT, max(size["height"], height + 60))
                 page.set_viewport_size({"width": size["width"], "height": fits})
             page.wait_for_timeout(250)
-            page.screenshot(path=FOLDER / f"{name}-{look}.png")
+            page.screenshot(path=FOLDER / f"{name}-{look}.png", timeout=WAIT_MS)
     finally:
         context.close()
 

@@ -41,6 +41,12 @@ def test_no_markup_has_scripts_or_styles_in_it() -> None:
         assert not re.search(r"innerHTML|insertAdjacentHTML|\beval\(|new Function", source), path
 
 
+def test_the_index_names_every_file_so_that_none_waits_for_another() -> None:
+    index = (PAGE / "index.html").read_text("utf-8")
+    named = set(re.findall(r'(?:href|src)="/([^"]+)"', index))
+    assert named == {path.relative_to(PAGE).as_posix() for path in FILES} - {"index.html"}
+
+
 def test_both_languages_say_the_same_things() -> None:
     english, japanese = texts("en"), texts("ja")
     assert english.keys() == japanese.keys()

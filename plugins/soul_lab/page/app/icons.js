@@ -1,5 +1,5 @@
 /** Small drawings, all on a grid of 24 with one line width. */
-import { s } from "./dom.js";
+import { h, s } from "./dom.js";
 
 const PATHS = {
   chat: ["M4 6.5A2.5 2.5 0 0 1 6.5 4h11A2.5 2.5 0 0 1 20 6.5v7a2.5 2.5 0 0 1-2.5 2.5H11l-4.5 4v-4A2.5 2.5 0 0 1 4 13.5z"],
@@ -31,15 +31,15 @@ export function icon(name) {
   return s("svg.icon", { viewBox: "0 0 24 24", "aria-hidden": "true" }, ...lines);
 }
 
-/** Draw the soul as it is now: `data-state` of what holds it says how. */
+/** Draw the soul as it is now: `data-state` of what holds it says how. What moves is no SVG, so that
+ * moving it costs the processor nothing. */
 export function orb() {
-  return s(
-    "svg.orb",
+  const drawing = s(
+    "svg",
     { viewBox: "0 0 48 48", "aria-hidden": "true" },
-    s("circle.orb-halo", { cx: 24, cy: 24, r: 20 }),
     s("circle.orb-ring", { cx: 24, cy: 24, r: 14 }),
     s("path.orb-moon", { d: "M33.5 29.5A12 12 0 1 1 19 14.2a10 10 0 0 0 14.5 15.3z" }),
     s("circle.orb-core", { cx: 24, cy: 24, r: 7 }),
-    s("circle.orb-mote", { cx: 24, cy: 10, r: 2.6 }),
   );
+  return h("span.orb", {}, drawing);
 }

@@ -5,6 +5,7 @@ const TAGS = new Set(
   ("a blockquote br code del em h1 h2 h3 h4 h5 h6 hr li ol p pre s strong " +
     "table tbody td th thead tr ul").split(" "),
 );
+const CELL = /^to-(left|center|right)$/;
 const LINK = /^(https?:|mailto:)/i;
 
 /** Return what of the HTML may be shown; the server has left out the rest already. */
@@ -26,6 +27,7 @@ function copy(node) {
     Object.assign(element, { href: node.getAttribute("href"), target: "_blank" });
     element.rel = "noopener noreferrer";
   }
+  if ((tag === "td" || tag === "th") && CELL.test(node.className)) element.className = node.className;
   if (tag === "ol" && node.start !== 1) element.start = node.start;
   element.append(...children);
   return [element];

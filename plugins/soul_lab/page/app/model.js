@@ -50,7 +50,9 @@ export class Model {
     const work = this.work.get(id) ?? { id, method, losses: [], stages: [] };
     work.progress = progress;
     if (!work.stages.includes(progress.stage)) work.stages.push(progress.stage);
-    if (typeof progress.loss === "number") work.losses.push([progress.done, progress.loss]);
+    if (typeof progress.loss === "number" && progress.done > (work.losses.at(-1)?.[0] ?? -1)) {
+      work.losses.push([progress.done, progress.loss]);
+    }
     this.work.set(id, work);
     this.tell("work", work);
   }

@@ -1,8 +1,8 @@
 /** Small plots: one line over some points, drawn so that they can be read without an axis. */
 import { s } from "./dom.js";
 
-const WIDTH = 320;
-const HEIGHT = 132;
+const WIDTH = 264;
+const HEIGHT = 124;
 const PAD = { left: 6, right: 52, top: 16, bottom: 22 };
 
 /**
