@@ -85,6 +85,8 @@ def test_html_that_is_no_reply_of_the_server_is_looked_through(shared: Lab) -> N
     )
     link = '<a href="https://g.example" target="_blank" rel="noopener noreferrer">h</a>'
     assert left == f"<p>ad<a>f</a>{link}</p>"
+    assert all("Content Security Policy" in fault for fault in shared.faults)
+    shared.faults.clear()  # that is what it is there for
 
 
 def test_an_error_says_why_and_lets_try_again(shared: Lab) -> None:

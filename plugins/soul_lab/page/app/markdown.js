@@ -54,7 +54,7 @@ export class Growing {
   /** Add to the text. */
   add(piece) {
     this.text += piece;
-    this.tail.textContent = this.text.slice(this.#rendered);
+    this.tail.textContent += piece;
     this.#soon();
   }
 
@@ -83,14 +83,14 @@ export class Growing {
     const text = this.text;
     const answer = await this.link.ask("lab.render", { text }).catch(() => null);
     this.#isAsking = false;
-    if (answer !== null && this.text.startsWith(text)) this.#put(answer.html, text.length);
+    if (answer !== null && this.text.startsWith(text)) this.#put(answer.html, text);
     if (answer !== null && this.#rendered < this.text.length) this.#soon();
   }
 
-  #put(html, length) {
-    this.#rendered = length;
+  #put(html, text) {
+    this.#rendered = text.length;
     this.element.replaceChildren(safe(html));
-    this.tail.textContent = this.text.slice(length);
+    this.tail.textContent = this.text.slice(text.trimEnd().length); // HTML has lost that space
     let last = this.element;
     while (last.lastElementChild?.matches("p, ul, ol, li, blockquote")) last = last.lastElementChild;
     last.append(this.tail);
