@@ -828,8 +828,8 @@ class RecallMarks(WireStruct, frozen=True, kw_only=True):
 
 
 class Forgotten(WireStruct, frozen=True, kw_only=True):
-    """Result of ``soul.forget``. ``replies``: removed with ``records``, as many; ``more``: so many
-    further records, of a long document.
+    """Result of ``soul.forget``. ``replies``: how many were removed with ``records``; ``more``: so
+    many further records, of a long document.
 
     ``generations``: of the soul, removed. ``relearned``: how many other records were learned
     since, and are learned again; ``lost``: how many of those the diary does not have. ``others``:

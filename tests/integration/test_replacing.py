@@ -177,3 +177,23 @@ def test_a_history_that_is_none_is_refused(peer: Peer) -> None:
     long = {"role": "assistant", "text": "x" * 5001}
     assert peer.say("hello", history=[user, long]).code is ErrorCode.TOO_LARGE
     assert peer.say("hello", history=[reply, user, reply])["recorded"]
+
+
+def test_what_was_replaced_does_not_come_back_when_the_newer_is_forgotten(
+    tmp_path: Path, done: Path
+) -> None:
+    with running(tmp_path) as (_, peer):
+        turn = peer.say("imprint 60;my cat is Biscuit", session="s")["turn"]
+        turn = peer.say("my cat is Gherkin", session="s", replaces=turn)["turn"]
+        peer.say("my cat is Gherkin", session="s", replaces=turn)
+        await_soul(peer, is_done)
+        found = peer.ask("soul.forget", {"what": "gherkin"})
+        assert (len(found["records"]), found["replies"]) == (1, 2)
+        assert peer.ask("session.get", {"session": "s"}).code is ErrorCode.NOT_FOUND
+        assert soul_of(peer).pending == 0
+    with running(tmp_path, "", "--taught", str(done)) as (daemon, peer):
+        peer.ask("body.load")
+        assert await_soul(peer, is_done).level == 0 and learned(done) == []
+        assert peer.ask("session.get", {"session": "s"}).code is ErrorCode.NOT_FOUND
+        texts = [record["text"] for record in diary_of(daemon) if record["role"] == "user"]
+        assert texts == ["imprint 60;my cat is Biscuit"]  # it was not asked to be forgotten

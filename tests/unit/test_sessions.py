@@ -14,6 +14,7 @@ from sould.errors import NotFound
 from sould.supervisor.diary import Diary, Record
 from sould.supervisor.sessions import (
     MAX_IN_MEMORY,
+    Session,
     Sessions,
     new_session_id,
     newest_turns,
@@ -92,6 +93,9 @@ async def test_memory_holds_the_sessions_used_last(book: Book) -> None:
         sessions.add_turn(f"s{n}", "unrecorded", "r", 0)
     assert said((await sessions.get("s0", 1000)).messages) == []
     assert said((await sessions.get(f"s{MAX_IN_MEMORY + 9}", 1000)).messages) == ["unrecorded", "r"]
+    for n in range(MAX_IN_MEMORY):
+        sessions.put(f"t{n}", Session(messages=[]))
+    assert sessions.held(f"s{MAX_IN_MEMORY + 9}") is None and sessions.held("t0") is not None
 
 
 async def test_forgotten_sessions_are_read_again(book: Book) -> None:

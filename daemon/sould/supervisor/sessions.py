@@ -94,10 +94,7 @@ class Sessions:
         session = self._memory.get(id)
         if session is None:
             session = Session(messages=await asyncio.to_thread(self._read, id, max_chars))
-            self._memory[id] = session
-        self._memory.move_to_end(id)
-        while len(self._memory) > MAX_IN_MEMORY:
-            self._memory.popitem(last=False)
+        self.put(id, session)
         return session
 
     def add_turn(self, id: str, user: str, reply: str, keep_from: int) -> None:
@@ -106,8 +103,11 @@ class Sessions:
             session.add_turn(user, reply, keep_from)
 
     def put(self, id: str, session: Session) -> None:
-        """Let a conversation go on from another past."""
+        """Hold a conversation, whose past may be another one from now on."""
         self._memory[id] = session
+        self._memory.move_to_end(id)
+        while len(self._memory) > MAX_IN_MEMORY:
+            self._memory.popitem(last=False)
 
     def held(self, id: str) -> Session | None:
         """Return what is in memory of a conversation."""
