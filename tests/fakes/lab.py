@@ -49,7 +49,7 @@ class Browser:
         self.door = door
         self.base = door.url.rstrip("/")
         self.host = self.base.removeprefix("http://")
-        self.http = httpx.Client(base_url=self.base, trust_env=False, timeout=20)
+        self.http = httpx.Client(base_url=self.base, trust_env=False, timeout=60)
         answer = self.http.get("/", params={"token": door.token})
         assert answer.status_code == 303, answer.text
         self.cookie = answer.headers["set-cookie"].split(";")[0]
