@@ -9,18 +9,19 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Lab, say, served, texts, visited
 from tests.fakes.soul_watch import await_soul, is_done, soul_of
 
+WORK = "section:has(> h2:text-is('Bodies')) .work"
 OTHER = ".row-line:has(h3:text-is('other'))"
 
 
 def test_a_body_is_loaded_with_progress_and_unloaded(tmp_path: Path, browser: Browser) -> None:
-    with served(tmp_path, "--load-s", "1.5") as own, visited(own, browser) as lab:
+    with served(tmp_path, "--load-s", "3") as own, visited(own, browser) as lab:
         page, second = lab.open("lab"), lab.open("lab")
         page.locator(OTHER).get_by_role("button", name="Load").click()
         for one in (page, second):
-            expect(one.locator(".work").first).to_contain_text("Loading the body")
-            expect(one.locator(".work").first).to_contain_text(" %")
+            expect(one.locator(WORK)).to_contain_text("Loading the body")
+            expect(one.locator(WORK)).to_contain_text(" %")
             expect(one.locator(OTHER)).to_contain_text("Loaded")
-            expect(one.locator(".work").first).to_be_hidden()
+            expect(one.locator(WORK)).to_be_hidden()
         assert lab.peer.status().body is not None
         second.locator(OTHER).get_by_role("button", name="Unload").click()
         expect(page.locator(OTHER).get_by_role("button", name="Load")).to_be_visible()
@@ -93,7 +94,8 @@ def test_a_soul_of_another_body_says_why_and_offers_to_be_reborn(lab: Lab) -> No
     expect(page.locator("dialog h2")).to_have_text("default-other is born")
     page.get_by_role("button", name="Let it be default from now on").click()
     expect(trouble).to_be_hidden()
-    assert soul_of(lab.peer).worn
+    (default,) = (one for one in lab.peer.ask("soul.list")["souls"] if one["active"])
+    assert (default["name"], default["body_name"]) == ("default", "other")
 
 
 def _drop(page: Page, file: Path) -> None:
