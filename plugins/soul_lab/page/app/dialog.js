@@ -31,7 +31,7 @@ export function ask({ title, text = null, confirm, field = null, value = "", cho
       end(hasInput ? input.value.trim() : true);
     };
     no.onclick = () => end(null);
-    dialog.oncancel = () => end(null);
+    dialog.onclose = () => end(null); // by Escape
     input.onkeydown = (event) => event.key === "Enter" && !event.isComposing && yes.click();
     document.body.append(dialog);
     dialog.showModal();
