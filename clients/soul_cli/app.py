@@ -51,6 +51,7 @@ COMMANDS = {
     "doctor": "soul_cli.commands.doctor",
     "plugins": "soul_cli.commands.plugins",
     "lab": "soul_cli.commands.lab",
+    "api": "soul_cli.commands.api",
 }
 
 

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from soul_client import WireError
 from soul_client.codec import convert
+from soul_client.wire import ErrorCode
 from soul_lab.hub import KEPT_LINES, Hub
 from soul_lab.markdown import MOST_CHARS, render
 from soul_lab.messages import Asked
@@ -39,10 +41,14 @@ class Local:
         """Return the result of a request.
 
         Raises:
-            WireError: ``bad_request``.
+            WireError: ``bad_request``; ``internal``: the text cannot be rendered.
         """
         if asked.method == "lab.log":
             return {"lines": self._hub.lines(convert(asked.params, Log).limit)}
         text = convert(asked.params, Render).text
         async with self._rendering:
-            return {"html": await asyncio.to_thread(render, text)}
+            try:
+                return {"html": await asyncio.to_thread(render, text)}
+            except Exception as e:  # whatever a parser makes of a hostile text
+                message = f"the text cannot be shown as Markdown ({type(e).__name__})"
+                raise WireError(ErrorCode.INTERNAL, message) from e

@@ -76,6 +76,7 @@ async def serve(listening: socket.socket, told: Told) -> None:
     write_door(workspace, LabDoor(url=url_of(told["host"], port), token=token, pid=os.getpid()))
     server = uvicorn.Server(_config(make_app(door, hub, uploads=workspace / UPLOADS)))
     following = asyncio.create_task(hub.run())
+    following.add_done_callback(lambda _: setattr(server, "should_exit", True))  # nobody follows
     try:
         await server.serve([listening])
     finally:

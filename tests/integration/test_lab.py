@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -15,6 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from soul_lab.app import MOST_PAGES
 from soul_lab.soul_files import MOST_BYTES
 from sould.soulfile import record
 from tests.fakes.daemon_process import DaemonProcess, Peer, running, write_config
@@ -200,6 +202,16 @@ def test_a_page_hears_what_others_do(page: Page, browser: Browser, shared: Lab) 
         assert other.event("turn")["session"] != done["session"]
 
 
+def test_a_page_changes_a_setting_and_others_hear_of_it(page: Page, browser: Browser) -> None:
+    with browser.page() as other:
+        other.event("state")
+        page.ask("config.set", key="chat.temperature", value=0.25)
+        assert other.event("config")["applied"] == ["chat.temperature"]
+        assert page.ask("config.show")["values"]["chat"]["temperature"] == 0.25
+        refused = page.ask("config.set", key="plugins.enabled", value=["evil"])
+        assert refused["code"] == "bad_request"
+
+
 def test_errors_are_the_daemons_own(page: Page) -> None:
     assert page.ask("session.get", session="none-such")["code"] == "not_found"
     assert page.ask("chat.send", text="")["code"] == "bad_request"
@@ -261,6 +273,16 @@ def test_stop(page: Page, is_at_once: bool) -> None:
     assert last.get("finish", last.get("code")) == "cancelled"
     page.cancel("what-never-was")
     assert page.ask("daemon.status")["state"]
+
+
+def test_pages_have_a_limit(browser: Browser) -> None:
+    with contextlib.ExitStack() as pages:
+        for _ in range(MOST_PAGES):
+            pages.enter_context(browser.page()).event("state")
+        with pytest.raises(InvalidStatus), browser.page():
+            pass
+    with browser.page() as page:
+        assert page.ask("daemon.status")["state"]
 
 
 def test_a_closed_page_stops_talking(browser: Browser, shared: Lab) -> None:

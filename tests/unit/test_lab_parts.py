@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from soul_client import WireError, wire
+from soul_client.codec import convert
 from soul_client.wire import Catalog, CatalogEntry, ErrorCode
-from soul_lab import messages, methods
+from soul_lab import messages, methods, serve
 from soul_lab.files import PageFiles
+from soul_lab.local import Log
 from soul_lab.outbox import MOST_ANSWERS, MOST_MESSAGES, Outbox
+from sould.plugin.frontend import SETTINGS_VARIABLE
 
 PATHS = {"diary.import", "diary.feed", "soul.load", "soul.export", "soul.import", "soul.verify"}
 
@@ -181,10 +185,18 @@ async def test_a_page_that_lags_is_cut_off() -> None:
 
 
 def test_hostile_numbers_of_lines() -> None:
-    from soul_client.codec import convert
-    from soul_lab.local import Log
-
     for limit in (0, -1, 10**9, "1", 1.5, None):
         wrong: dict[str, Any] = {"limit": limit}
         with pytest.raises(WireError):
             convert(wrong, Log)
+
+
+def test_a_port_that_is_taken_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serve.listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        told = {"workspace": "/w", "host": "127.0.0.1", "port": port, "hosts": []}
+        monkeypatch.setenv(SETTINGS_VARIABLE, json.dumps(told))
+        assert serve.main() == 1
+    assert f"127.0.0.1 port {port} cannot be used" in capsys.readouterr().err

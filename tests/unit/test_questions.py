@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sould.engine.soul.banks import sections
-from sould.engine.soul.questions import FRAMES, matters, untold_matters
+from sould.engine.soul.questions import FRAMES, asks_for_another, matters, untold_matters
 from sould.engine.soul.topics import load_topics
 
 
@@ -68,6 +68,19 @@ def test_what_was_told_is_not_among_the_untold() -> None:
     japanese = untold(["妻の名前は花子です。毎日六時に起きます。"], language="ja")
     assert not {"私の妻の名前は何です", "私は何時に起きます"} & japanese
     assert "私の上司は誰です" in japanese
+
+
+def test_what_is_near_to_what_was_told_was_not_told_with_it() -> None:
+    told = untold(["My mum is called Jo.", "My cat's name is Tim."], frozenset({"parents", "pet"}))
+    assert "what my father is called" in told and "what my dog is called" in told
+    assert not {"who my mother is", "what my cat is called"} & told
+
+
+def test_a_question_that_names_another_is_none_of_a_statement() -> None:
+    assert asks_for_another("What's my dog's name?", "My ferret is called Mo.")
+    assert asks_for_another("What does my father do?", "My mum is a baker.")
+    assert not asks_for_another("What does my mother do?", "My mum is a baker.")
+    assert not asks_for_another("What is my pet called?", "My ferret is called Mo.")
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])

@@ -120,6 +120,24 @@ async def test_what_was_replaced_on_another_day_is_in_no_conversation(book: Book
     assert (info.title, info.turns) == ("right", 1)
 
 
+def test_a_turn_that_is_cut_short_replaces_nothing(book: Book) -> None:
+    book.write("s", "one", "1")
+    book.write("s", "two", "2", ("1u", "1a"))
+    (path,) = book.diary.files()
+    whole = path.read_bytes()
+    mark = whole.rstrip().rfind(b"\n") + 1
+    for cut, texts in (
+        (mark, ["one", "1", "two", "2"]),
+        (mark + 9, ["one", "1", "two", "2"]),
+        (len(whole) - 2, ["one", "1", "two", "2"]),
+        (len(whole) - 1, ["two", "2"]),  # nothing but the newline is missing
+    ):
+        path.write_bytes(whole[:cut])
+        diary = Diary(path.parent, lambda: book.now)
+        diary.open()
+        assert said(Sessions(diary).history("s")) == texts
+
+
 async def test_a_reply_made_anew_on_another_day_is_paired_with_what_was_said(book: Book) -> None:
     book.write("s", "one", "1")
     book.now += timedelta(days=1)

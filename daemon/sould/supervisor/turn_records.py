@@ -25,8 +25,14 @@ class Written(Struct, frozen=True, kw_only=True):
         """Return what the user said, if it was not in the diary before."""
         return self.user if self.user in self.records else None
 
+    def unlearned(self) -> Written:
+        """Return it with nothing new that is to be learned."""
+        records = [msgspec.structs.replace(record, learn=False) for record in self.records]
+        user = next((record for record in records if record.id == self.user.id), self.user)
+        return msgspec.structs.replace(self, user=user, records=records)
 
-def written_of(turn: Turn, *, id_: str, replied_at: str, past: Past, may_learn: bool) -> Written:
+
+def written_of(turn: Turn, *, id_: str, replied_at: str, past: Past) -> Written:
     """Return the records of a turn. Pure.
 
     What is said again in the place of the same words, to the same soul, is only answered anew: its
@@ -39,7 +45,6 @@ def written_of(turn: Turn, *, id_: str, replied_at: str, past: Past, may_learn: 
             role="user",
             text=turn.text,
             session=turn.session,
-            learn=may_learn,
             soul=turn.soul,
         ),
         Record(
@@ -48,7 +53,6 @@ def written_of(turn: Turn, *, id_: str, replied_at: str, past: Past, may_learn: 
             role="assistant",
             text=turn.reply,
             session=turn.session,
-            learn=may_learn,
             soul=turn.soul,
         ),
     )

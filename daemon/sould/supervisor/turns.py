@@ -30,8 +30,9 @@ from sould.supervisor.diary import Diary, Record
 from sould.supervisor.engine import Engine
 from sould.supervisor.events import Events
 from sould.supervisor.pasts import Past, Pasts, check_history
+from sould.supervisor.plugins.calls import Answers, none
 from sould.supervisor.plugins.hooks import Plugins
-from sould.supervisor.plugins.prompting import notes_of, with_added
+from sould.supervisor.plugins.prompting import not_empty, notes_of, with_added
 from sould.supervisor.request import Request, Stopped, StopReason
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.sessions import Session, new_session_id
@@ -118,12 +119,14 @@ class Turns:
         said_at, soul = self._clock(), self._soul_name()
         max_chars = body.context_tokens * CHARS_PER_TOKEN
         is_recorded = self._is_recorded(params)
+        turn = Turn(session=session, ts=_ts(said_at), soul=soul, body=body.name, text=params.text)
+        asked = self._ask_plugins(params, turn)  # meanwhile the past is read
         finding = self._pasts.find(
             request.client, params, session, max_chars, is_recorded=is_recorded
         )
         past = await request.race(finding)
-        turn = Turn(session=session, ts=_ts(said_at), soul=soul, body=body.name, text=params.text)
-        generated, notes = await self._reply(request, params, past.session, turn)
+        added = not_empty(await request.race(asked))
+        generated, notes = await self._reply(request, params, past.session, added)
         if not generated.text and request.stop_reason is not None:
             raise Stopped(request.stop_reason)
         turn = msgspec.structs.replace(turn, reply=generated.text)
@@ -152,13 +155,15 @@ class Turns:
             raise Stopped(request.stop_reason)
         return done
 
+    def _ask_plugins(self, params: ChatSend, turn: Turn) -> Answers:
+        if self._is_recorded(params) and params.notes:
+            return self._plugins.before_turn(turn)
+        return none()
+
     async def _reply(
-        self, request: Request, params: ChatSend, past: Session, turn: Turn
+        self, request: Request, params: ChatSend, past: Session, added: list[tuple[str, Added]]
     ) -> tuple[Generated, list[TurnNote]]:
         """Return the reply, and what plugins added to its prompt; what does not fit is left out."""
-        added: list[tuple[str, Added]] = []
-        if self._is_recorded(params) and params.notes:
-            added = await request.race(self._plugins.before_turn(turn))
         order = self._order(params, past)
         if not added:
             return await self._generate(request, order), []
@@ -212,13 +217,15 @@ class Turns:
 
     async def _record(self, turn: Turn, said_at: datetime, past: Past) -> Written:
         """Write the turn into the diary; durable when this returns what was written."""
-        written = written_of(
+        asked = self._plugins.may_learn(turn)
+        written = written_of(  # takes as long as the plugins do
             turn,
             id_=f"{said_at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
             replied_at=_ts(self._clock()),
             past=past,
-            may_learn=await self._plugins.may_learn(turn),
         )
+        if not all(may for _, may in await asked):
+            written = written.unlearned()
         await asyncio.to_thread(self._diary.append, written.records, written.replaced)
         return written
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sould.engine.soul.facts import gist, is_japanese, said_back
-from sould.engine.soul.questions import Matter, matters, untold_matters
+from sould.engine.soul.questions import Matter, asks_for_another, matters, untold_matters
 from sould.engine.soul.readings import readings
 from sould.engine.soul.topics import FITS, Topic
 
@@ -82,7 +82,7 @@ class Curriculum:
     def held_out(self, fact: Fact) -> Dream:
         """Return a dream in words that are in no other one, the same every time."""
         own, owned = self._own[fact.id], self._owned[fact.id]
-        question = own[0].held_out if own else self._topics[owned[0]].questions[-1]
+        question = own[0].held_out if own else self._questions(fact, owned[0])[-1]
         return Dream(fact, question, _answer(fact, "?"))
 
     def untold_held_out(self, count: int) -> list[Dream]:
@@ -112,8 +112,13 @@ class Curriculum:
         if self._own[fact.id] and (not owned or self._random.random() < OWN_SHARE):
             return self._random.choice(self._own[fact.id]).wordings
         (topic,) = self._random.choices(owned, weights)
-        questions = self._topics[topic].questions
+        questions = self._questions(fact, topic)
         return questions[:-1] or questions
+
+    def _questions(self, fact: Fact, topic: int) -> Sequence[str]:
+        """Return the wordings of a topic that may ask for a fact."""
+        questions = self._topics[topic].questions
+        return [q for q in questions if not asks_for_another(q, fact.statement)] or questions
 
     def rehearsal(self, fact: Fact, count: int) -> list[Dream]:
         """Return one dream each of facts other than this one, different ones if there are."""

@@ -42,6 +42,10 @@ _PLACED = r"(?:in|at|near|by|beside|outside|above|below|behind|next to|close to|
 _IS = r"(?:is|are|was|were)"
 
 
+_KINDS = [frozenset(line.split()) for line in sections("grammar_en.txt")["kinds"]]
+"""Words for the same kind of person or animal, kind by kind."""
+
+
 def _any(name: str) -> str:
     return rf"(?:{'|'.join(_WORDS[name])})"
 
@@ -88,6 +92,7 @@ _OTHERS = re.compile(rf"^(?!my |our ){_any('determiners')} ", re.I)
 _NAME = re.compile(r"[A-Z]")
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
+_NEAR = "~ "
 _KANJI = re.compile(r"(?![私何誰好名前時人])[\u4e00-\u9fff]")
 _JA_TOPIC = re.compile(
     r"^(?P<topic>[^、。]{1,24}?)は(?P<rest>[^。]+?)(?P<end>です|でした|だ)?[。！!]*$"
@@ -126,20 +131,52 @@ def heads(statement: str) -> str:
     return " ".join(m[1] for matter in matters(statement) if (m := _HEAD.search(matter.words)))
 
 
+def asks_for_another(question: str, statement: str) -> bool:
+    """Whether a question names a person or animal of a kind that a statement has nothing of: of a
+    ferret's name nobody asks with "What is my dog called?".
+    """
+    asked, said = set(_words(question)), set(_words(statement))
+    return any(asked & kind and not said & kind for kind in _KINDS)
+
+
 def untold_matters(statements: Sequence[str], topics: Set[str], language: str) -> list[Matter]:
     """Return what people may ask for that was not told: no statement has a word of it, and it
-    belongs to none of the topics, by their names.
+    belongs to none of the topics, by their names. What stands in the list as *near* is another
+    thing than its topic ("my middle name"): it was told if one statement has all its words.
     """
-    told = " ".join(statements).lower()
-    words = set(_WORD.findall(told)) - {*_WORDS["empty"]}
-    signs = set(_KANJI.findall(told))
+    told = [_signs(statement) for statement in statements]
+    is_ja = language == "ja"
+    is_read = all(is_japanese(statement) is is_ja for statement in statements)
     return [
-        framed(line, language, *_direct(line))
+        framed(words, language, *_direct(words))
         for topic, lines in sections(f"untold_{language}.txt").items()
-        if topic not in topics
         for line in lines
-        if not (words & set(_WORD.findall(line)) or signs & set(_KANJI.findall(line)))
+        if not _may_be_told(line, told, topic in topics, is_read=is_read)
+        for words in (line.removeprefix(_NEAR),)
     ]
+
+
+def _may_be_told(line: str, told: Sequence[Set[str]], is_topic: bool, *, is_read: bool) -> bool:
+    """``is_topic``: something of its topic was told. ``is_read``: all is in the line's language."""
+    asked = _signs(line)
+    if line.startswith(_NEAR) and is_read:
+        return any(asked <= said for said in told)
+    return is_topic or any(asked & said for said in told)
+
+
+def _signs(text: str) -> set[str]:
+    """Return the words that say what a text is about, and of those for kinds of people and animals
+    all others for the same; of a Japanese text, the characters.
+    """
+    if is_japanese(text):
+        return set(_KANJI.findall(text))
+    words = set(_words(text)) - {*_WORDS["empty"]}
+    return words.union(*(kind for kind in _KINDS if words & kind))
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a text, without the end of a possessive."""
+    return _WORD.findall(text.lower())
 
 
 def framed(matter: str, language: str, *others: str) -> Matter:
@@ -154,7 +191,8 @@ def _direct(matter: str) -> list[str]:
         asked, thing, verb, called = match.groups()
         plain = f"{asked.capitalize()} {verb} {thing}{called or ''}?"
         is_name = called or _is_person(thing)
-        return [plain, f"Do you know the name of {thing}?"] if is_name else [plain]
+        named = [f"What's {thing}'s name?", f"Do you know the name of {thing}?"]
+        return [plain, *named] if is_name else [plain]
     if match := _OF_SPEAKER.fullmatch(matter):
         return [f"{match[1].capitalize()} do I {match[2]}?"]
     return []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sould.config import Config
 from sould.plugin.declared import Frontend, Job
 from sould.plugin.structs import (
-    Added,
     Body,
     Event,
     Home,
@@ -18,7 +19,8 @@ from sould.plugin.structs import (
     Told,
     Turn,
 )
-from sould.pluginhost.table import DECODERS, PATIENCE
+from sould.pluginhost.table import PATIENCE
+from sould.supervisor.plugins.calls import Answers, none
 from sould.supervisor.plugins.keeper import Keeper
 from sould.supervisor.plugins.standing import Standing
 from sould.version import version
@@ -46,19 +48,17 @@ class Plugins:
         """Which processes plugins want to be kept running, with the plugin's name."""
         return [(name, frontend) for name, one in self._usable() for frontend in one.frontends]
 
-    async def before_turn(self, turn: Turn) -> list[tuple[str, Added]]:
-        """Return what plugins add to the prompt, in their order."""
-        found = await self._call("before_turn", self._turn_wait_s, turn=turn)
-        return [(name, added) for name, added in found if added.note or added.system]
+    def before_turn(self, turn: Turn) -> Answers:
+        """Begin to ask what plugins add to the prompt (``Added``)."""
+        return self._call("before_turn", self._turn_wait_s, turn=turn)
 
-    async def may_learn(self, turn: Turn) -> bool:
-        """Tell whether no plugin objects to a turn being learned."""
-        found = await self._call("memory_write_policy", self._turn_wait_s, turn=turn)
-        return all(may for _, may in found)
+    def may_learn(self, turn: Turn) -> Answers:
+        """Begin to ask whether plugins object to a turn being learned: False."""
+        return self._call("memory_write_policy", self._turn_wait_s, turn=turn)
 
     def after_turn(self, turn: Turn) -> None:
-        """Tell of a turn that is in the diary."""
-        self._tell("after_turn", turn=turn)
+        """Tell of a turn that is in the diary, a moment later: its ``done`` leaves first."""
+        asyncio.get_running_loop().call_soon(partial(self._tell, "after_turn", turn=turn))
 
     def event(self, name: str, ts: str, data: dict[str, Any]) -> None:
         """Tell of an event."""
@@ -114,11 +114,10 @@ class Plugins:
         if self._keeper is not None:
             self._keeper.tell(hook, args)
 
-    async def _call(self, hook: str, wait_s: float, **args: Any) -> list[tuple[str, Any]]:
+    def _call(self, hook: str, wait_s: float, **args: Any) -> Answers:
         if self._keeper is None:
-            return []
-        answers = await self._keeper.call(hook, args, wait_s)
-        return [(one.plugin, DECODERS[hook].decode(one.value)) for one in answers]
+            return none()
+        return self._keeper.call(hook, args, wait_s)
 
 
 def make_plugins(config: Config, daemon_id: str, on_declared: Callable[[], None]) -> Plugins:
