@@ -84,6 +84,8 @@ def test_the_keyboard_is_enough(shared: Lab) -> None:
     page.get_by_role("button", name="New soul").focus()
     page.keyboard.press("Enter")
     expect(page.locator("dialog input")).to_be_focused()
+    page.keyboard.type("mika")
+    expect(page.locator("dialog input")).to_have_value("mika")
     page.keyboard.press("Escape")
     expect(page.locator("dialog")).to_have_count(0)
 

@@ -32,7 +32,9 @@ export function ask({ title, text = null, confirm, field = null, value = "", cho
     };
     no.onclick = () => end(null);
     dialog.onclose = () => end(null); // by Escape
-    input.onkeydown = (event) => event.key === "Enter" && !event.isComposing && yes.click();
+    input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.isComposing) yes.click();
+    });
     document.body.append(dialog);
     dialog.showModal();
     (hasInput ? input : no).focus();
