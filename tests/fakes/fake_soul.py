@@ -249,7 +249,9 @@ class FakeSoul:
             if id_ in self._engine.cancelled:
                 error = Error(code=ErrorCode.CANCELLED, message="stopped")
                 return self._engine.send(Kind.ERROR, id_, error)
-            dreaming = Progress(stage="dreaming", done=1, total=2, loss=0.5)
+            dreaming = Progress(
+                stage="dreaming", done=1, total=2, note="What is my cat called?", loss=0.5
+            )
             self._engine.send(Kind.PROGRESS, id_, dreaming)
             time.sleep(STEP_S)
             left_s -= 0 if self._engine.replies else STEP_S

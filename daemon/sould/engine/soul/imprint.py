@@ -81,12 +81,15 @@ class Recipe:
 
 @dataclass(kw_only=True)
 class Progress:
-    """What became of a fact so far. ``losses``: of each step's new dreams, nats a token."""
+    """What became of a fact so far. ``losses``: of each step's new dreams, nats a token.
+    ``question``: of a dream of the step that is being taken.
+    """
 
     steps: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
     fault: Fault | None = None
+    question: str = ""
 
 
 class Imprinter:
@@ -182,6 +185,7 @@ class Imprinter:
         spoken: Sequence[Line] = (),
     ) -> Generator[None, None, None]:
         """Take one step on dreams, the user's own words, and anchors."""
+        progress.question = next((one.question for one in dreams if one.fact is not None), "")
         rows = self._dream_rows(dreams) + self._anchor_rows()
         rows += [_row(line, self._recipe.idiom / len(spoken)) for line in spoken]
         learned = yield from self._learned(rows, progress)

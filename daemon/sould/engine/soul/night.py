@@ -183,7 +183,13 @@ class Night:
         progress = imprint.Progress()
         for _ in imprinter.study(curriculum, spoken, total, progress):
             loss = round(progress.losses[-1], 4) if progress.losses else None
-            yield Progress(stage="dreaming", done=progress.steps, total=total, loss=loss)
+            yield Progress(
+                stage="dreaming",
+                done=progress.steps,
+                total=total,
+                note=progress.question,
+                loss=loss,
+            )
             if is_woken():
                 break
         yield Progress(stage="examining")
