@@ -137,7 +137,7 @@ class Values(Struct, frozen=True, kw_only=True):
 
 class Config(Struct, kw_only=True):
     """What is in force: the values of the file, every path absolute. What ``sould.live`` lists may
-    change while the daemon runs.
+    change while the daemon runs. ``is_safe``: no plugin is used, whatever the file says.
     """
 
     path: Path
@@ -152,6 +152,7 @@ class Config(Struct, kw_only=True):
     wire: WireConfig
     log: LogConfig
     plugins: PluginsConfig
+    is_safe: bool = False
 
     @property
     def cache_dir(self) -> Path:
@@ -162,7 +163,7 @@ class Config(Struct, kw_only=True):
         """Return the values in force as builtins, for people and JSON."""
         shown = msgspec.to_builtins(self, enc_hook=str)
         assert isinstance(shown, dict)
-        del shown["path"]
+        del shown["path"], shown["is_safe"]
         return {"bit_ttt": 1, **shown}
 
 
@@ -197,7 +198,7 @@ def load(path: Path, text: str | None = None) -> Config:
 def without_plugins(config: Config) -> Config:
     """Return the same settings with no plugin enabled. Pure."""
     plugins = msgspec.structs.replace(config.plugins, enabled=[])
-    return msgspec.structs.replace(config, plugins=plugins)
+    return msgspec.structs.replace(config, plugins=plugins, is_safe=True)
 
 
 def parse_size(value: int | str) -> int | None:

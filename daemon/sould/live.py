@@ -11,8 +11,10 @@ from sould.config import Config
 
 AT_ONCE = ("language", "chat", "body.idle_unload_s", "soul.save_every_s", "log.level")
 """Keys and sections that count from the next time they are looked at."""
-BETWEEN_TURNS = ("memory", "chat.system_prompt", "soul.inner_lr", "soul.keep")
-"""Those that the soul is put on with, or that a turn must find the same from end to end."""
+WORN_WITH = ("memory", "chat.system_prompt", "soul.inner_lr", "soul.keep")
+"""Those that the soul is put on with."""
+BETWEEN_TURNS = (*WORN_WITH, "plugins")
+"""Those that a turn must find the same from end to end."""
 
 
 class Changed(Struct, frozen=True, kw_only=True):
@@ -33,7 +35,7 @@ class Changed(Struct, frozen=True, kw_only=True):
 
 def may_change(key: str) -> bool:
     """Tell whether a key counts without a restart."""
-    return key in BETWEEN_TURNS or key in AT_ONCE or key.partition(".")[0] in AT_ONCE
+    return bool({key, key.partition(".")[0]} & {*BETWEEN_TURNS, *AT_ONCE})
 
 
 def compare(in_force: Config, file: Config) -> Changed:
@@ -42,8 +44,11 @@ def compare(in_force: Config, file: Config) -> Changed:
     keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
     found: dict[str, list[str]] = {"at_once": [], "between_turns": [], "restart": []}
     for key in sorted(keys):
+        section = key.partition(".")[0]
         when = "restart"
-        if key in BETWEEN_TURNS:
+        if section == "plugins" and in_force.is_safe:
+            pass
+        elif key in BETWEEN_TURNS or section in BETWEEN_TURNS:
             when = "between_turns"
         elif may_change(key):
             when = "at_once"
@@ -55,6 +60,7 @@ def take(in_force: Config, file: Config, keys: list[str]) -> None:
     """Let the values of ``keys`` in the file be in force: ``in_force`` is changed."""
     for key in keys:
         section, _, name = key.partition(".")
+        name = name.partition(".")[0]  # of a dict, all of it
         value = getattr(file, section)
         if name:
             change = {name: getattr(value, name)}

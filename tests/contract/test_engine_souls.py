@@ -25,6 +25,7 @@ from sould.bridge import (
     Imprint,
     Imprinted,
     Memory,
+    Probe,
     Save,
     Sleep,
     Slept,
@@ -195,6 +196,18 @@ def test_a_night_goes_over_every_language(engine: EngineClient, home: SoulHome) 
     slept = ask(engine, "soul.sleep", Sleep(records=[FACT, JAPANESE]))
     assert isinstance(slept, Slept) and slept.report.after is not None
     assert slept.report.after.facts == 2
+
+
+def test_what_others_would_have_asked_is_dreamt_of_too(
+    engine: EngineClient, home: SoulHome
+) -> None:
+    wear(engine, home)
+    lent = Probe(id=FACT.id, question="Which place comes to mind?", answer="The station, Bath.")
+    before = ask(engine, "soul.examine", Examine(probes=[lent]))
+    slept = ask(engine, "soul.sleep", Sleep(records=[FACT], dreams=[lent]))
+    assert isinstance(slept, Slept) and slept.report.outcome == "kept"
+    after = ask(engine, "soul.examine", Examine(probes=[lent]))
+    assert after.worn[0].log_p > before.worn[0].log_p + 0.05
 
 
 def test_a_document_is_dreamt_of_beside_the_user_and_examined_apart(

@@ -234,6 +234,8 @@ class FakeSoul:
         self._engine.send(Kind.DONE, id_, done)
 
     def _sleep(self, id_: str, order: Sleep) -> Iterator[None]:
+        if order.dreams:
+            _note(self._asked, {"dreams": [[d.question, d.answer] for d in order.dreams]})
         orders = [part.strip() for r in order.records for part in r.text.split(";")]
         new = {r.id for r in order.records} - order.nights.keys()
         read = sum(bool(r.source) for r in order.records)

@@ -361,7 +361,7 @@ def test_points_of_a_session() -> None:
 
 def test_what_is_served_and_what_may_be_set_is_documented() -> None:
     app = make_app(cast(AsyncClient, Diary()), Settings(), KEY)
-    told = (PLUGINS / "soul_openai" / "API.md").read_text("utf-8")
+    told = (PLUGINS / "API.md").read_text("utf-8")
     paths = {route.path.replace(":path", "") for route in app.routes if isinstance(route, Route)}
     assert paths == set(re.findall(r"`(?:GET|POST) (/[^`]*)`", told))
     (row,) = [

@@ -30,7 +30,7 @@ from sould.supervisor.learner import Learner
 from sould.supervisor.loaded import loaded
 from sould.supervisor.night_plan import plan_night
 from sould.supervisor.plugins.hooks import Plugins
-from sould.supervisor.plugins.nights import select, told_of
+from sould.supervisor.plugins.nights import select, told_of, with_dreams
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request, Stopped, StopReason
 from sould.supervisor.wardrobe import Wardrobe
@@ -176,6 +176,7 @@ class Sleeping:
             planned, left = await asyncio.to_thread(self._plan, night.soul, passed_over)
             order = await select(self._plugins, night, planned)
             left += len(planned.records) - len(order.records)
+            order = await with_dreams(self._plugins, night, order)
             asleep = asyncio.ensure_future(self._engine.ask("soul.sleep", order, tell))
             try:
                 if self._is_woken:  # before it was known what to dream of

@@ -114,7 +114,10 @@ class Turns:
             raise BadRequest("what is replaced is in a session, and none is named")
 
     async def _take_turn(self, request: Request, params: ChatSend, session: str) -> ChatDone:
-        body = await request.race(self._engine.ensure(self._body_name(), request.progress))
+        name = self._body_name()
+        body = self._engine.at_hand(name)  # plugins are then asked while the state is told
+        if body is None:
+            body = await request.race(self._engine.ensure(name, request.progress))
         # Not before: a soul that is new learns only what is said after it was put on.
         said_at, soul = self._clock(), self._soul_name()
         max_chars = body.context_tokens * CHARS_PER_TOKEN

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from sould.config import Config
+from sould.config import Config, PluginsConfig
 from sould.plugin.declared import Frontend, Job
 from sould.plugin.structs import (
     Body,
+    Dream,
     Event,
     Home,
     Night,
@@ -31,12 +32,40 @@ UNHEARD = ("log", "welcome", "progress")
 
 
 class Plugins:
-    """All hooks but those the keeper calls itself. ``keeper``: None without plugins."""
+    """All hooks but those the keeper calls itself. There is a keeper if any plugin is enabled.
 
-    def __init__(self, keeper: Keeper | None, budget_s: float) -> None:
-        self._keeper = keeper
+    ``on_declared``: as the keeper has it.
+    """
+
+    def __init__(self, wanted: PluginsConfig, home: Home, on_declared: Callable[[], None]) -> None:
+        self._home = home
+        self._on_declared = on_declared
+        self._use(wanted)
+
+    def _use(self, wanted: PluginsConfig) -> None:
+        budget_s = wanted.time_budget_ms / 1000
         self._turn_wait_s = max(SHORTEST_WAIT_S, 2 * budget_s)
         self._patient_wait_s = max(SHORTEST_WAIT_S, 2 * PATIENCE * budget_s)
+        self._keeper: Keeper | None = None
+        if wanted.enabled:
+            self._keeper = Keeper(
+                home=self._home,
+                enabled=wanted.enabled,
+                settings=wanted.settings,
+                budget_s=budget_s,
+                memory_bytes=wanted.memory_mb * 1_000_000,
+                on_declared=self._on_declared,
+            )
+
+    async def change(self, wanted: PluginsConfig) -> None:
+        """Use these plugins, in a process of their own, once the former one has ended."""
+        former = self._keeper
+        self._use(wanted)
+        if former is not None:
+            await former.close()
+        if self._keeper is None:
+            self._on_declared()  # else it says so when it knows
+        self.start()
 
     @property
     def jobs(self) -> list[tuple[str, Job]]:
@@ -81,6 +110,12 @@ class Plugins:
             chosen &= set(ids)
         return chosen
 
+    async def make_dreams(
+        self, night: Night, told: Sequence[Told]
+    ) -> list[tuple[str, list[Dream]]]:
+        """Return what plugins would have a soul dream of. Nothing of it is checked."""
+        return await self._call("make_dreams", self._patient_wait_s, night=night, told=told)
+
     async def accept_sleep(self, report: Report) -> str:
         """Return who objects to a night, and why, or ""."""
         return _objection(await self._call("accept_sleep", self._patient_wait_s, report=report))
@@ -122,25 +157,14 @@ class Plugins:
 
 def make_plugins(config: Config, daemon_id: str, on_declared: Callable[[], None]) -> Plugins:
     """Return the plugins of a config, not started yet."""
-    wanted = config.plugins
-    if not wanted.enabled:
-        return Plugins(None, 0)
-    budget_s = wanted.time_budget_ms / 1000
-    keeper = Keeper(
-        home=Home(
-            config=str(config.path),
-            workspace=str(config.workspace),
-            language=config.language,
-            version=version(),
-            daemon_id=daemon_id,
-        ),
-        enabled=wanted.enabled,
-        settings=wanted.settings,
-        budget_s=budget_s,
-        memory_bytes=wanted.memory_mb * 1_000_000,
-        on_declared=on_declared,
+    home = Home(
+        config=str(config.path),
+        workspace=str(config.workspace),
+        language=config.language,
+        version=version(),
+        daemon_id=daemon_id,
     )
-    return Plugins(keeper, budget_s)
+    return Plugins(config.plugins, home, on_declared)
 
 
 def _objection(found: Sequence[tuple[str, str]]) -> str:

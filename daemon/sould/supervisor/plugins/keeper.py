@@ -146,8 +146,11 @@ class Keeper:
     async def _start(self) -> None:
         usable = set(self.standings.usable)
         plugins = [plugin for plugin in self._plugins if plugin.name in usable]
-        if not plugins or self._is_closing:
+        if self._is_closing:
+            return
+        if not plugins:
             self._first_time_over()
+            self._on_declared()
             return
         self._order = [plugin.name for plugin in plugins]
         self._started_s = self._loop.time()
