@@ -9,15 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-
-from tests.fakes.daemon_process import DaemonProcess, Peer, running
-from tests.fakes.lab import await_door
-
-pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[test]'")
-
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.chromium import chromium, chromium_path
+from tests.fakes.daemon_process import DaemonProcess, Peer, running
+from tests.fakes.lab import await_door
 
 Served = tuple[DaemonProcess, Peer]
 WAIT_MS = 30_000

@@ -240,7 +240,7 @@ def test_a_night_can_be_stopped_and_leaves_no_trace(engine: EngineClient, home: 
         header, raw = engine.receive()
         if header.kind is Kind.PROGRESS and raw["stage"] == "dreaming" and raw["done"]:
             break
-    assert raw["loss"] > 0
+    assert raw["loss"] > 0 and raw["note"]
     score = engine.send("text.score", TEXT)
     engine.cancel(night)
     scored, stopped = engine.wait(score, night)

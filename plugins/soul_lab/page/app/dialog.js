@@ -4,12 +4,11 @@ import { h } from "./dom.js";
 /**
  * Ask before something is done.
  *
- * `title`, `text`, `confirm` and `field` are keys of texts (`[key, values]`); `field`: ask for a word,
- * beginning with `value`; `choices`: for one of these. Returns the word, true without a field, or null:
- * it is not to be done.
+ * `title`, `text`, `confirm` and `field` are keys of texts (`[key, values]`); `field`: ask for a word;
+ * `choices`: for one of these. Returns the word, true without a field, or null: it is not to be done.
  */
-export function ask({ title, text = null, confirm, field = null, value = "", choices = null, isDanger = false }) {
-  const input = choices ? chooser(choices) : h("input", { value, maxLength: 64, autocomplete: "off" });
+export function ask({ title, text = null, confirm, field = null, choices = null, isDanger = false }) {
+  const input = choices ? chooser(choices) : h("input", { maxLength: 64, autocomplete: "off" });
   const hasInput = field !== null;
   const yes = h(isDanger ? "button.danger" : "button.primary", { text: confirm });
   const no = h("button.quiet", { text: "dialog.cancel" });

@@ -5,8 +5,9 @@ import { hint, label, say } from "./texts.js";
  * Make an element: `h("button.primary", { onclick, text: "chat.send" }, child, …)`.
  *
  * `text`, `label` and `hint` are keys of texts (`[key, values]` with values): what an element says,
- * what it is called and shows when pointed at, and what an empty field says. Other properties are set as properties where
- * the element has such a one, else as attributes; `null` and `undefined` are left out.
+ * what it is called and shows when pointed at, and what an empty field says. Other properties are
+ * set as properties where the element has such a one, else as attributes; `null` and `undefined`
+ * are left out.
  */
 export function h(name, properties = {}, ...children) {
   const [tag, ...classes] = name.split(".");

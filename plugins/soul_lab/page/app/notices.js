@@ -24,7 +24,8 @@ export function wordsOf(failure) {
   const key = `error.${failure.code}`;
   const own = [failure.message, failure.hint].filter(Boolean).join(" — ");
   const head = has(key) ? h("strong", { text: key }) : null;
-  return [head, failure.code === "disconnected" ? null : h("span.notice-own", { lang: "en" }, own)].filter(Boolean);
+  const isPlain = failure.code === "disconnected"; // nothing more is known of it
+  return [head, isPlain ? null : h("span.notice-own", { lang: "en" }, own)].filter(Boolean);
 }
 
 function put(name, ...words) {

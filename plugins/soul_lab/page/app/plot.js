@@ -20,7 +20,8 @@ export function plot(points, { format, from = "", to = "", least = null, most = 
   frame.append(s("line.plot-floor", { x1: PAD.left, x2: WIDTH - PAD.right, y1: place.floor, y2: place.floor }));
   if (points.length > 1) {
     const line = places.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
-    const below = `${line}L${places.at(-1)[0].toFixed(1)} ${place.floor}L${places[0][0].toFixed(1)} ${place.floor}z`;
+    const [first, last] = [places[0][0], places.at(-1)[0]].map((x) => x.toFixed(1));
+    const below = `${line}L${last} ${place.floor}L${first} ${place.floor}z`;
     frame.append(s("path.plot-area", { d: below }), s("path.plot-line", { d: line }));
   }
   if (points.length <= 60) frame.append(...points.map((point, i) => dot(point, places[i])));

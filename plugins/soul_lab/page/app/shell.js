@@ -31,11 +31,12 @@ export class Shell {
   #build() {
     const toggle = h("button.plain", { label: "nav.open", onclick: () => this.#toggle(true) }, icon("menu"));
     this.toggle = toggle;
+    const items = Object.values(this.links).map((link) => h("li", {}, link));
     this.side = h(
       "div.side",
       {},
       h("a.brand", { href: "#/chat" }, h("img", { src: "/icon.svg", alt: "" }), "Bit-TTT"),
-      h("nav", { label: "nav.pages" }, h("ul.pages", {}, ...Object.values(this.links).map((a) => h("li", {}, a)))),
+      h("nav", { label: "nav.pages" }, h("ul.pages", {}, ...items)),
       this.sessions.element,
       h("a.presence", { href: "#/lab" }, orb(), h("span.presence-words", {}, this.stateName, this.stateWords)),
     );

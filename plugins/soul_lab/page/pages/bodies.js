@@ -52,7 +52,8 @@ export class Bodies {
   #row(body) {
     const isLoaded = this.model.body?.name === body.name;
     const info = this.#infos.get(keyOf(body));
-    const title = h("div.row", {}, h("h3", {}, body.name), isLoaded ? h("span.tag", { text: "body.loaded" }) : null);
+    const tag = isLoaded ? h("span.tag", { text: "body.loaded" }) : null;
+    const title = h("div.row", {}, h("h3", {}, body.name), tag);
     const words = h("div.row-words", {}, title, ...this.#about(body, info, isLoaded));
     return h("li.row-line", {}, words, this.#button(body, isLoaded));
   }
@@ -66,7 +67,8 @@ export class Bodies {
     const held = isLoaded ? this.model.body.memory_bytes : total_bytes;
     const key = isLoaded ? "body.takes" : fits ? "body.needs" : "body.needs_more";
     const values = { held: bytes(held), budget: bytes(budget_bytes) };
-    const bar = h("progress.memory", { max: budget_bytes, value: Math.min(held, budget_bytes), label: "body.memory" });
+    const share = { max: budget_bytes, value: Math.min(held, budget_bytes) };
+    const bar = h("progress.memory", { ...share, label: "body.memory" });
     const words = h(fits ? "p.soft.small" : "p.fault-line", { text: [key, values] });
     return [line, h("div.memory-line", {}, bar, words)];
   }
@@ -92,7 +94,8 @@ export class Bodies {
 
   #offer(entry) {
     const isHere = this.#bodies.some((body) => body.name === entry.name);
-    const facts = [count(entry.parameters), bytes(entry.download_bytes), entry.languages.join(" "), entry.licence];
+    const sizes = [count(entry.parameters), bytes(entry.download_bytes)];
+    const facts = [...sizes, entry.languages.join(" "), entry.licence];
     const title = h(
       "div.row",
       {},

@@ -59,7 +59,11 @@ export class ConsolePage {
 
 function drawLine({ ts, level, logger, message }) {
   const loud = ["WARNING", "ERROR", "CRITICAL"].includes(level.toUpperCase());
-  const parts = [h("time.soft", { dateTime: ts }, clock(ts)), h("span.log-name.soft", { title: logger }, logger.split(".").at(-1)), h("span.log-words", {}, message)];
+  const parts = [
+    h("time.soft", { dateTime: ts }, clock(ts)),
+    h("span.log-name.soft", { title: logger }, logger.split(".").at(-1)),
+    h("span.log-words", {}, message),
+  ];
   const element = h(loud ? "li.is-loud" : "li", { lang: "en" }, ...parts);
   element.dataset.level = level.toUpperCase();
   if (loud) element.prepend(h("span.unseen", { text: `log.${level.toUpperCase()}` }));

@@ -61,6 +61,7 @@ export class Dream {
     const points = kept.map(([x, y]) => ({ x, y }));
     const format = (value) => number(value, 2);
     const summary = t("sleep.loss_summary", { from: format(losses[0][1]), to: format(losses.at(-1)[1]) });
-    fill(this.loss, h("figcaption.soft.small", { text: "sleep.loss" }), plot(points, { format, least: 0, summary }));
+    const caption = h("figcaption.soft.small", { text: "sleep.loss" });
+    fill(this.loss, caption, plot(points, { format, least: 0, summary }));
   }
 }

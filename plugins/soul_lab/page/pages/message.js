@@ -153,6 +153,8 @@ export class Reply {
 function noteOf(notes) {
   const key = notes.length === 1 ? "chat.note" : "chat.notes";
   const head = h("summary", {}, icon("note"), h("span", { text: [key, { n: notes.length }] }));
-  const lines = notes.map(({ plugin, text }) => h("li", {}, h("p", { dir: "auto" }, text), h("span.soft.small", {}, plugin)));
+  const lines = notes.map(({ plugin, text }) =>
+    h("li", {}, h("p", { dir: "auto" }, text), h("span.soft.small", {}, plugin)),
+  );
   return h("details.note", {}, head, h("ul", {}, ...lines));
 }

@@ -17,22 +17,30 @@ export function morning(report) {
 }
 
 function figures({ before, after, steps, seconds, left }) {
-  const shown = [];
-  if (before && after) {
-    shown.push(figure("morning.recall", `${before.recalled} → ${after.recalled}`, ["morning.of", { n: after.facts }]));
-    if (after.untold) {
-      const values = { n: after.untold };
-      shown.push(figure("morning.honest", `${before.honest} → ${after.honest}`, ["morning.of_untold", values]));
-    }
-    if (after.statements) {
-      const values = { n: after.statements };
-      shown.push(figure("morning.stated", `${before.stated} → ${after.stated}`, ["morning.of", values]));
-    }
-    shown.push(figure("morning.drift", number(after.drift, 3), "morning.drift_unit"));
-  }
+  const shown = before && after ? marks(before, after) : [];
   shown.push(figure("morning.took", duration(seconds), ["morning.steps", { n: number(steps) }]));
   if (left) shown.push(figure("morning.left", number(left), "morning.left_unit"));
   return h("dl.figures", {}, ...shown);
+}
+
+function marks(before, after) {
+  const shown = [
+    figure("morning.recall", `${before.recalled} → ${after.recalled}`, of(after.facts)),
+    figure("morning.drift", number(after.drift, 3), "morning.drift_unit"),
+  ];
+  if (after.untold) {
+    const unit = ["morning.of_untold", { n: after.untold }];
+    shown.splice(1, 0, figure("morning.honest", `${before.honest} → ${after.honest}`, unit));
+  }
+  if (after.statements) {
+    const stated = `${before.stated} → ${after.stated}`;
+    shown.splice(1, 0, figure("morning.stated", stated, of(after.statements)));
+  }
+  return shown;
+}
+
+function of(count) {
+  return ["morning.of", { n: count }];
 }
 
 function figure(key, value, unit) {
@@ -61,5 +69,6 @@ function row({ text, source, before, after, resting, replaced_by }) {
 function mark(isRecalled) {
   const sign = h("span.mark", { "aria-hidden": "true" });
   sign.classList.toggle("is-yes", isRecalled);
-  return h("td", {}, sign, h("span.unseen", { text: isRecalled ? "morning.recalled" : "morning.not_recalled" }));
+  const words = h("span.unseen", { text: isRecalled ? "morning.recalled" : "morning.not_recalled" });
+  return h("td", {}, sign, words);
 }

@@ -7,10 +7,18 @@ import { follow, t } from "../app/texts.js";
 const MOST_NIGHTS = 120;
 
 const PLOTS = [
-  { key: "nights.recall", value: (r) => r.after && r.after.facts && r.after.recalled / r.after.facts, format: percent, least: 0, most: 1 },
-  { key: "nights.level", value: (r) => r.level, format: number, least: 0 },
-  { key: "nights.drift", value: (r) => r.after && r.after.drift, format: (value) => number(value, 3), least: 0 },
+  { key: "nights.recall", value: recall, format: percent, least: 0, most: 1 },
+  { key: "nights.level", value: ({ level }) => level, format: number, least: 0 },
+  { key: "nights.drift", value: ({ after }) => after?.drift, format: thousandths, least: 0 },
 ];
+
+function recall({ after }) {
+  return after?.facts ? after.recalled / after.facts : undefined;
+}
+
+function thousandths(value) {
+  return number(value, 3);
+}
 
 export class Nights {
   #reports = [];

@@ -12,7 +12,8 @@ export class PluginsPage {
     this.none = h("p.soft", { text: "plugin.none", hidden: true });
     const title = h("h1", { text: "page.plugins", tabIndex: -1 });
     const head = h("header.page-head", {}, h("div", {}, title, h("p", { text: "plugin.about" })));
-    const how = h("p.soft.small.after", {}, h("span", { text: "plugin.how" }), " ", h("code", {}, "soul plugins enable NAME"));
+    const command = h("code", {}, "soul plugins enable NAME");
+    const how = h("p.soft.small.after", {}, h("span", { text: "plugin.how" }), " ", command);
     this.element = h("section.page", {}, head, this.list, this.none, how);
     model.on("link", () => model.isUp && this.#read());
     model.on("frontend config status", () => this.element.isConnected && this.#read());

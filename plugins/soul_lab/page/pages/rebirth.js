@@ -38,12 +38,13 @@ export class Rebirth {
       ["rebirth.level", number(level)],
       ["rebirth.recall", `${recall(before)} → ${recall(after)}`],
     ];
-    const list = h("dl.pairs", {}, ...lines.flatMap(([key, value]) => [h("dt", { text: key }), h("dd", {}, value)]));
+    const pairs = lines.flatMap(([key, value]) => [h("dt", { text: key }), h("dd", {}, value)]);
     const accept = h("button.quiet", {
       text: ["rebirth.accept", { name: soul }],
       onclick: () => this.#accept(accept, soul, body),
     });
-    present(["rebirth.done", { name: reborn }], list, h("p.soft.small", { text: "rebirth.accept_text" }), accept);
+    const kept = h("p.soft.small", { text: "rebirth.accept_text" });
+    present(["rebirth.done", { name: reborn }], h("dl.pairs", {}, ...pairs), kept, accept);
   }
 
   async #accept(button, name, body) {

@@ -24,11 +24,9 @@ export function field(setting, value, onSet) {
 
 const FIELDS = {
   number({ least = null, most = null, step, isOptional = false }, value) {
-    const bounds = { min: least ?? "", max: most ?? "", step, required: !isOptional };
-    const input = h("input", { type: "number", ...bounds, step: "any", value: value ?? "" });
-    const isWhole = step === 1;
-    const read = () => (input.value === "" ? null : isWhole ? Math.round(input.valueAsNumber) : input.valueAsNumber);
-    return { input, read };
+    const bounds = { min: least ?? "", max: most ?? "", step: step === 1 ? 1 : "any" };
+    const input = h("input", { type: "number", ...bounds, required: !isOptional, value: value ?? "" });
+    return { input, read: () => (input.value === "" ? null : input.valueAsNumber) };
   },
   text(_, value) {
     const input = h("textarea", { rows: 3, value });

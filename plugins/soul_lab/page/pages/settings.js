@@ -41,7 +41,10 @@ export class SettingsPage {
     const rows = [
       ["setting.language", pick(own, languageInUse(), setLanguage)],
       ["setting.theme", pick(themes, themeChosen(), setTheme)],
-    ].map(([key, select]) => h("label.setting", {}, h("span.setting-words", {}, h("span", { text: key })), select));
+    ].map(([key, select]) => {
+      const words = h("span.setting-words", {}, h("span", { text: key }));
+      return h("label.setting", {}, words, select);
+    });
     return h("section.block", {}, h("h2", { text: "setting.page" }), h("div.card.settings-card", {}, ...rows));
   }
 
@@ -58,7 +61,8 @@ export class SettingsPage {
     const live = GROUPS.flatMap((group) => group.fields.map((one) => one.key));
     fill(this.groups, ...GROUPS.map((group) => this.#group(group)));
     const others = Object.entries(this.#values).filter(([key]) => !live.includes(key));
-    fill(this.others, ...others.flatMap(([key, value]) => [h("dt", {}, h("code", {}, key)), h("dd", {}, JSON.stringify(value))]));
+    const pair = ([key, value]) => [h("dt", {}, h("code", {}, key)), h("dd", {}, JSON.stringify(value))];
+    fill(this.others, ...others.flatMap(pair));
     const waiting = this.model.status?.watched?.restart ?? [];
     show(this.restart, waiting.length > 0);
     fill(this.restart, h("span", { text: ["setting.restart", { keys: waiting.join(", ") }] }));
@@ -67,7 +71,8 @@ export class SettingsPage {
   #group({ name, fields }) {
     const known = fields.filter((one) => one.key in this.#values);
     const rows = known.map((one) => field(one, this.#values[one.key], (value) => this.#set(one.key, value)));
-    return h("section.block", {}, h("h2", { text: `setting.${name}` }), h("div.card.settings-card", {}, ...rows));
+    const title = h("h2", { text: `setting.${name}` });
+    return h("section.block", {}, title, h("div.card.settings-card", {}, ...rows));
   }
 
   /** Have a value in force; returns why it is not, or null. */

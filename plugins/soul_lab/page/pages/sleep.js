@@ -15,7 +15,8 @@ export class SleepPage {
     this.title = h("p.display");
     this.words = h("p.soft");
     this.next = h("p.soft.small");
-    this.begin = h("button.primary.large", { onclick: () => this.#sleep() }, icon("sleep"), h("span", { text: "sleep.begin" }));
+    const begin = [icon("sleep"), h("span", { text: "sleep.begin" })];
+    this.begin = h("button.primary.large", { onclick: () => this.#sleep() }, ...begin);
     this.wake = h("button.primary.large", { text: "sleep.wake", onclick: () => this.#cancel("sleep") });
     this.leave = h("button.quiet", { text: "sleep.leave", onclick: () => this.#discard() });
     const buttons = h("div.row.centre", {}, this.begin, this.wake, this.leave);

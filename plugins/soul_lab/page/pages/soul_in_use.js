@@ -21,7 +21,8 @@ export class SoulInUse {
     this.past = h("ol.past-states");
     const summary = h("summary", {}, icon("down"), h("span", { text: "soul.history" }));
     this.fold = h("details.fold", { ontoggle: () => this.#readPast() }, summary, this.past);
-    const head = h("div.soul-head", {}, orb(), h("div", {}, h("p.soft.small", { text: "soul.in_use" }), this.name));
+    const title = h("div", {}, h("p.soft.small", { text: "soul.in_use" }), this.name);
+    const head = h("div.soul-head", {}, orb(), title);
     const parts = [head, this.facts, this.trouble, this.buttons, this.fold];
     this.element = h("section.card.soul-card", {}, ...parts);
     model.on("soul body link", () => this.#draw());
@@ -48,11 +49,12 @@ export class SoulInUse {
 
   #figures(soul) {
     const saved = soul.saved ? ago(soul.saved) : t("soul.never");
+    const newest = soul.unsaved ? t("soul.unsaved") : t("soul.generation", { n: soul.generation });
     const born = this.#entry?.created;
     return [
       figure("soul.level_name", number(soul.level), t("soul.level_unit")),
       figure("soul.age", born ? ago(born) : "–", born ? moment(born) : ""),
-      figure("soul.saved", saved, soul.unsaved ? t("soul.unsaved") : t("soul.generation", { n: soul.generation })),
+      figure("soul.saved", saved, newest),
       figure("soul.pending", number(soul.pending), t("soul.pending_unit")),
     ];
   }
@@ -69,7 +71,8 @@ export class SoulInUse {
 
   #actions(soul) {
     const { name, generation, unsaved } = soul;
-    const act = (text, onclick, disabled = false) => h("button.quiet", { text, onclick, disabled: disabled || !this.model.isUp });
+    const act = (text, onclick, isIdle = false) =>
+      h("button.quiet", { text, onclick, disabled: isIdle || !this.model.isUp });
     return [
       act("soul.save", () => this.#do("soul.save", {}, "soul.was_saved"), !unsaved),
       act("soul.undo", () => this.#undo(), generation < 2 && !unsaved),
@@ -116,13 +119,16 @@ export class SoulInUse {
 
   #state({ number: n, saved, level, why, current, problem }) {
     const reason = has(`why.${why}`) ? h("span", { text: `why.${why}` }) : why;
-    const words = [h("strong", {}, `${n}`), reason, h("span.soft", {}, moment(saved)), h("span.soft", { text: ["soul.level", { level: number(level) }] })];
+    const learned = h("span.soft", { text: ["soul.level", { level: number(level) }] });
+    const words = [h("strong", {}, `${n}`), reason, h("span.soft", {}, moment(saved)), learned];
+    if (current) return h("li", {}, ...words, h("span.tag", { text: "soul.current" }));
+    if (problem) return h("li", {}, ...words, h("span.tag.is-bad", { text: "soul.damaged" }));
     const back = h("button.link.small", { text: "soul.go_back", onclick: () => this.#undo(n) });
-    const end = current ? h("span.tag", { text: "soul.current" }) : problem ? h("span.tag.is-bad", { text: "soul.damaged" }) : back;
-    return h("li", {}, ...words, end);
+    return h("li", {}, ...words, back);
   }
 }
 
 function figure(key, value, unit) {
-  return h("div.figure", {}, h("dt.soft.small", { text: key }), h("dd", {}, h("span.figure-value", {}, value), h("span.soft.small", {}, unit)));
+  const words = [h("span.figure-value", {}, value), h("span.soft.small", {}, unit)];
+  return h("div.figure", {}, h("dt.soft.small", { text: key }), h("dd", {}, ...words));
 }

@@ -22,8 +22,10 @@ export class Souls {
     this.used = new SoulInUse(model, this.rebirth);
     this.list = h("ul.rows");
     this.work = new WorkLine(model, "soul.reincarnate", "soul.forget");
-    const bring = h("button.quiet", { onclick: () => chooseFile() }, icon("file"), h("span", { text: "soul.bring" }));
-    const begin = h("button.quiet", { onclick: () => this.#begin() }, icon("plus"), h("span", { text: "soul.new" }));
+    const button = (name, text, onclick) =>
+      h("button.quiet", { onclick }, icon(name), h("span", { text }));
+    const bring = button("file", "soul.bring", () => chooseFile());
+    const begin = button("plus", "soul.new", () => this.#begin());
     const head = h("div.block-head", {}, h("h2", { text: "soul.others" }), h("div.row", {}, begin, bring));
     this.none = h("p.soft", { text: "soul.none" });
     this.drop = h("p.drop.soft.small", { text: "soul.drop" });

@@ -72,7 +72,6 @@ export default {
   "stage.checking": "Checking",
   "stage.placing": "Putting in place",
   "stage.forgetting": "Forgetting",
-  "stage.waiting_turn": "Waiting",
   "stage.reading_log": "Reading the log",
   "stage.reading_documents": "Reading documents",
   "stage.recording": "Writing the diary",

@@ -72,7 +72,6 @@ export default {
   "stage.checking": "検査しています",
   "stage.placing": "配置しています",
   "stage.forgetting": "忘れています",
-  "stage.waiting_turn": "待っています",
   "stage.reading_log": "ログを読んでいます",
   "stage.reading_documents": "文書を読んでいます",
   "stage.recording": "日記に書いています",
