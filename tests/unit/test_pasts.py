@@ -67,15 +67,19 @@ SAID = Record(id="1u", ts="t", role="user", text="hi", session="s", soul="mika",
 def test_other_words_or_another_soul_make_a_new_record(changes: dict[str, str]) -> None:
     said = msgspec.structs.replace(SAID, **changes)
     past = Past(session=Session(messages=[]), said=said, replaced=["1u", "1a"])
-    written = written_of(TURN, id_="2", replied_at="t", past=past, may_learn=True)
+    written = written_of(TURN, id_="2", replied_at="t", past=past)
     assert [(one.id, one.reply_to) for one in written.records] == [("2u", ""), ("2a", "")]
     assert written.replaced == ["1u", "1a"]
     assert written.told is written.user and written.user.learn
+    unlearned = written.unlearned()
+    assert unlearned.told is unlearned.user and not any(one.learn for one in unlearned.records)
 
 
 def test_the_same_words_to_the_same_soul_keep_their_record() -> None:
     past = Past(session=Session(messages=[]), said=SAID, replaced=["1u", "1a", "3u", "3a"])
-    written = written_of(TURN, id_="2", replied_at="t", past=past, may_learn=True)
+    written = written_of(TURN, id_="2", replied_at="t", past=past)
     assert [(one.id, one.reply_to) for one in written.records] == [("2a", "1u")]
     assert written.replaced == ["1a", "3u", "3a"]
     assert written.user is SAID and written.told is None
+    unlearned = written.unlearned()
+    assert unlearned.user is SAID and not unlearned.records[0].learn

@@ -55,6 +55,11 @@ class Settings:
             near = difflib.get_close_matches(key, [one for one in known if may_change(one)], 1)
             hint = f"did you mean {near[0]}?" if near else "'soul config show' shows all"
             raise BadRequest(f"there is no setting {key!r}", hint)
+        if key.startswith("plugins."):
+            raise BadRequest(
+                f"{key} says which code runs: no client may set it",
+                "use 'soul plugins', or the file",
+            )
         if not may_change(key):
             raise BadRequest(
                 f"{key} counts only from the next start on",
