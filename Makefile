@@ -35,7 +35,7 @@ endif
 QUIETLY := $$(test -t 2 || echo --quiet) </dev/null >&2
 
 # Each worker may load the default body; a file's tests stay together, for what they share.
-IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
+IN_PARALLEL := --numprocesses auto --dist loadfile
 
 PERSONA ?= tests/data/persona-en.json
 NIGHT   ?= 1
@@ -50,7 +50,7 @@ test: setup-dev test-body
 	@BIT_TTT_CONFIG= $(BIN)/python -m pytest $(IN_PARALLEL) --ignore tests/browser $(PYTEST_ARGS)
 
 browser: setup-dev
-	@BIT_TTT_CONFIG= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/browser $(PYTEST_ARGS)
+	@BIT_TTT_CONFIG= $(BIN)/python -m pytest $(IN_PARALLEL) tests/browser $(PYTEST_ARGS)
 
 screenshots: setup-dev
 	@BIT_TTT_CONFIG= $(BIN)/python -m tests.browser.screenshots $(PAGES)
