@@ -17,6 +17,8 @@ from tests.fakes.lab import await_door
 
 Served = tuple[DaemonProcess, Peer]
 WAIT_MS = 30_000
+GRACE_S = 10
+"""For an engine that a browser leaves little of the machine."""
 expect.set_options(timeout=WAIT_MS)
 
 
@@ -71,7 +73,8 @@ def served(folder: Path, *engine: str, plugins: Sequence[str] = ()) -> Iterator[
     """Run a daemon with the lab. ``engine``: as in ``running``."""
     settings = {"soul_lab": {"port": free_port()}}
     config = {"enabled": [*plugins, "soul_lab"], "settings": settings}
-    with running(folder, f"plugins: {json.dumps(config)}", *engine) as (daemon, peer):
+    text = f"plugins: {json.dumps(config)}"
+    with running(folder, text, *engine, grace_s=GRACE_S) as (daemon, peer):
         daemon.await_plugins()
         yield daemon, peer
 
