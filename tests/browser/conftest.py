@@ -93,7 +93,7 @@ def visited(served: Served, browser: Browser) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def daemon_of_all(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("d"), plugins=["soul_notes"]) as of_all:
+    with served(tmp_path_factory.mktemp("d")) as of_all:
         yield of_all
 
 
@@ -108,6 +108,13 @@ def shared(daemon_of_all: Served, browser: Browser) -> Iterator[Lab]:
 def lab(tmp_path: Path, browser: Browser) -> Iterator[Lab]:
     """A daemon of its own, with the lab."""
     with served(tmp_path) as own, visited(own, browser) as lab:
+        yield lab
+
+
+@pytest.fixture
+def noted(tmp_path: Path, browser: Browser) -> Iterator[Lab]:
+    """A daemon of its own that looks things up in the diary, with the lab."""
+    with served(tmp_path, plugins=["soul_notes"]) as own, visited(own, browser) as lab:
         yield lab
 
 

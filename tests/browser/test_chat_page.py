@@ -99,9 +99,9 @@ def test_an_error_says_why_and_lets_try_again(shared: Lab) -> None:
     expect(page.locator(".fault strong")).to_have_text("There is not enough memory.")
 
 
-def test_a_reply_that_used_a_note_says_so(shared: Lab) -> None:
-    shared.peer.say("My tortoise is called Gherkin")
-    page = shared.open()
+def test_a_reply_that_used_a_note_says_so(noted: Lab) -> None:
+    noted.peer.say("My tortoise is called Gherkin")
+    page = noted.open()
     say(page, "Is my tortoise called Gherkin?")
     await_reply(page, "Gherkin")
     page.get_by_text("Used a note from your diary").click()

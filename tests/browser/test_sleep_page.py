@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Lab, say, texts
@@ -25,8 +27,8 @@ def test_a_night_is_seen_and_woken_and_its_report_read(lab: Lab) -> None:
     assert told == ["sleep 90;my cat is called Biscuit"]
     assert texts(page, ".facts-table tbody .unseen") == ["not recalled", "recalled"]
     expect(page.locator(".plots figure")).to_have_count(3)
-    summary = page.locator(".plots svg").first.get_attribute("aria-label") or ""
-    assert summary.startswith("Recall over 1 nights")
+    summary = re.compile("^Recall over 1 nights")
+    expect(page.locator(".plots svg").first).to_have_attribute("aria-label", summary)
     expect(page.get_by_role("button", name="Sleep now")).to_be_visible()
     assert soul_of(lab.peer).generation == 3
 
