@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import msgspec
 
 from soul_client.errors import NotRunning
 from soul_client.locate import LOCAL_RUN_DIR, is_alive, require_private
+from soul_client.private_file import write_private
 from soul_client.wire import WireStruct
 
 
@@ -26,12 +26,7 @@ class HttpFrontend(WireStruct, frozen=True, kw_only=True):
 def announced(workspace: Path, name: str, told: HttpFrontend) -> Iterator[None]:
     """Have a frontend found by its name in here."""
     path = _file(workspace, name)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(msgspec.json.encode(told))
-    temporary.replace(path)
+    write_private(path, msgspec.json.encode(told))
     try:
         yield
     finally:

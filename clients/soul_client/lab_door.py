@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from soul_client.locate import LOCAL_RUN_DIR, require_private
+from soul_client.private_file import write_private
 
 DOOR_NAME = "lab.json"
 TICKET_S = 300
@@ -53,13 +53,7 @@ def read_door(workspace: Path) -> LabDoor | None:
 
 def write_door(workspace: Path, door: LabDoor) -> None:
     """Write the file anew, all of it or nothing."""
-    path = door_file(workspace)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{DOOR_NAME}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(msgspec.json.encode(door))
-    draft.replace(path)
+    write_private(door_file(workspace), msgspec.json.encode(door))
 
 
 def entrance(door: LabDoor, *, now_s: float) -> str:

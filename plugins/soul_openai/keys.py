@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
 from soul_client.locate import require_private
+from soul_client.private_file import write_private
 
 PREFIX = "sk-"
 """Some apps take no key for one of OpenAI's kind without it."""
@@ -29,12 +29,5 @@ def read_or_make_token(workspace: Path) -> str:
         if token := path.read_text("utf-8").strip():
             return token
     token = PREFIX + secrets.token_urlsafe(32)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(f"{token}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_private(path, f"{token}\n".encode())
     return token
