@@ -42,6 +42,8 @@ class Pasts:
         Raises:
             NotFound: the session does not have what is to be replaced.
         """
+        if params.session is None and params.history is None:  # the diary has nothing of it yet
+            return Past(session=Session(messages=[]), is_other=True)
         if params.history is None and params.replaces is None:
             held = await self._held(client, params, session, max_chars, is_recorded)
             return Past(session=held)
@@ -82,8 +84,6 @@ class Pasts:
             return await self._sessions.get(session, max_chars)
         if kept := self._off_record.get(client, session):
             return kept
-        if params.session is None:
-            return Session(messages=[])
         return (await self._sessions.get(session, max_chars)).copy()
 
     def _told(self, session: str, history: Sequence[ChatMessage], max_chars: int) -> Session:
