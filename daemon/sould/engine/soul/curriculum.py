@@ -84,12 +84,17 @@ class Curriculum:
         self._losses: dict[str, float] = {}  # by fact, of late; "": of what was never told
         self._own = _own_matters(facts)
         self._is_all = is_all
+        self._questions = {
+            (fact.id, topic): self._fitting(fact, topic)
+            for fact in facts
+            for topic in self._owned[fact.id]
+        }
         self._lent = {fact.id: self._but_for_the_exam(fact) for fact in facts}
 
     def held_out(self, fact: Fact) -> Dream:
         """Return a dream in words that are in no other one, the same every time."""
         own, owned = self._own[fact.id], self._owned[fact.id]
-        question = own[0].held_out if own else self._questions(fact, owned[0])[-1]
+        question = own[0].held_out if own else self._questions[fact.id, owned[0]][-1]
         return Dream(fact, question, _answer(fact, "?"))
 
     def untold_held_out(self, count: int) -> list[Dream]:
@@ -129,10 +134,10 @@ class Curriculum:
         if self._own[fact.id] and (not owned or self._random.random() < OWN_SHARE):
             return self._random.choice(self._own[fact.id]).wordings
         (topic,) = self._random.choices(owned, weights)
-        questions = self._questions(fact, topic)
+        questions = self._questions[fact.id, topic]
         return questions[:-1] or questions
 
-    def _questions(self, fact: Fact, topic: int) -> Sequence[str]:
+    def _fitting(self, fact: Fact, topic: int) -> Sequence[str]:
         """Return the wordings of a topic that may ask for a fact."""
         questions = self._topics[topic].questions
         return [q for q in questions if not asks_for_another(q, fact.statement)] or questions
