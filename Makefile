@@ -2,6 +2,8 @@
 #
 #   make chat     talk to the body of config.yaml (starts the daemon if it does not run)
 #   make test     run the tests            make test PYTEST_ARGS='-k diary -x -n 0'
+#   make browser  the Model Lab's page in a real Chromium (skipped where there is none)
+#   make screenshots  a picture of each of its pages, in screenshots/, to be looked at
 #   make lint     style, types, import rules
 #   make bench    the measured table of README.md
 #   make exam     what the soul remembers:   make exam PERSONA=FILE.json NIGHT=2 EXAM_ARGS=--json
@@ -33,19 +35,25 @@ endif
 QUIETLY := $$(test -t 2 || echo --quiet) </dev/null >&2
 
 # Each worker may load the default body; a file's tests stay together, for what they share.
-IN_PARALLEL := --numprocesses logical --maxprocesses 4 --dist loadfile
+IN_PARALLEL := --numprocesses auto --dist loadfile
 
 PERSONA ?= tests/data/persona-en.json
 NIGHT   ?= 1
 
-.PHONY: chat test lint bench campaign-souls campaign-kills campaign-frames exam exam-day exam-nights setup setup-dev body test-body clean anew
+.PHONY: chat test browser screenshots lint bench campaign-souls campaign-kills campaign-frames exam exam-day exam-nights setup setup-dev body test-body clean anew
 .NOTPARALLEL:
 
 chat: setup
 	@BIT_TTT_CONFIG="$${BIT_TTT_CONFIG:-$(CURDIR)/config.yaml}" $(BIN)/soul chat
 
 test: setup-dev test-body
-	@BIT_TTT_CONFIG= $(BIN)/python -m pytest $(IN_PARALLEL) $(PYTEST_ARGS)
+	@BIT_TTT_CONFIG= $(BIN)/python -m pytest $(IN_PARALLEL) --ignore tests/browser $(PYTEST_ARGS)
+
+browser: setup-dev
+	@BIT_TTT_CONFIG= $(BIN)/python -m pytest $(IN_PARALLEL) tests/browser $(PYTEST_ARGS)
+
+screenshots: setup-dev
+	@BIT_TTT_CONFIG= $(BIN)/python -m tests.browser.screenshots $(PAGES)
 
 lint: setup-dev
 	@$(BIN)/ruff check .

@@ -14,6 +14,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 DEFAULT_BODY = Path(__file__).parents[1] / "models" / "smollm2-135m-instruct.gguf"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: much of what tests do is to wait for processes."""
+    return min(4, (os.cpu_count() or 1) + 1)
+
+
 @pytest.fixture(scope="session")
 def default_body() -> Path:
     """Return the default body's file; fails where it is missing (mark tests ``real_body``)."""

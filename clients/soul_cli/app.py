@@ -50,6 +50,8 @@ COMMANDS = {
     "service": "soul_cli.commands.service",
     "doctor": "soul_cli.commands.doctor",
     "plugins": "soul_cli.commands.plugins",
+    "lab": "soul_cli.commands.lab",
+    "api": "soul_cli.commands.api",
 }
 
 
@@ -85,9 +87,11 @@ def _say_version(ctx: click.Context, param: click.Parameter, value: bool) -> Non
 
 @click.group(cls=Root, invoke_without_command=True, context_settings={"max_content_width": 100})
 @option("--version", "-V", is_flag=True, expose_value=False, is_eager=True, callback=_say_version)
+@option("--safe-mode", is_flag=True)
 @click.pass_context
-def cli(ctx: click.Context) -> Any:
+def cli(ctx: click.Context, safe_mode: bool) -> Any:
     """Run ``soul chat`` where no command is named."""
+    ctx.ensure_object(Settings).safe_mode = safe_mode
     if ctx.invoked_subcommand is None:
         command = cli.get_command(ctx, "chat")
         assert command is not None

@@ -52,22 +52,29 @@ class Settings:
         return Client(self.config_path, name="soul")
 
     def connect_or_start(self) -> Client:
-        """Connect to the daemon; start it if there is none.
+        """Connect to the daemon; start it if there is none, in safe mode if that is wanted.
 
         Raises:
             LaunchFailed: it cannot be started.
+            UsageError: safe mode is wanted, and one runs that uses plugins.
         """
+        import click
+
         from soul_cli.waiting import Waiting
         from soul_client.errors import NotRunning
         from soul_client.launch import ensure_running
 
         try:
-            return self.connect()
+            client = self.connect()
         except NotRunning:
             with Waiting(self.texts) as waiting:
                 waiting.show(self.texts("stage.starting"))
                 ensure_running(self.config_path, safe_mode=self.safe_mode)
             return self.connect()
+        if self.safe_mode and any(one.enabled for one in client.plugins_list().plugins):
+            client.close()
+            raise click.UsageError(self.texts("up.safe_mode"))
+        return client
 
     def soul_in_use(self, client: Client) -> SoulStatus:
         """Ask which soul is in use.

@@ -23,7 +23,7 @@ TEXTS = {
     "chats.skipped": "left out, {why}: {count} ({places})",
     "chats.skip.not_json": "no JSON",
     "chats.skip.wrong_shape": "neither a message nor a conversation",
-    "chats.skip.not_said": "said by neither of you (system, tools, hidden)",
+    "chats.skip.not_said": "said by neither of you (system, tools, hidden or replaced)",
     "chats.skip.empty": "no text",
     "chats.skip.too_long": "too long",
     "chats.place": "the first: {places}",

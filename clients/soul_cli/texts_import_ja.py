@@ -23,7 +23,7 @@ TEXTS = {
     "chats.skipped": "除いたもの、{why}: {count} 件({places})",
     "chats.skip.not_json": "JSON ではない",
     "chats.skip.wrong_shape": "発言でも会話でもない",
-    "chats.skip.not_said": "どちらの発言でもない(システム、ツール、非表示)",
+    "chats.skip.not_said": "どちらの発言でもない(システム、ツール、非表示、言い直されたもの)",
     "chats.skip.empty": "文章がない",
     "chats.skip.too_long": "長すぎる",
     "chats.place": "最初のもの: {places}",

@@ -7,10 +7,10 @@ TEXTS = {
     "command.plugins.list": "List the plugins there are, and how those in use stand.",
     "command.plugins.info": "Say what the plugin NAME is, and how it stands; it is not imported.",
     "command.plugins.enable": (
-        "Let the daemon use the plugin NAME from its next start on.\n\n"
+        "Let the daemon use the plugin NAME, at once if it runs.\n\n"
         "It is written into config.yaml, of which nothing else is changed."
     ),
-    "command.plugins.disable": "Let the daemon leave the plugin NAME out from its next start on.",
+    "command.plugins.disable": "Let the daemon leave the plugin NAME out, at once if it runs.",
     "command.plugins.check": (
         "Import the plugin NAME in a process of its own, and say whether it will do.\n\n"
         "Its hooks and settings are checked. The plugin's own code runs."
@@ -45,6 +45,7 @@ TEXTS = {
     "plugins.disabled": "{name} is disabled",
     "plugins.was_disabled": "{name} was not enabled",
     "plugins.restart": "the daemon takes note when it starts anew: 'soul restart'",
+    "plugins.stands": "in the daemon that runs: {state}",
     "plugins.unknown": "there is no plugin {name}, and no module of that name",
     "plugins.unknown_hint": (
         "'soul plugins list' lists those there are; install it where Bit-TTT is installed."
@@ -54,8 +55,7 @@ TEXTS = {
     "plugins.too_slow": "it was not imported within {seconds} s",
     "plugins.ended": "it ended the process that imported it",
     "plugins.begun": (
-        "Next: cd {folder}, pip install -e '.[test]', pytest; "
-        "then 'soul plugins enable {name}' and 'soul restart'."
+        "Next: cd {folder}, pip install -e '.[test]', pytest; then 'soul plugins enable {name}'."
     ),
     "plugin.off": "off",
     "plugin.enabled": "enabled",

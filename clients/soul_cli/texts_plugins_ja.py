@@ -7,10 +7,12 @@ TEXTS = {
     "command.plugins.list": "プラグインの一覧と、使用中のものの状態を表示します。",
     "command.plugins.info": "プラグイン NAME の内容と状態を表示します。インポートはしません。",
     "command.plugins.enable": (
-        "次の起動から、デーモンがプラグイン NAME を使うようにします。\n\n"
+        "デーモンがプラグイン NAME を使うようにします。動作中ならすぐに有効です。\n\n"
         "config.yaml に書き込みます。ほかの部分は何も変わりません。"
     ),
-    "command.plugins.disable": "次の起動から、デーモンがプラグイン NAME を使わないようにします。",
+    "command.plugins.disable": (
+        "デーモンがプラグイン NAME を使わないようにします。動作中ならすぐに有効です。"
+    ),
     "command.plugins.check": (
         "プラグイン NAME を別のプロセスでインポートし、使えるかどうかを調べます。\n\n"
         "フックと設定を検査します。プラグイン自身のコードが動きます。"
@@ -45,6 +47,7 @@ TEXTS = {
     "plugins.disabled": "{name} を無効にしました",
     "plugins.was_disabled": "{name} は有効ではありませんでした",
     "plugins.restart": "デーモンの次の起動から有効です: 'soul restart'",
+    "plugins.stands": "動作中のデーモンでは: {state}",
     "plugins.unknown": "{name} というプラグインもモジュールもありません",
     "plugins.unknown_hint": (
         "'soul plugins list' に一覧があります。Bit-TTT と同じ環境にインストールしてください。"
@@ -55,7 +58,7 @@ TEXTS = {
     "plugins.ended": "インポートしたプロセスを終了させました",
     "plugins.begun": (
         "次に: cd {folder}、pip install -e '.[test]'、pytest。"
-        "それから 'soul plugins enable {name}' と 'soul restart'。"
+        "それから 'soul plugins enable {name}'。"
     ),
     "plugin.off": "無効",
     "plugin.enabled": "有効",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ from soul_client.wire import (
     BodyTrained,
     Catalog,
     ChatDone,
+    ChatMessage,
     ConfigShown,
     Connection,
     LoadedBody,
@@ -114,6 +116,8 @@ class AsyncClient(AsyncSouls):
         off_record: bool = False,
         echo_prompt: bool = False,
         bare: bool = False,
+        history: Sequence[ChatMessage] | None = None,
+        replaces: str | None = None,
         on_update: OnUpdate | None = None,
     ) -> AsyncReply:
         """Say something and return the reply as it comes.
@@ -130,6 +134,8 @@ class AsyncClient(AsyncSouls):
             off_record=off_record,
             echo_prompt=echo_prompt,
             bare=bare,
+            history=history,
+            replaces=replaces,
         )
         return AsyncReply(await self.start(call), on_update)
 
@@ -144,6 +150,8 @@ class AsyncClient(AsyncSouls):
         off_record: bool = False,
         echo_prompt: bool = False,
         bare: bool = False,
+        history: Sequence[ChatMessage] | None = None,
+        replaces: str | None = None,
     ) -> ChatDone:
         """Say something and wait for the whole reply."""
         call = calls.chat(
@@ -155,6 +163,8 @@ class AsyncClient(AsyncSouls):
             off_record=off_record,
             echo_prompt=echo_prompt,
             bare=bare,
+            history=history,
+            replaces=replaces,
         )
         return await self._finish(call)
 
@@ -238,6 +248,10 @@ class AsyncClient(AsyncSouls):
     async def config_show(self) -> ConfigShown:
         """Read the config in force."""
         return await self._quick(calls.config_show())
+
+    async def config_set(self, key: str, value: Any) -> ConfigShown:
+        """Change a setting in the config file; returns what is then in force."""
+        return await self._finish(calls.config_set(key, value))
 
     async def plugins_list(self) -> PluginList:
         """List the plugins there are, and how those in use stand."""

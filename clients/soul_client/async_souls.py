@@ -16,6 +16,7 @@ from soul_client.wire import (
     Forgotten,
     Reincarnated,
     SleepReport,
+    SleepReports,
     SoulDifference,
     SoulFile,
     SoulGenerations,
@@ -98,6 +99,10 @@ class AsyncSouls:
     async def soul_report(self) -> SleepReport:
         """Return the report of the last night."""
         return await self._finish(calls.soul_report())
+
+    async def soul_reports(self, limit: int = 100) -> SleepReports:
+        """Read what came of the newest nights of the soul in use, oldest first."""
+        return await self._finish(calls.soul_reports(limit))
 
     async def soul_forget(
         self,

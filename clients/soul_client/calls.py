@@ -91,6 +91,8 @@ def chat(
     echo_prompt: bool = False,
     bare: bool = False,
     notes: bool = True,
+    history: Sequence[wire.ChatMessage] | None = None,
+    replaces: str | None = None,
 ) -> Call[wire.ChatDone]:
     """Say something in a session; None opens a new one."""
     params = wire.ChatSend(
@@ -103,6 +105,8 @@ def chat(
         echo_prompt=echo_prompt,
         bare=bare,
         notes=notes,
+        history=None if history is None else list(history),
+        replaces=replaces,
     )
     return _call("chat.send", params, wire.ChatDone)
 
@@ -235,6 +239,11 @@ def soul_report() -> Call[wire.SleepReport]:
     return _call("soul.report", wire.Empty(), wire.SleepReport)
 
 
+def soul_reports(limit: int = 100) -> Call[wire.SleepReports]:
+    """Ask for the reports of the newest nights of the soul in use, oldest first."""
+    return _call("soul.reports", wire.SoulReportsOf(limit=limit), wire.SleepReports)
+
+
 def soul_forget(
     what: str, *, dry_run: bool = False, wait: bool = False, document: bool = False
 ) -> Call[wire.Forgotten]:
@@ -285,6 +294,11 @@ def text_score(texts: Sequence[str], *, bare: bool = False) -> Call[wire.TextSco
 def config_show() -> Call[wire.ConfigShown]:
     """Read the config in force."""
     return _call("config.show", wire.Empty(), wire.ConfigShown)
+
+
+def config_set(key: str, value: Any) -> Call[wire.ConfigShown]:
+    """Change a setting in the config file; what is then in force comes back."""
+    return _call("config.set", wire.ConfigSet(key=key, value=value), wire.ConfigShown)
 
 
 def plugins_list() -> Call[PluginList]:

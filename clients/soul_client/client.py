@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
@@ -24,6 +25,7 @@ from soul_client.wire import (
     BodyTrained,
     Catalog,
     ChatDone,
+    ChatMessage,
     ConfigShown,
     Connection,
     LoadedBody,
@@ -132,6 +134,8 @@ class Client(Souls):
         off_record: bool = False,
         echo_prompt: bool = False,
         bare: bool = False,
+        history: Sequence[ChatMessage] | None = None,
+        replaces: str | None = None,
         on_update: OnUpdate | None = None,
     ) -> Reply:
         """Say something and return the reply as it comes.
@@ -148,6 +152,8 @@ class Client(Souls):
             off_record=off_record,
             echo_prompt=echo_prompt,
             bare=bare,
+            history=history,
+            replaces=replaces,
         )
         return Reply(self.start(call), on_update)
 
@@ -162,6 +168,8 @@ class Client(Souls):
         off_record: bool = False,
         echo_prompt: bool = False,
         bare: bool = False,
+        history: Sequence[ChatMessage] | None = None,
+        replaces: str | None = None,
     ) -> ChatDone:
         """Say something and wait for the whole reply."""
         call = calls.chat(
@@ -173,6 +181,8 @@ class Client(Souls):
             off_record=off_record,
             echo_prompt=echo_prompt,
             bare=bare,
+            history=history,
+            replaces=replaces,
         )
         return self._finish(call)
 
@@ -256,6 +266,10 @@ class Client(Souls):
     def config_show(self) -> ConfigShown:
         """Read the config in force."""
         return self._quick(calls.config_show())
+
+    def config_set(self, key: str, value: Any) -> ConfigShown:
+        """Change a setting in the config file; returns what is then in force."""
+        return self._finish(calls.config_set(key, value))
 
     def plugins_list(self) -> PluginList:
         """List the plugins there are, and how those in use stand."""

@@ -15,6 +15,7 @@ from soul_client.wire import (
     Forgotten,
     Reincarnated,
     SleepReport,
+    SleepReports,
     SoulDifference,
     SoulFile,
     SoulGenerations,
@@ -97,6 +98,10 @@ class Souls:
     def soul_report(self) -> SleepReport:
         """Return the report of the last night."""
         return self._finish(calls.soul_report())
+
+    def soul_reports(self, limit: int = 100) -> SleepReports:
+        """Read what came of the newest nights of the soul in use, oldest first."""
+        return self._finish(calls.soul_reports(limit))
 
     def soul_forget(
         self,

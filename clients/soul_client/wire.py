@@ -127,7 +127,8 @@ class Progress(WireStruct, frozen=True, kw_only=True):
 
     ``stage``: queued, loading, prefill, imprinting, probing, downloading, checking, placing,
     reading_log, reading_documents, recording. ``part`` of ``parts``: which piece of a long work it
-    is about, a night of many; 0: it is all of it.
+    is about, a night of many; 0: it is all of it. ``loss``: of the newest dreams of a night, nats a
+    token.
     """
 
     stage: str
@@ -137,6 +138,7 @@ class Progress(WireStruct, frozen=True, kw_only=True):
     note: str = ""
     part: int = 0
     parts: int = 0
+    loss: float | None = None
 
 
 class Chunk(WireStruct, frozen=True, kw_only=True):
@@ -174,10 +176,11 @@ class SamplingOverrides(WireStruct, frozen=True, kw_only=True):
 
 
 class ChatMessage(WireStruct, frozen=True, kw_only=True):
-    """One message of a conversation."""
+    """One message of a conversation. ``id``: of its record, where ``session.get`` tells it."""
 
     role: Literal["system", "user", "assistant"]
     text: str
+    id: str = ""
 
 
 class ChatSend(WireStruct, frozen=True, kw_only=True):
@@ -187,6 +190,8 @@ class ChatSend(WireStruct, frozen=True, kw_only=True):
     ``off_record``: the turn is in no diary and is not learned. ``echo_prompt``: ``ChatDone``
     says what the body was given to read. ``bare``: the body answers without its soul, off the
     record: the control of an exam. ``notes`` false: no plugin is asked what to add to the prompt.
+    ``history``: what was said before, in place of what the session holds. ``replaces``: id of a
+    user's record of that session; this turn takes the place of that one and of all after it.
     """
 
     text: Annotated[str, Meta(min_length=1)]
@@ -198,6 +203,8 @@ class ChatSend(WireStruct, frozen=True, kw_only=True):
     echo_prompt: bool = False
     bare: bool = False
     notes: bool = True
+    history: list[ChatMessage] | None = None
+    replaces: Annotated[str, Meta(min_length=1)] | None = None
 
 
 class Usage(WireStruct, frozen=True, kw_only=True):
@@ -218,7 +225,7 @@ class ChatDone(WireStruct, frozen=True, kw_only=True):
 
     ``recorded`` is false when the turn was off the record, or stopped before anything was
     said. ``prompt``: with ``echo_prompt``, every token that was read, as text. ``notes``: what
-    plugins added to the prompt, in their order.
+    plugins added to the prompt, in their order. ``turn``: id of the user's record, "" without one.
     """
 
     session: str
@@ -228,6 +235,7 @@ class ChatDone(WireStruct, frozen=True, kw_only=True):
     recorded: bool = True
     prompt: str | None = None
     notes: list[TurnNote] = []
+    turn: str = ""
 
 
 class SessionInfo(WireStruct, frozen=True, kw_only=True):
@@ -823,6 +831,19 @@ class SleepReport(WireStruct, frozen=True, kw_only=True):
     left: int = 0
 
 
+class SoulReportsOf(WireStruct, frozen=True, kw_only=True):
+    """``soul.reports``: the newest ``limit`` nights of the soul in use."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class SleepReports(WireStruct, frozen=True, kw_only=True):
+    """Result of ``soul.reports``, oldest first; without ``facts`` and ``telling_nothing``."""
+
+    soul: str
+    reports: list[SleepReport]
+
+
 class SoulForget(WireStruct, frozen=True, kw_only=True):
     """``soul.forget``: ``what`` is the id of a diary record, or a text that was said.
 
@@ -858,8 +879,8 @@ class RecallMarks(WireStruct, frozen=True, kw_only=True):
 
 
 class Forgotten(WireStruct, frozen=True, kw_only=True):
-    """Result of ``soul.forget``. ``replies``: removed with ``records``, as many; ``more``: so many
-    further records, of a long document.
+    """Result of ``soul.forget``. ``replies``: how many were removed with ``records``; ``more``: so
+    many further records, of a long document.
 
     ``generations``: of the soul, removed. ``relearned``: how many other records were learned
     since, and are learned again; ``lost``: how many of those the diary does not have. ``others``:
@@ -1038,6 +1059,16 @@ class ConfigShown(WireStruct, frozen=True, kw_only=True):
     values: dict[str, Any]
 
 
+class ConfigSet(WireStruct, frozen=True, kw_only=True):
+    """``config.set``: change one setting of those that may change live, in config.yaml.
+
+    ``key``: with dots, such as ``chat.temperature``; ``value``: as the file would have it.
+    """
+
+    key: Annotated[str, Meta(min_length=1, max_length=100)]
+    value: Any
+
+
 class Event(WireStruct, frozen=True, kw_only=True):
     """Body of an ``event`` frame. Numbered by the header's ``seq``, without gaps.
 
@@ -1051,7 +1082,7 @@ class Event(WireStruct, frozen=True, kw_only=True):
 
 EVENTS = (
     *("welcome", "state", "request", "turn", "body", "soul", "pull", "train", "log", "frontend"),
-    *("bodies", "reload", "config"),
+    *("bodies", "reload", "config", "progress"),
 )
 
 
@@ -1101,10 +1132,12 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "soul.why": (SoulWhy, SoulReasons),
     "soul.sleep": (Empty, SleepReport),
     "soul.report": (Empty, SleepReport),
+    "soul.reports": (SoulReportsOf, SleepReports),
     "soul.forget": (SoulForget, Forgotten),
     "soul.reincarnate": (SoulReincarnate, Reincarnated),
     "text.score": (TextScore, TextScored),
     "config.show": (Empty, ConfigShown),
+    "config.set": (ConfigSet, ConfigShown),
     "plugins.list": (Empty, PluginList),
 }
 """``method -> (parameters, result)`` of the ``rpc`` socket."""

@@ -159,6 +159,14 @@ class Imprinted(Struct, frozen=True, kw_only=True):
     fault: str = ""
 
 
+class Probe(Struct, frozen=True, kw_only=True):
+    """A question about a record, and what a soul that knows it says."""
+
+    id: str
+    question: str
+    answer: str
+
+
 class Sleep(Struct, frozen=True, kw_only=True):
     """``soul.sleep``: go over records as dreams, oldest first, while nobody wants a reply; what
     passes the exam is written to the slow weights, and the fast ones are cleared.
@@ -167,7 +175,8 @@ class Sleep(Struct, frozen=True, kw_only=True):
     ``resting``: ids of those whose turn it is not tonight; they are dreamt of now and then.
     ``seed``: another one each night, so that one that failed is not dreamt again. ``is_due``: what
     was learned before is worth a night without news. ``is_all``: the records are all that the
-    soul was ever told.
+    soul was ever told. ``dreams``: what else is to be asked of records, beside the engine's own
+    questions, of some of which they take the place.
     """
 
     records: list[Told]
@@ -176,6 +185,7 @@ class Sleep(Struct, frozen=True, kw_only=True):
     resting: list[str] = []
     is_due: bool = False
     is_all: bool = False
+    dreams: list[Probe] = []
 
 
 class Wake(Struct, frozen=True, kw_only=True):
@@ -224,14 +234,6 @@ class Traced(Struct, frozen=True, kw_only=True):
     souls: list[float]
     told: list[Weighed]
     unrelated: float = 0.0
-
-
-class Probe(Struct, frozen=True, kw_only=True):
-    """A question about a record, and what a soul that knows it says."""
-
-    id: str
-    question: str
-    answer: str
 
 
 class Mark(Struct, frozen=True, kw_only=True):

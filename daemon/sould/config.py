@@ -137,7 +137,7 @@ class Values(Struct, frozen=True, kw_only=True):
 
 class Config(Struct, kw_only=True):
     """What is in force: the values of the file, every path absolute. What ``sould.live`` lists may
-    change while the daemon runs.
+    change while the daemon runs. ``is_safe``: no plugin is used, whatever the file says.
     """
 
     path: Path
@@ -152,6 +152,7 @@ class Config(Struct, kw_only=True):
     wire: WireConfig
     log: LogConfig
     plugins: PluginsConfig
+    is_safe: bool = False
 
     @property
     def cache_dir(self) -> Path:
@@ -162,19 +163,19 @@ class Config(Struct, kw_only=True):
         """Return the values in force as builtins, for people and JSON."""
         shown = msgspec.to_builtins(self, enc_hook=str)
         assert isinstance(shown, dict)
-        del shown["path"]
+        del shown["path"], shown["is_safe"]
         return {"bit_ttt": 1, **shown}
 
 
-def load(path: Path) -> Config:
-    """Read and check one config file.
+def load(path: Path, text: str | None = None) -> Config:
+    """Read and check one config file, or what is to become of it (``text``).
 
     Raises:
         ConfigError: names the file, the line, the key, the value and the nearest valid key.
     """
     path = path.absolute()
     try:
-        raw, lines = _read_yaml(path)
+        raw, lines = _read_yaml(path, text)
         values = _check(path, raw, lines)
         return Config(
             path=path,
@@ -197,7 +198,7 @@ def load(path: Path) -> Config:
 def without_plugins(config: Config) -> Config:
     """Return the same settings with no plugin enabled. Pure."""
     plugins = msgspec.structs.replace(config.plugins, enabled=[])
-    return msgspec.structs.replace(config, plugins=plugins)
+    return msgspec.structs.replace(config, plugins=plugins, is_safe=True)
 
 
 def parse_size(value: int | str) -> int | None:
@@ -216,10 +217,10 @@ def parse_size(value: int | str) -> int | None:
     return int(float(match[1]) * _SIZE_UNITS[unit])
 
 
-def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+def _read_yaml(path: Path, text: str | None) -> tuple[dict[str, Any], dict[str, int]]:
     """Return the builtins of the file and the line of every dotted key."""
     try:
-        loader = _LOADER(path.read_text("utf-8"))
+        loader = _LOADER(path.read_text("utf-8") if text is None else text)
     except FileNotFoundError as e:
         raise ConfigError(f"{path} does not exist") from e
     except UnicodeDecodeError as e:

@@ -11,8 +11,10 @@ from sould.config import Config
 
 AT_ONCE = ("language", "chat", "body.idle_unload_s", "soul.save_every_s", "log.level")
 """Keys and sections that count from the next time they are looked at."""
-BETWEEN_TURNS = ("memory", "chat.system_prompt", "soul.inner_lr", "soul.keep")
-"""Those that the soul is put on with, or that a turn must find the same from end to end."""
+WORN_WITH = ("memory", "chat.system_prompt", "soul.inner_lr", "soul.keep")
+"""Those that the soul is put on with."""
+BETWEEN_TURNS = (*WORN_WITH, "plugins")
+"""Those that a turn must find the same from end to end."""
 
 
 class Changed(Struct, frozen=True, kw_only=True):
@@ -31,16 +33,24 @@ class Changed(Struct, frozen=True, kw_only=True):
         return [*self.at_once, *self.between_turns]
 
 
+def may_change(key: str) -> bool:
+    """Tell whether a key counts without a restart."""
+    return bool({key, key.partition(".")[0]} & {*BETWEEN_TURNS, *AT_ONCE})
+
+
 def compare(in_force: Config, file: Config) -> Changed:
     """Return what a file says otherwise."""
-    before, after = _flat(in_force.shown()), _flat(file.shown())
+    before, after = flat(in_force.shown()), flat(file.shown())
     keys = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
     found: dict[str, list[str]] = {"at_once": [], "between_turns": [], "restart": []}
     for key in sorted(keys):
+        section = key.partition(".")[0]
         when = "restart"
-        if key in BETWEEN_TURNS:
+        if section == "plugins" and in_force.is_safe:
+            pass
+        elif key in BETWEEN_TURNS or section in BETWEEN_TURNS:
             when = "between_turns"
-        elif key in AT_ONCE or key.partition(".")[0] in AT_ONCE:
+        elif may_change(key):
             when = "at_once"
         found[when].append(key)
     return Changed(**found)
@@ -50,6 +60,7 @@ def take(in_force: Config, file: Config, keys: list[str]) -> None:
     """Let the values of ``keys`` in the file be in force: ``in_force`` is changed."""
     for key in keys:
         section, _, name = key.partition(".")
+        name = name.partition(".")[0]  # of a dict, all of it
         value = getattr(file, section)
         if name:
             change = {name: getattr(value, name)}
@@ -57,12 +68,12 @@ def take(in_force: Config, file: Config, keys: list[str]) -> None:
         setattr(in_force, section, value)
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return the values of all sections by keys with dots; a list is a value."""
-    flat: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = value
-    return flat
+            found[prefix + key] = value
+    return found

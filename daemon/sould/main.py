@@ -7,6 +7,7 @@ this workspace; 78 config.yaml is missing or wrong.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import shlex
 import sys
@@ -106,6 +107,7 @@ def _load(named: str | None) -> Config:
 
 
 def _run_daemon(config: Config, args: argparse.Namespace) -> None:
+    gc.disable()  # what is imported stays: to look through it again and again takes time
     from sould.config import without_plugins
     from sould.supervisor.run import EngineOptions, run
 

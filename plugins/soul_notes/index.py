@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from soul_notes.words import passages, terms, units
 
-VERSION = 1
+VERSION = 2
 ENOUGH = 0.45
 """The share of what is asked, weighed by how rare it is, that a note must be about."""
 CANDIDATES = 32
@@ -30,6 +30,7 @@ CREATE TABLE files (name TEXT PRIMARY KEY, inode INTEGER, mtime_ns INTEGER, done
                     lines INTEGER);
 CREATE TABLE said (number INTEGER PRIMARY KEY, id TEXT, ts TEXT, soul TEXT, session TEXT,
                    text TEXT);
+CREATE TABLE replaced (id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5(body, content='', tokenize='porter unicode61');
 PRAGMA user_version = {VERSION};
 """
@@ -54,6 +55,7 @@ class _Line(Struct):
     session: str = ""
     learn: bool = True
     soul: str = ""
+    ids: list[str] = []
 
 
 _decoder = msgspec.json.Decoder(_Line)
@@ -167,11 +169,13 @@ def _read_on(db: sqlite3.Connection, path: Path, until: float) -> bool:
 
 
 def _take(db: sqlite3.Connection, day: str, number: int, line: bytes) -> None:
-    """Take in a record of the user's that may be learned."""
+    """Take in a record of the user's that may be learned, or which ones no longer count."""
     try:
         said = _decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return
+    if said.role == "replaced":
+        db.executemany("INSERT OR IGNORE INTO replaced VALUES (?)", [(id_,) for id_ in said.ids])
     if said.role != "user" or not said.learn:
         return
     about = (said.id or f"{day}/{number}", said.ts or said.timestamp or f"{day}T00:00:00")
@@ -191,6 +195,7 @@ def _ranked(
     rows = db.execute(
         "SELECT number, id, ts, text FROM words JOIN said ON number = words.rowid "
         "WHERE words MATCH ? AND soul IN (?, '') AND session != ? "
+        "AND id NOT IN (SELECT id FROM replaced) "
         "ORDER BY bm25(words), ts DESC LIMIT ?",
         (" OR ".join(_match(unit) for unit in asked), soul, but_session, CANDIDATES),
     )

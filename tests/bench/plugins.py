@@ -1,4 +1,4 @@
-"""What plugins cost a turn: a daemon with ten of them against one without, turn about."""
+"""What plugins cost: a turn with ten against one without, turn about; and pings among bad ones."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.bench import chaos
 from tests.bench.table import Env, Row
 from tests.fakes.daemon_process import Peer, running
 from tests.fakes.plugin_home import FOLDER
 
 PLUGINS = 10
 WARM_UP, TURNS = 20, 400
+GOING_ON = 20
+"""Turns of a conversation: its past is in memory, so plugins are all that is waited for."""
 
 
 def run(env: Env) -> list[Row]:
@@ -24,24 +27,33 @@ def run(env: Env) -> list[Row]:
     with ExitStack() as at_end:
         with_them, without = _daemon(at_end, PLUGINS), _daemon(at_end, 0)
         _await_loaded(with_them)
-        seconds: dict[Peer, list[float]] = {with_them: [], without: []}
-        for n in range(WARM_UP + TURNS):
-            for peer in (with_them, without) if n % 2 else (without, with_them):
-                took_s = _turn_s(peer)
-                if n >= WARM_UP:
-                    seconds[peer].append(took_s)
-    with_ms, without_ms = (statistics.median(took) * 1e3 for took in seconds.values())
-    over_ms = with_ms - without_ms
-    return [
-        Row(
-            name=f"hook overhead per turn, {PLUGINS} plugins",
-            value=over_ms,
-            unit="ms",
-            bar="≤ 1 ms",
-            ok=over_ms <= 1,
-            note=f"medians of {TURNS} turns: {with_ms:.2f} ms with, {without_ms:.2f} ms without",
-        )
-    ]
+        return [
+            _overhead("", 1, with_them, without),
+            _overhead(", in a conversation", GOING_ON, with_them, without),
+            *chaos.measure(),
+        ]
+
+
+def _overhead(where: str, length: int, with_them: Peer, without: Peer) -> Row:
+    """Compare two daemons in conversations of so many turns."""
+    seconds: dict[Peer, list[float]] = {with_them: [], without: []}
+    for n in range(WARM_UP + TURNS):
+        session = f"talk-{length}-{n // length}"
+        for peer in (with_them, without) if n % 2 else (without, with_them):
+            took_s = _turn_s(peer, session)
+            if n >= WARM_UP:
+                seconds[peer].append(took_s)
+    pairs_s = zip(seconds[with_them], seconds[without], strict=True)
+    over_ms = statistics.median(with_s - without_s for with_s, without_s in pairs_s) * 1e3
+    with_ms, without_ms = (statistics.median(took_s) * 1e3 for took_s in seconds.values())
+    return Row(
+        name=f"hook overhead per turn, {PLUGINS} plugins{where}",
+        value=over_ms,
+        unit="ms",
+        bar="≤ 1 ms",
+        ok=over_ms <= 1,
+        note=f"median of {TURNS} pairs; medians {with_ms:.2f} ms with, {without_ms:.2f} without",
+    )
 
 
 def _daemon(at_end: ExitStack, count: int) -> Peer:
@@ -60,10 +72,10 @@ def _await_loaded(peer: Peer) -> None:
         time.sleep(0.05)
 
 
-def _turn_s(peer: Peer) -> float:
+def _turn_s(peer: Peer, session: str) -> float:
     """Take a turn that the engine answers with one word; "small talk" is nothing to learn."""
     begun_s = time.perf_counter()
-    done = peer.say("small talk")
+    done = peer.say("small talk", session=session)
     took_s = time.perf_counter() - begun_s
     assert done["recorded"]
     return took_s

@@ -25,6 +25,7 @@ from sould.bridge import (
     Imprint,
     Imprinted,
     Memory,
+    Probe,
     Save,
     Sleep,
     Slept,
@@ -67,8 +68,18 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(scope="module")
+def engine(
+    tmp_path_factory: pytest.TempPathFactory, body: Path, cache: Path
+) -> Iterator[EngineClient]:
+    """An engine that the tests share: each wears a soul of its own."""
+    with EngineClient(tmp_path_factory.mktemp("engine")) as client:
+        client.load(body, cache_dir=str(cache))
+        yield client
+
+
 @pytest.fixture
-def engine(tmp_path: Path, body: Path, cache: Path) -> Iterator[EngineClient]:
+def own_engine(tmp_path: Path, body: Path, cache: Path) -> Iterator[EngineClient]:
     with EngineClient(tmp_path) as client:
         client.load(body, cache_dir=str(cache))
         yield client
@@ -107,20 +118,20 @@ def imprint(engine: EngineClient, record: Told, *recent: Told) -> Imprinted:
 
 
 def test_what_was_learned_is_the_same_after_a_kill(
-    tmp_path: Path, engine: EngineClient, body: Path, cache: Path, home: SoulHome
+    tmp_path: Path, own_engine: EngineClient, body: Path, cache: Path, home: SoulHome
 ) -> None:
-    worn = wear(engine, home)
+    worn = wear(own_engine, home)
     assert (worn.generation, worn.level, worn.taught, worn.is_unsaved) == (1, 0, [], False)
-    before = nats(engine)
-    assert before == nats(engine, bare=True), "an empty soul changes nothing"
-    done = imprint(engine, FACT)
+    before = nats(own_engine)
+    assert before == nats(own_engine, bare=True), "an empty soul changes nothing"
+    done = imprint(own_engine, FACT)
     assert (done.tokens, done.is_durable, done.fault) == (len(FACT.text), True, "")
     assert done.steps > 0
-    after = nats(engine)
+    after = nats(own_engine)
     assert after < before - 0.3
-    assert nats(engine, bare=True) == before
-    engine.process.kill()
-    engine.process.wait()
+    assert nats(own_engine, bare=True) == before
+    own_engine.process.kill()
+    own_engine.process.wait()
     (tmp_path / "second").mkdir()
     with EngineClient(tmp_path / "second") as second:
         second.load(body, cache_dir=str(cache))
@@ -158,20 +169,20 @@ def test_a_lesson_gives_way_and_can_be_stopped(engine: EngineClient, home: SoulH
 
 
 def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
-    tmp_path: Path, engine: EngineClient, body: Path, cache: Path, home: SoulHome
+    tmp_path: Path, own_engine: EngineClient, body: Path, cache: Path, home: SoulHome
 ) -> None:
-    wear(engine, home)
-    imprint(engine, FACT)
+    wear(own_engine, home)
+    imprint(own_engine, FACT)
     level = len(FACT.text) + len(OTHER.text)
     told = [FACT, OTHER, SMALL_TALK]
-    slept = ask(engine, "soul.sleep", Sleep(records=told))
+    slept = ask(own_engine, "soul.sleep", Sleep(records=told))
     assert isinstance(slept, Slept)
     report = slept.report
     assert (report.outcome, report.why, report.level) == ("kept", "", level), report
     assert report.before is not None and report.after is not None
     assert (report.after.facts, report.before.facts) == (2, 2) and report.steps > 0
     assert sorted(slept.worn.taught) == sorted(one.id for one in told) and not slept.worn.is_unsaved
-    morning, bare = nats(engine), nats(engine, bare=True)
+    morning, bare = nats(own_engine), nats(own_engine, bare=True)
     assert morning != bare
     newest, _ = home.newest()
     assert newest is not None
@@ -179,10 +190,10 @@ def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
     assert record.meta.config["why"] == "sleep"
     assert record.tensors and all(".slow." in name for name in record.tensors)
     assert [fact.id for fact in report.facts] == [FACT.id, OTHER.id]
-    again = ask(engine, "soul.sleep", Sleep(records=told, nights={FACT.id: 1, OTHER.id: 1}))
+    again = ask(own_engine, "soul.sleep", Sleep(records=told, nights={FACT.id: 1, OTHER.id: 1}))
     assert isinstance(again, Slept) and again.report.outcome == "nothing"
-    engine.process.kill()
-    engine.process.wait()
+    own_engine.process.kill()
+    own_engine.process.wait()
     (tmp_path / "second").mkdir()
     with EngineClient(tmp_path / "second") as second:
         second.load(body, cache_dir=str(cache))
@@ -195,6 +206,18 @@ def test_a_night_goes_over_every_language(engine: EngineClient, home: SoulHome) 
     slept = ask(engine, "soul.sleep", Sleep(records=[FACT, JAPANESE]))
     assert isinstance(slept, Slept) and slept.report.after is not None
     assert slept.report.after.facts == 2
+
+
+def test_what_others_would_have_asked_is_dreamt_of_too(
+    engine: EngineClient, home: SoulHome
+) -> None:
+    wear(engine, home)
+    lent = Probe(id=FACT.id, question="Which place comes to mind?", answer="The station, Bath.")
+    before = ask(engine, "soul.examine", Examine(probes=[lent]))
+    slept = ask(engine, "soul.sleep", Sleep(records=[FACT], dreams=[lent]))
+    assert isinstance(slept, Slept) and slept.report.outcome == "kept"
+    after = ask(engine, "soul.examine", Examine(probes=[lent]))
+    assert after.worn[0].log_p > before.worn[0].log_p + 0.05
 
 
 def test_a_document_is_dreamt_of_beside_the_user_and_examined_apart(
@@ -227,6 +250,7 @@ def test_a_night_can_be_stopped_and_leaves_no_trace(engine: EngineClient, home: 
         header, raw = engine.receive()
         if header.kind is Kind.PROGRESS and raw["stage"] == "dreaming" and raw["done"]:
             break
+    assert raw["loss"] > 0 and raw["note"]
     score = engine.send("text.score", TEXT)
     engine.cancel(night)
     scored, stopped = engine.wait(score, night)
@@ -236,19 +260,19 @@ def test_a_night_can_be_stopped_and_leaves_no_trace(engine: EngineClient, home: 
 
 
 def test_what_is_known_of_a_record_is_examined(
-    engine: EngineClient, home: SoulHome, cache: Path
+    own_engine: EngineClient, home: SoulHome, cache: Path
 ) -> None:
-    wear(engine, home)
+    wear(own_engine, home)
     order = Examine(records=[FACT, SMALL_TALK, JAPANESE], beside=[FACT, OTHER])
-    empty = ask(engine, "soul.examine", order)
+    empty = ask(own_engine, "soul.examine", order)
     assert isinstance(empty, Examined)
     assert [probe.id for probe in empty.probes] == [JAPANESE.id, FACT.id]
     assert empty.probes[1].answer == "You live in Bath." and empty.probes[1].question
     assert empty.worn == empty.bare
-    imprint(engine, FACT)
+    imprint(own_engine, FACT)
     for path in (cache / "teacher").glob("fits-*.json"):
         path.unlink()
-    again = ask(engine, "soul.examine", Examine(probes=empty.probes))
+    again = ask(own_engine, "soul.examine", Examine(probes=empty.probes))
     assert again.probes == empty.probes and again.bare == empty.bare
     assert again.worn[1].log_p > again.bare[1].log_p + 0.3
     assert not list((cache / "teacher").glob("fits-*.json")), "by probes nothing is kept of it"
@@ -264,26 +288,26 @@ def test_replies_are_the_soul_s_or_bare(engine: EngineClient, home: SoulHome) ->
     assert engine.generate(order).text != before
 
 
-def test_without_a_soul_nothing_is_learned_or_saved(engine: EngineClient) -> None:
+def test_without_a_soul_nothing_is_learned_or_saved(own_engine: EngineClient) -> None:
     for method, params in (("imprint", Imprint(record=FACT)), ("soul.save", Save(why="exit"))):
-        error = engine.call(method, params).error
+        error = own_engine.call(method, params).error
         assert error is not None
         assert error.code is ErrorCode.NOT_FOUND
 
 
 def test_a_soul_of_another_body_is_refused_and_the_body_is_bare(
-    tmp_path: Path, engine: EngineClient, home: SoulHome, cache: Path
+    tmp_path: Path, own_engine: EngineClient, home: SoulHome, cache: Path
 ) -> None:
-    wear(engine, home)
-    imprint(engine, FACT)
-    ask(engine, "soul.save", Save(why="timer"))
-    engine.load(write_tiny_body(tmp_path / "other", seed=5), cache_dir=str(cache))
+    wear(own_engine, home)
+    imprint(own_engine, FACT)
+    ask(own_engine, "soul.save", Save(why="timer"))
+    own_engine.load(write_tiny_body(tmp_path / "other", seed=5), cache_dir=str(cache))
     params = Wear(name="mika", folder=str(home.folder), inner_lr=2e-3)
-    error = engine.call("soul.wear", params).error
+    error = own_engine.call("soul.wear", params).error
     assert error is not None
     assert error.code is ErrorCode.SOUL_MISMATCH
     assert "reincarnate" in error.hint
-    assert nats(engine) == nats(engine, bare=True)
+    assert nats(own_engine) == nats(own_engine, bare=True)
 
 
 def test_two_souls_are_compared(engine: EngineClient, home: SoulHome) -> None:

@@ -50,6 +50,9 @@ RETURNED: dict[str, Any] = {
     "before_turn": sould.plugin.Added(note="Today is 2026-03-04."),
     "memory_write_policy": True,
     "select_replay": ["1u"],
+    "make_dreams": [
+        sould.plugin.Dream(id="1u", question="Which letter did I tell you?", answer="a")
+    ],
     "accept_sleep": "only 1 of 5 facts were recalled",
     "vet_soul": "it has been nowhere",
 }

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-import msgspec
 import pytest
 
-from sould.plugin import Added, Turn
+from sould.plugin import Turn
 from sould.supervisor.plugins.keeper import Keeper
 from tests.fakes.plugin_home import host, with_plugins
 
@@ -29,7 +30,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 async def ask(keeper: Keeper, hook: str = "before_turn") -> dict[str, str]:
     """Return the notes that plugins add, by their names."""
     answers = await keeper.call(hook, {"turn": TURN}, WAIT_S)
-    return {one.plugin: msgspec.msgpack.decode(one.value, type=Added).note for one in answers}
+    return {name: added.note for name, added in answers}
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -164,3 +165,24 @@ async def test_it_ends_when_the_supervisor_says_so_and_not_by_signal() -> None:
         assert await ask(keeper) == {"fake_note": "note on Biscuit"}
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_who_asks_early_waits_for_the_first_start_and_comes_after_the_beginning(
+    tmp_path: Path,
+) -> None:
+    record = tmp_path / "record.jsonl"
+    async with host("fake_note", settings={"fake_note": {"record": str(record)}}) as keeper:
+        assert not keeper.is_ready
+        assert await ask(keeper) == {"fake_note": "note on Biscuit"}
+    hooks = [json.loads(line)[0] for line in record.read_text().splitlines()]
+    assert hooks == ["daemon_ready", "before_turn", "shutdown"]
+
+
+async def test_who_asks_waits_so_long_and_no_longer(caplog: pytest.LogCaptureFixture) -> None:
+    async with host("fake_blocks", "fake_note", budget_s=0.5) as keeper:
+        await until_ready(keeper)
+        begun_s = time.monotonic()
+        assert await keeper.call("before_turn", {"turn": TURN}, 0.1) == []
+        assert time.monotonic() - begun_s < 0.4
+        assert await ask(keeper) == {"fake_note": "note on Biscuit"}, "the late answer is not taken"
+    assert "no answer of plugins to before_turn within 0.1 s" in caplog.text

@@ -66,6 +66,12 @@ def test_types_no_kernel_reads_are_repacked(kind: str) -> None:
     assert change.startswith("held as q4_1" if kind == "Q4_K" else "held as q8_0")
 
 
+def test_no_vector_keeps_the_file_in_memory(tmp_path: Path) -> None:
+    weights = read_weights(open_body(write_tiny_gguf(tmp_path / "body.gguf", kind="Q5_0")))
+    for vector in (weights.final_norm, weights.layers[0].attn_norm):
+        assert vector.untyped_storage().nbytes() == vector.nbytes
+
+
 @pytest.mark.parametrize("name", ["blk.0.attn_norm.weight", "blk.1.ffn_up.weight"])
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, name: str) -> None:
     file = write_tiny_gguf(tmp_path / "body.gguf", kind="Q8_0")

@@ -118,7 +118,9 @@ def test_gradients_under_autograd_equal_naive(tmp_path: Path, family: str, tied:
         loss = naive.loss(logits_TV[:-1], Target.tokens(ids[1:])).sum()
         found.append((logits_TV.detach(), *torch.autograd.grad(loss, leaves)))
     for want, got in zip(*found, strict=True):
-        torch.testing.assert_close(got, want, atol=1e-3, rtol=1e-4)
+        # a number rounded to int8 the other way is a step of 1/127 of the largest
+        atol = 0.05 * float(want.abs().max()) if family == "bitnet" else 1e-3
+        torch.testing.assert_close(got, want, atol=atol, rtol=1e-4)
     assert all(bool(g.any()) for g in found[0][4:])
 
 

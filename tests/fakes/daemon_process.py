@@ -37,7 +37,9 @@ def write_config(folder: Path, text: str = "") -> Path:
 
 
 class DaemonProcess(testing.DaemonProcess):
-    """A running ``sould``. ``engine`` are arguments of the fake engine, if it has that one."""
+    """A running ``sould``. ``engine`` are arguments of the fake engine, if it has that one.
+    ``grace_s``: how long that may take to obey a stop.
+    """
 
     def __init__(
         self,
@@ -46,9 +48,10 @@ class DaemonProcess(testing.DaemonProcess):
         env: dict[str, str] | None = None,
         has_real_engine: bool = False,
         safe_mode: bool = False,
+        grace_s: float = 1,
     ) -> None:
         fake = " ".join([sys.executable, str(FAKE_ENGINE), *engine])
-        patience = ["--engine-grace-s", "1", "--engine-quiet-s", "0.3"]
+        patience = ["--engine-grace-s", str(grace_s), "--engine-quiet-s", "0.3"]
         options = [] if has_real_engine else ["--engine", fake, *patience]
         mode = ["--safe-mode"] if safe_mode else []
         super().__init__(config, *mode, *options, environ=env)
@@ -157,10 +160,14 @@ BIG = msgspec.structs.replace(codec.DEFAULT_LIMITS, max_frame_bytes=1 << 28)
 
 @contextlib.contextmanager
 def running(
-    folder: Path, config: str = "", *engine: str, env: dict[str, str] | None = None
+    folder: Path,
+    config: str = "",
+    *engine: str,
+    env: dict[str, str] | None = None,
+    grace_s: float = 1,
 ) -> Iterator[tuple[DaemonProcess, Peer]]:
     """Run a daemon and connect one client to it."""
-    daemon = DaemonProcess(write_config(folder, config), *engine, env=env)
+    daemon = DaemonProcess(write_config(folder, config), *engine, env=env, grace_s=grace_s)
     try:
         peer = Peer(daemon.await_ready())
         try:

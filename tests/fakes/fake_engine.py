@@ -1,7 +1,8 @@
 """An engine without a model: speaks the bridge protocol, obeys orders in the user's message.
 
 The last user message is a list of orders, separated by ``;``; anything else is echoed word by
-word. ``tokens N`` says N words, ``delay S`` waits that long before each, ``prefill S`` reports
+word. ``tokens N`` says N words, ``clock N`` says N times what ``time.monotonic()`` is, ``delay S``
+waits that long before each, ``prefill S`` reports
 progress for so long first, ``huge N`` says N characters at once, ``unicode`` says some,
 ``hang`` never answers nor stops, ``deaf`` speaks on but ignores cancel, ``exit N`` ends with
 that code after what was said, ``kill`` by SIGKILL, ``error CODE`` answers with an error,
@@ -221,6 +222,13 @@ class Reply:
 
     def do_tokens(self, count: str) -> Iterator[None]:
         yield from self.do_echo(" ".join(f"t{n}" for n in range(int(count))))
+
+    def do_clock(self, count: str) -> Iterator[None]:
+        for _ in range(int(count)):
+            if self.is_cancelled:
+                return
+            yield from pause(self.delay_s)
+            self.say(f"{time.monotonic()!r} ")
 
     def do_delay(self, seconds: str) -> Iterator[None]:
         self.delay_s = float(seconds)

@@ -234,6 +234,8 @@ class FakeSoul:
         self._engine.send(Kind.DONE, id_, done)
 
     def _sleep(self, id_: str, order: Sleep) -> Iterator[None]:
+        if order.dreams:
+            _note(self._asked, {"dreams": [[d.question, d.answer] for d in order.dreams]})
         orders = [part.strip() for r in order.records for part in r.text.split(";")]
         new = {r.id for r in order.records} - order.nights.keys()
         read = sum(bool(r.source) for r in order.records)
@@ -247,7 +249,10 @@ class FakeSoul:
             if id_ in self._engine.cancelled:
                 error = Error(code=ErrorCode.CANCELLED, message="stopped")
                 return self._engine.send(Kind.ERROR, id_, error)
-            self._engine.send(Kind.PROGRESS, id_, Progress(stage="dreaming", done=1, total=2))
+            dreaming = Progress(
+                stage="dreaming", done=1, total=2, note="What is my cat called?", loss=0.5
+            )
+            self._engine.send(Kind.PROGRESS, id_, dreaming)
             time.sleep(STEP_S)
             left_s -= 0 if self._engine.replies else STEP_S
             yield

@@ -10,6 +10,7 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType, quants
 
+from tests.fakes.tiny_bitnet import ternary_of
 from tests.fakes.tiny_body import (
     CHAT_TEMPLATE,
     IM_END,
@@ -35,6 +36,8 @@ GGUF_PARTS = {
     "self_attn.o_proj": "attn_output",
     "self_attn.q_norm": "attn_q_norm",
     "self_attn.k_norm": "attn_k_norm",
+    "self_attn.attn_sub_norm": "attn_sub_norm",
+    "mlp.ffn_sub_norm": "ffn_sub_norm",
     "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
@@ -56,7 +59,8 @@ def write_tiny_gguf(
 
     Its vocabulary has one token more, "he" (give ``vocab_size=GGUF_VOCABULARY`` there), as
     GGUF cannot say that there are no merges.
-    ``kind``: GGML type of the matrices, one that ``gguf`` can quantise to. ``extra``: more
+    ``kind``: GGML type of the matrices, one that ``gguf`` can quantise to; of bitnet that of the
+    layers', which are ternary, and the embedding is F32. ``extra``: more
     metadata, or other values for what is written anyway (whole keys, None leaves one out).
     """
     full = tiny_config(family, **{"vocab_size": GGUF_VOCABULARY} | config)
@@ -67,7 +71,11 @@ def write_tiny_gguf(
     for name, tensor in tiny_tensors(full, seed=seed).items():
         if architecture == "llama":
             tensor = _interleaved(name, tensor, full)
-        _add_tensor(writer, gguf_name(name), tensor, kind)
+        if family == "bitnet" and name.endswith("_proj.weight"):
+            signs, scale = ternary_of(tensor)
+            _add_tensor(writer, gguf_name(name), signs * scale, kind)
+            continue
+        _add_tensor(writer, gguf_name(name), tensor, "F32" if family == "bitnet" else kind)
     for name, tensor in (extra_tensors or {}).items():
         _add_tensor(writer, name, tensor, "F32")
     writer.write_header_to_file()

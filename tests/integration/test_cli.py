@@ -403,7 +403,18 @@ def test_a_chat_survives_its_daemon(tmp_path: Path) -> None:
         assert soul("down").returncode == 0
 
 
-def test_a_daemon_that_runs_is_not_put_into_safe_mode(soul: Soul) -> None:
-    done = soul("up", "--safe-mode")
-    assert done.returncode == 2
-    assert "'soul restart --safe-mode' ends it first" in done.stderr
+def test_safe_mode_for_any_command_but_not_beside_plugins(tmp_path: Path) -> None:
+    config = write_config(tmp_path, "plugins: {enabled: [nobody]}")
+    soul = Soul(config)
+    try:
+        assert soul("--safe-mode", "sessions").returncode == 0
+        assert enabled(config) == []
+        assert soul("up", "--safe-mode").returncode == 0, "it runs without them already"
+        assert soul("restart").returncode == 0
+        assert enabled(config) == ["nobody"]
+        for words in (("--safe-mode", "sessions"), ("up", "--safe-mode")):
+            done = soul(*words)
+            assert done.returncode == 2
+            assert "'soul restart --safe-mode' ends it first" in done.stderr
+    finally:
+        soul("down")

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from soul_client import codec
 from soul_client.plugin_wire import PluginEntry, PluginList
 from soul_client.wire import ErrorCode, Kind
@@ -153,6 +155,51 @@ def test_a_soul_that_a_plugin_objects_to_is_not_taken_in(tmp_path: Path) -> None
         assert [one["name"] for one in peer.ask("soul.list")["souls"]] == ["default"]
 
 
+def test_plugins_come_and_go_while_the_daemon_runs(tmp_path: Path) -> None:
+    record = tmp_path / "record.jsonl"
+    on = plugins("fake_note", "fake_policy", fake_note={"record": str(record)})
+    declares = plugins("fake_declares")
+    with running(tmp_path, plugins(), env=with_plugins()) as (daemon, peer):
+        assert peer.say("hello", session="s", echo_prompt=True)["prompt"] == "user: hello"
+        change(daemon, plugins(), on)
+        await_enabled(peer, "fake_note", "fake_policy")
+        assert peer.say("there", session="s")["notes"][0]["text"] == "note on there"
+        change(daemon, on, plugins("fake_policy"))
+        await_enabled(peer, "fake_policy")
+        assert peer.say("again", session="s")["notes"] == []
+        peer.say("my birthday is in May", session="s")
+        change(daemon, plugins("fake_policy"), declares)
+        peer.await_status(lambda s: [one.name for one in s.jobs] == ["fake_declares/night"])
+        change(daemon, declares, plugins("fake_nowhere"))
+        peer.await_status(lambda s: not s.jobs and not s.frontends)
+        change(daemon, plugins("fake_nowhere"), plugins())
+        await_enabled(peer)
+        texts = [one["text"] for one in diary_of(daemon) if one["role"] == "user"]
+        assert texts == ["hello", "there", "again", "my birthday is in May"]
+        assert [one["learn"] for one in diary_of(daemon)][::2] == [True, True, True, False]
+        assert len(peer.ask("session.get", {"session": "s"})["messages"]) == 8
+        pid = daemon.process.pid
+        assert not [one for one in psutil.Process(pid).children() if "plugin-host" in one.cmdline()]
+    calls = [one[0] for one in kept(record)]
+    assert (calls[0], calls[-1]) == ("daemon_ready", "shutdown")
+
+
+def change(daemon: DaemonProcess, old: str, new: str) -> None:
+    """Write other plugins into the config."""
+    text = daemon.config.read_text()
+    assert old in text
+    daemon.config.write_text(text.replace(old, new))
+
+
+def await_enabled(peer: Peer, *names: str) -> None:
+    until_s = time.monotonic() + 20
+    while {name for name, one in listed(peer).items() if one.enabled} != set(names) or any(
+        one.state == "starting" for one in listed(peer).values()
+    ):
+        assert time.monotonic() < until_s, listed(peer)
+        time.sleep(0.02)
+
+
 def test_safe_mode_and_an_empty_list_start_no_host(tmp_path: Path) -> None:
     with running(tmp_path, plugins("fake_note"), env=with_plugins()) as (daemon, peer):
         await_loaded(peer)
@@ -161,6 +208,8 @@ def test_safe_mode_and_an_empty_list_start_no_host(tmp_path: Path) -> None:
     try:
         peer = Peer(safe.await_ready())
         assert peer.say("hello", echo_prompt=True)["prompt"] == "user: hello"
+        change(safe, plugins("fake_note"), plugins("fake_note", "fake_policy"))
+        peer.await_status(lambda s: s.watched is not None and bool(s.watched.restart))
         assert not any(one.enabled for one in listed(peer).values())
         peer.close()
     finally:

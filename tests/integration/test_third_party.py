@@ -61,7 +61,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def daemon(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
     config = write_config(tmp_path_factory.mktemp("d"), CONFIG)
-    engine = f"{python} {FAKE_ENGINE}"
+    engine = f"{python} {FAKE_ENGINE} --imprints {config.with_name('orders.jsonl')}"
     process = DaemonProcess(config, "--engine", engine, python=str(python))
     try:
         process.await_ready()
@@ -96,6 +96,18 @@ def await_server(client: Client) -> int:
             return frontend.pid
         assert time.monotonic() < until, frontend
         time.sleep(0.02)
+
+
+def await_learned(client: Client) -> None:
+    until = time.monotonic() + 20
+    while (now := client.status().soul) is None or now.pending:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def orders_of(daemon: DaemonProcess) -> Path:
+    """Where the fake engine notes what it is asked to teach."""
+    return daemon.config.with_name("orders.jsonl")
 
 
 def can_be_reached(client: Client) -> bool:
@@ -139,7 +151,7 @@ def test_both_are_listed_as_what_they_are(python: Path, daemon: DaemonProcess) -
     assert (chat["version"], chat["source"], chat["state"]) == ("1.2.0", "line-chat", "on")
     assert (chat["hooks"], chat["frontends"]) == (["register_frontends"], ["server"])
     assert (memory["version"], memory["state"]) == ("0.3.1", "on")
-    assert memory["hooks"] == ["memory_write_policy", "select_replay"]
+    assert memory["hooks"] == ["make_dreams", "memory_write_policy", "select_replay"]
     info = soul(python, daemon, "info", "line_chat")
     assert (info["author"], info["licence"]) == ("A Stranger", "MIT")
     assert (info["home_page"], info["target"]) == ("https://example.org/line-chat", "line_chat")
@@ -187,13 +199,23 @@ def test_what_is_said_in_jest_is_not_learned_and_nights_are_short(
     learn = {one["text"]: one["learn"] for one in diary_of(daemon) if one["role"] == "user"}
     assert learn["one is told"] and learn["three is told"]
     assert not learn["two is told, just kidding"]
-    until = time.monotonic() + 20
-    while (now := client.status().soul) is None or now.pending:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    await_learned(client)
     report = client.soul_sleep()
     newest = next(one for one in diary_of(daemon) if one["text"] == "three is told")
     assert [one.id for one in report.facts] == [newest["id"]]
+
+
+def test_names_are_dreamt_of_in_their_words(daemon: DaemonProcess, client: Client) -> None:
+    client.ask("My cat is called Biscuit.")
+    await_learned(client)
+    client.soul_sleep()
+    orders = [json.loads(line) for line in orders_of(daemon).read_text("utf-8").splitlines()]
+    assert [one["dreams"] for one in orders if "dreams" in one] == [
+        [
+            ["What did I call my cat?", "Your cat is called Biscuit."],
+            ["Who is Biscuit?", "Your cat is called Biscuit."],
+        ]
+    ]
 
 
 def test_all_of_it_ends_with_the_daemon(daemon: DaemonProcess, client: Client) -> None:

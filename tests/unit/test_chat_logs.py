@@ -228,6 +228,17 @@ def test_a_record_of_our_own_keeps_its_id_in_the_diary_of_its_soul(tmp_path: Pat
         assert Read(write_lines(tmp_path / "x.jsonl", {**own, "id": forged})).ids != [forged]
 
 
+def test_what_was_replaced_in_a_diary_of_our_own_is_left_out(tmp_path: Path) -> None:
+    said = [{**diary_line(role, role + n, ""), "id": n + role[0]} for n in "12"
+            for role in ("user", "assistant")]  # fmt: skip
+    odd = {**diary_line("user", "odd", ""), "id": ["1u"]}
+    mark = {"role": "replaced", "text": "", "ids": ["1u", "1a"]}
+    path = write_lines(tmp_path / "2026-01-01.jsonl", *said, odd, mark, {**mark, "ids": 3})
+    read = Read(path)
+    assert read.texts == ["user2", "assistant2", "odd"]
+    assert read.skipped == {"not_said": (2, [1, 2])}
+
+
 def test_chats_of_sillytavern_without_a_date_are_told_apart(tmp_path: Path) -> None:
     head = {"user_name": "unused", "character_name": "unused"}
     chats = [

@@ -100,6 +100,37 @@ def test_sessions_begin_and_go_on(conversation: Conversation) -> None:
     assert conversation.session == "other"
 
 
+def test_the_last_message_is_answered_anew_or_said_otherwise(
+    conversation: Conversation, daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = [
+        wire.ChatMessage(role=role, text=text, id=id_)
+        for role, text, id_ in (("user", "one", "1u"), ("assistant", "1", "1a"),
+                                ("user", "/two", "2u"), ("assistant", "2", "2a"))
+    ]  # fmt: skip
+    daemon.scripts["session.get"] = answer(
+        (Kind.DONE, wire.SessionHistory(session="s1", messages=held))
+    )
+    piped.run(conversation, io.StringIO("hi\n/again\n/edit zwei\n"))
+    assert capsys.readouterr().out == "hi\n/two\nzwei\n"
+    sent = [raw for header, raw in daemon.requests if header.method == "chat.send"]
+    assert [(raw["session"], raw["text"], raw["replaces"]) for raw in sent[1:]] == [
+        ("s1", "/two", "2u"),
+        ("s1", "zwei", "2u"),
+    ]
+
+
+def test_nothing_is_taken_back_where_nothing_was_said(conversation: Conversation) -> None:
+    for name, argument in (("again", ""), ("edit", "x")):
+        with pytest.raises(Misused, match="nothing was said"):
+            commands.run(conversation, name, argument)
+    with pytest.raises(Misused, match="/edit TEXT"):
+        commands.run(conversation, "edit", "")
+    conversation.is_off_record = True
+    with pytest.raises(Misused, match="off the record"):
+        commands.run(conversation, "again", "")
+
+
 def test_off_the_record_and_back(conversation: Conversation, daemon: FakeDaemon) -> None:
     assert "off the record" in commands.run(conversation, "off", "")
     conversation.say("hi", lambda piece: None)

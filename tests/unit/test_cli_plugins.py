@@ -20,7 +20,7 @@ from soul_cli.plugin_project import is_name, write_project
 from soul_cli.run import run
 from soul_cli.settings import Settings
 from soul_client.plugin_wire import PluginEntry, PluginList
-from soul_client.wire import Ack, FrontendStatus, Kind
+from soul_client.wire import Ack, FrontendStatus, Kind, Watched
 from tests.fakes.fake_daemon import FakeDaemon, answer, fake_daemon
 
 LISTED = PluginList(
@@ -102,14 +102,25 @@ def test_status_shows_frontends(daemon: FakeDaemon) -> None:
     ]
 
 
-def test_enabled_is_said_to_wait_for_the_next_start(
+def test_a_change_is_said_with_what_the_daemon_makes_of_it(
     daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out = told(daemon.config, "disable", "later", capsys=capsys)
-    assert code == Exit.OK and "later is disabled" in out and "soul restart" in out
+    assert code == Exit.OK
+    assert out.splitlines() == ["later is disabled", "in the daemon that runs: off"]
     assert "enabled: [soul_notes]  # mine" in daemon.config.read_text("utf-8")
     code, out = told(daemon.config, "disable", "later", capsys=capsys)
     assert code == Exit.OK and out == "later was not enabled\n"
+
+
+def test_a_daemon_in_safe_mode_takes_a_change_up_later(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watched = Watched(models="notices", restart=["plugins.enabled"])
+    status = msgspec.structs.replace(daemon.status(), watched=watched)
+    daemon.scripts["daemon.status"] = answer((Kind.DONE, status))
+    code, out = told(daemon.config, "disable", "later", capsys=capsys)
+    assert code == Exit.OK and "later is disabled" in out and "soul restart" in out
 
 
 def test_without_a_daemon_the_config_tells(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

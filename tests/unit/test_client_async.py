@@ -145,6 +145,19 @@ async def test_a_working_daemon_is_pinged_and_waited_for(daemon: FakeDaemon) -> 
     assert daemon.pings >= 2
 
 
+async def test_a_turn_in_the_place_of_another_and_a_setting(
+    client: AsyncClient, daemon: FakeDaemon
+) -> None:
+    said = [wire.ChatMessage(role="assistant", text="Hi!")]
+    await client.ask("hello", session="s", history=said, replaces="1u")
+    sent = daemon.requests[-1][1]
+    assert (sent["replaces"], sent["history"][0]["text"]) == ("1u", "Hi!")
+    shown = wire.ConfigShown(path="/c.yaml", values={"memory": False})
+    daemon.scripts["config.set"] = answer((Kind.ACK, wire.Ack()), (Kind.DONE, shown))
+    assert await client.config_set("memory", False) == shown
+    assert daemon.requests[-1][1] == {"key": "memory", "value": False}
+
+
 async def test_nobody_at_the_endpoint(daemon: FakeDaemon) -> None:
     daemon.stop()
     with pytest.raises(NotRunning, match="listens at ipc"):

@@ -122,6 +122,7 @@ def test_every_method_can_be_called_by_name() -> None:
         "diary.import": wire.DiaryImport(path="/x.json"),
         "diary.feed": wire.DocumentFeed(path="/x.md"),
         "text.score": wire.TextScore(texts=["x"]),
+        "config.set": wire.ConfigSet(key="language", value="ja"),
     }
     assert all(
         calls.by_name(method, needed.get(method)).socket == "rpc" for method in wire.RPC_METHODS

@@ -38,6 +38,10 @@ CASES: list[tuple[str, str, tuple[Any, ...], dict[str, Any], dict[str, Any], Any
     ("soul_sleep", "soul.sleep", (), {}, {}, REPORT),
     ("soul_report", "soul.report", (), {}, {}, REPORT),
     (
+        "soul_reports", "soul.reports", (5,), {}, {"limit": 5},
+        wire.SleepReports(soul="mika", reports=[REPORT]),
+    ),
+    (
         "soul_forget", "soul.forget", ("cats",), {"wait": True},
         {"what": "cats", "dry_run": False, "wait": True, "document": False},
         wire.Forgotten(

@@ -93,6 +93,7 @@ def test_records_are_private_lines_of_the_local_date(diary: Diary, clock: Clock)
         "learn": True,
         "soul": "",
         "imported": "",
+        "reply_to": "",
     }
     assert stat.S_IMODE(oldest.stat().st_mode) == 0o600
     assert stat.S_IMODE(diary.folder.stat().st_mode) == 0o700

@@ -110,3 +110,30 @@ def test_records_known_by_their_line_keep_their_ids(
 def test_texts_are_compared_without_case_width_and_breaks() -> None:
     assert plain(" Ｂiscuit\n ＩＳ  ｶﾌｪ") == "biscuit is カフェ"
     assert plain("Straße") == plain("STRASSE")
+
+
+def renew(diary: Diary, n: int, answers: int, reply: str) -> None:
+    known = {"ts": NOW.isoformat(), "session": "s", "soul": "mika", "reply_to": f"{answers}u"}
+    diary.append([Record(id=f"{n}a", role="assistant", text=reply, **known)])  # type: ignore[arg-type]
+
+
+def test_a_reply_made_anew_goes_with_what_was_said(diary: Diary) -> None:
+    say(diary, 1, "My cat is Biscuit")
+    say(diary, 2, "two")
+    renew(diary, 3, 1, "A fine name.")
+    renew(diary, 4, 2, "Biscuit?")
+    assert ids(look(diary, "1u")) == (["1u"], ["1a", "3a"])
+    assert ids(look(diary, "3a")) == (["1u"], ["1a", "3a"])
+    assert ids(look(diary, "biscuit")) == (["1u"], ["1a", "3a", "4a"])
+
+
+def test_what_was_replaced_is_found_and_stays_replaced_without_what_replaced_it(
+    diary: Diary,
+) -> None:
+    say(diary, 1, "My cat is Biscuit")
+    new = Record(id="2u", role="user", text="My cat is Gherkin", session="s", ts=NOW.isoformat())
+    diary.append([new], ["1u", "1a"])
+    assert ids(look(diary, "biscuit")) == (["1u"], ["1a"])
+    diary.remove({"2u"})
+    assert diary.replaced() == {"1u", "1a"}
+    assert [record.id for path in diary.files() for record in diary.read(path)] == ["1u", "1a"]

@@ -171,6 +171,14 @@ def test_what_is_forgotten_is_nowhere(home: Home) -> None:
     assert home.ask("Where do I live?") == [] and b"Kyoto" not in home.on_disk()
 
 
+def test_what_was_replaced_is_not_noted(home: Home) -> None:
+    assert home.ask("my tortoise?")
+    new = Record(id="new", ts="", role="user", text="Hm.", session="s1", soul="mika")
+    home.diary.append([new], ["r0"])
+    assert home.ask("my tortoise?") == []
+    assert home.ask("Where do I live?") == ["I live in Kyoto, near the river."]
+
+
 @pytest.mark.parametrize("damage", [b"", b"not a database" * 99, None])
 def test_it_is_made_anew_where_it_is_missing_or_damaged(home: Home, damage: bytes | None) -> None:
     assert home.ask("my tortoise?")

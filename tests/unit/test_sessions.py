@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soul_client.wire import ChatMessage
+from sould.errors import NotFound
 from sould.supervisor.diary import Diary, Record
 from sould.supervisor.sessions import (
     MAX_IN_MEMORY,
+    Session,
     Sessions,
     new_session_id,
     newest_turns,
@@ -32,7 +34,7 @@ class Book:
         self.diary.open()
         self.count = 0
 
-    def write(self, session: str, user: str, reply: str) -> None:
+    def write(self, session: str, user: str, reply: str, replaced: tuple[str, ...] = ()) -> None:
         self.now += timedelta(seconds=1)
         self.count += 1
         ts = self.now.isoformat()
@@ -40,7 +42,8 @@ class Book:
             [
                 Record(id=f"{self.count}u", ts=ts, role="user", text=user, session=session),
                 Record(id=f"{self.count}a", ts=ts, role="assistant", text=reply, session=session),
-            ]
+            ],
+            replaced,
         )
 
 
@@ -90,6 +93,9 @@ async def test_memory_holds_the_sessions_used_last(book: Book) -> None:
         sessions.add_turn(f"s{n}", "unrecorded", "r", 0)
     assert said((await sessions.get("s0", 1000)).messages) == []
     assert said((await sessions.get(f"s{MAX_IN_MEMORY + 9}", 1000)).messages) == ["unrecorded", "r"]
+    for n in range(MAX_IN_MEMORY):
+        sessions.put(f"t{n}", Session(messages=[]))
+    assert sessions.held(f"s{MAX_IN_MEMORY + 9}") is None and sessions.held("t0") is not None
 
 
 async def test_forgotten_sessions_are_read_again(book: Book) -> None:
@@ -99,6 +105,61 @@ async def test_forgotten_sessions_are_read_again(book: Book) -> None:
     sessions.add_turn("s", "two", "2", keep_from=2)
     sessions.forget()
     assert said((await sessions.get("s", 1000)).messages) == ["one", "1"]
+
+
+async def test_what_was_replaced_on_another_day_is_in_no_conversation(book: Book) -> None:
+    sessions = Sessions(book.diary)
+    book.write("s", "wrong", "1")
+    book.write("s", "later", "2")
+    assert sessions.infos()[0].title == "wrong"
+    book.now += timedelta(days=2)
+    book.write("s", "right", "3", ("1u", "1a", "2u", "2a"))
+    assert said(sessions.history("s")) == ["right", "3"]
+    assert said((await sessions.get("s", 1000)).messages) == ["right", "3"]
+    [info] = sessions.infos()
+    assert (info.title, info.turns) == ("right", 1)
+
+
+def test_a_turn_that_is_cut_short_replaces_nothing(book: Book) -> None:
+    book.write("s", "one", "1")
+    book.write("s", "two", "2", ("1u", "1a"))
+    (path,) = book.diary.files()
+    whole = path.read_bytes()
+    mark = whole.rstrip().rfind(b"\n") + 1
+    for cut, texts in (
+        (mark, ["one", "1", "two", "2"]),
+        (mark + 9, ["one", "1", "two", "2"]),
+        (len(whole) - 2, ["one", "1", "two", "2"]),
+        (len(whole) - 1, ["two", "2"]),  # nothing but the newline is missing
+    ):
+        path.write_bytes(whole[:cut])
+        diary = Diary(path.parent, lambda: book.now)
+        diary.open()
+        assert said(Sessions(diary).history("s")) == texts
+
+
+async def test_a_reply_made_anew_on_another_day_is_paired_with_what_was_said(book: Book) -> None:
+    book.write("s", "one", "1")
+    book.now += timedelta(days=1)
+    anew = Record(id="2a", ts="", role="assistant", text="2", session="s", reply_to="1u")
+    book.diary.append([anew], ["1a"])
+    session = await Sessions(book.diary).get("s", 1000)
+    assert said(session.messages) == ["one", "2"]
+    torn = Record(id="3a", ts="", role="assistant", text="3", session="s", reply_to="1u")
+    book.diary.append([torn])  # a crash came before the line that says what it replaces
+    assert said((await Sessions(book.diary).get("s", 1000)).messages) == ["one", "2"]
+
+
+def test_before_a_message_is_what_came_earlier(book: Book) -> None:
+    sessions = Sessions(book.diary)
+    for n in range(3):
+        book.write("s", f"q{n}", f"r{n}")
+    found = sessions.before("s", "2u", 1000)
+    assert said(found.session.messages) == ["q0", "r0"]
+    assert (found.said.text, found.replaced) == ("q1", ["2u", "2a", "3u", "3a"])
+    for wrong in ("2a", "nonsense"):
+        with pytest.raises(NotFound, match=wrong):
+            sessions.before("s", wrong, 1000)
 
 
 def test_list_is_newest_first_with_titles(book: Book) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from soul_client.wire import Finish, Sampling, SamplingOverrides
@@ -84,8 +87,16 @@ def test_daemon_state_sums_up() -> None:
 
 
 def test_memory_of_a_process() -> None:
-    assert resident_bytes(os.getpid()) > 1e6
+    told = resident_bytes(os.getpid())
+    assert told == pytest.approx(psutil.Process().memory_info().rss, rel=0.1)
     assert resident_bytes(2**22 + 1) == 0
+
+
+def test_what_the_first_client_does_not_need_is_not_imported_before_it() -> None:
+    late = ("psutil", "watchdog", "sould.privacy.english", "sould.privacy.japanese")
+    code = f"import sould.supervisor.run, sys; print(*sys.modules.keys() & set({late!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_lock_is_exclusive_and_names_its_owner(tmp_path: Path) -> None:

@@ -93,6 +93,19 @@ def test_settings_are_told_apart_by_when_they_count(tmp_path: Path) -> None:
     assert changed.restart == ["body.threads", "soul.name"]
 
 
+def test_plugins_change_between_turns_but_not_in_safe_mode(tmp_path: Path) -> None:
+    before = write(tmp_path, "plugins: {enabled: [a], settings: {a: {x: 1}, b: {y: {z: 2}}}}")
+    file = write(tmp_path, "plugins: {enabled: [a, c], settings: {a: {x: 1}, b: {y: {z: 3}}}}")
+    changed = compare(before, file)
+    assert changed.between_turns == ["plugins.enabled", "plugins.settings.b.y.z"]
+    assert (changed.at_once, changed.restart) == ([], [])
+    safe = config.without_plugins(before)
+    assert compare(safe, file).live == [] and "plugins.enabled" in compare(safe, file).restart
+    assert "is_safe" not in safe.shown()
+    take(before, file, changed.live)
+    assert before.plugins == file.plugins
+
+
 def test_only_what_may_change_does(tmp_path: Path) -> None:
     in_force = write(tmp_path, "")
     file = write(tmp_path, "chat: {top_k: 3}\nbody: {idle_unload_s: 5, threads: 2}\nlanguage: ja")

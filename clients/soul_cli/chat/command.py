@@ -16,6 +16,15 @@ class Misused(Exception):
     """The command cannot be understood; the message says why."""
 
 
+class Say(Exception):
+    """The command says ``text``, in the place of the message with the id ``replaces``."""
+
+    def __init__(self, text: str, replaces: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.replaces = replaces
+
+
 @dataclass(frozen=True)
 class Command:
     """One command. ``run`` gets the conversation and the argument, and returns what to show."""

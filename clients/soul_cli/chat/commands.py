@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from soul_cli import output
-from soul_cli.chat import soul_commands
+from soul_cli.chat import again_commands, soul_commands
 from soul_cli.chat.command import Command, Leave, Misused
 from soul_cli.chat.conversation import Conversation
 from soul_cli.commands.daemon import status_rows
@@ -39,6 +39,7 @@ def run(conversation: Conversation, name: str, argument: str) -> str:
 
     Raises:
         Misused: it is unknown, or its argument is wrong.
+        Say: it says something, in place of what was said before.
         Leave: it was ``/quit``.
         SoulError: the daemon could not do it.
     """
@@ -163,6 +164,7 @@ COMMANDS = {
         Command("temp", _temp, "X"),
         Command("len", _len, "N"),
         Command("stop", _stop, "[ID]"),
+        *again_commands.COMMANDS,
         soul_commands.NEW,
         Command("session", _session, "[ID]"),
         Command("off", _off),

@@ -61,8 +61,10 @@ class Conversation:
             self._client = self.settings.connect_or_start()
         return self._client
 
-    def say(self, text: str, say: Callable[[str], None]) -> ChatDone:
-        """Have one turn; ``say`` gets the pieces of the reply. Raises as ``speaking.speak``."""
+    def say(self, text: str, say: Callable[[str], None], replaces: str | None = None) -> ChatDone:
+        """Have one turn; ``say`` gets the pieces of the reply. ``replaces``: id of the message
+        whose place it takes. Raises as ``speaking.speak``.
+        """
         text = output.as_text(text)
         call = calls.chat(
             text,
@@ -71,6 +73,7 @@ class Conversation:
             sampling=self.sampling,
             off_record=self.is_off_record,
             notes=self.takes_notes,
+            replaces=replaces,
         )
         done = speak(self.client, call, self.settings, say)
         if done.recorded or done.text:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from soul_cli import output
 from soul_cli.chat import commands
-from soul_cli.chat.command import Leave, Misused
+from soul_cli.chat.command import Leave, Misused, Say
 from soul_cli.chat.conversation import Conversation
 from soul_cli.exits import Exit
 from soul_cli.run import failed
@@ -28,9 +28,7 @@ def run(conversation: Conversation, lines: Iterable[str]) -> Exit:
         if not text.strip():
             continue
         try:
-            if (command := commands.parse(text)) is not None:
-                print(commands.run(conversation, *command), file=sys.stderr)
-            elif not _say(conversation, commands.message_of(text)):
+            if not _take(conversation, text):
                 return Exit.INTERRUPTED
             _tell_of_soul(conversation)
         except Leave:
@@ -50,15 +48,26 @@ def _tell_of_soul(conversation: Conversation) -> None:
             print(news, file=sys.stderr, flush=True)
 
 
-def _say(conversation: Conversation, text: str) -> bool:
+def _take(conversation: Conversation, text: str) -> bool:
+    """Carry out a command, or have a turn; False if Ctrl-C cut it short."""
+    if (command := commands.parse(text)) is None:
+        return _say(conversation, commands.message_of(text))
+    try:
+        print(commands.run(conversation, *command), file=sys.stderr)
+    except Say as e:
+        return _say(conversation, e.text, e.replaces)
+    return True
+
+
+def _say(conversation: Conversation, text: str, replaces: str | None = None) -> bool:
     """Have one turn; False if Ctrl-C cut it short."""
     if conversation.settings.is_json:
-        done = conversation.say(text, lambda piece: None)
+        done = conversation.say(text, lambda piece: None, replaces)
         output.say_json(done)
     else:
         reply = output.Reply()
         try:
-            done = conversation.say(text, reply.say)
+            done = conversation.say(text, reply.say, replaces)
         finally:
             reply.end()
     return done.finish != "cancelled"

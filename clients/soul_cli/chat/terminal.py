@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from soul_cli import output
 from soul_cli.chat import commands
-from soul_cli.chat.command import Leave, Misused
+from soul_cli.chat.command import Leave, Misused, Say
 from soul_cli.chat.conversation import Conversation
 from soul_cli.chat.prompt import Prompt
 from soul_cli.exits import Exit
@@ -64,13 +64,21 @@ def _take(conversation: Conversation, line: str) -> bool:
     text = line.strip("\n")
     if not text.strip():
         return False
-    if (command := commands.parse(text)) is not None:
+    if (command := commands.parse(text)) is None:
+        return _say(conversation, commands.message_of(text))
+    try:
         print(commands.run(conversation, *command))
-        return False
+    except Say as e:
+        return _say(conversation, e.text, e.replaces)
+    return False
+
+
+def _say(conversation: Conversation, text: str, replaces: str | None = None) -> bool:
+    """Have a turn; tell whether the reply was heard to its end."""
     reply = output.Reply()
     with unechoed():
         try:
-            done = conversation.say(commands.message_of(text), reply.say)
+            done = conversation.say(text, reply.say, replaces)
         finally:
             reply.end()
     texts = conversation.settings.texts

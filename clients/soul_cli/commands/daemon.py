@@ -22,11 +22,7 @@ END_WITHIN_S = 20.0
 @click.pass_obj
 def up(settings: Settings, safe_mode: bool) -> None:
     """Start the daemon if it does not run."""
-    from soul_client.launch import probe
-
-    settings.safe_mode = safe_mode
-    if safe_mode and probe(settings.config_path):
-        raise click.UsageError(settings.texts("up.safe_mode"))
+    settings.safe_mode |= safe_mode
     _show_up(settings)
 
 
@@ -50,7 +46,7 @@ def down(settings: Settings, timeout: float) -> None:
 @click.pass_obj
 def restart(settings: Settings, timeout: float, safe_mode: bool) -> None:
     """End the daemon if it runs, and start it."""
-    settings.safe_mode = safe_mode
+    settings.safe_mode |= safe_mode
     end_daemon(settings, timeout)
     _show_up(settings)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,14 @@ from soul_cli.settings import Settings
 from soul_client.errors import ConfigInvalid, NotRunning
 
 if TYPE_CHECKING:
+    from soul_client.client import Client
     from soul_client.plugin_wire import PluginEntry, PluginList
 
 CHECK_WITHIN_S = 60.0
 """For a plugin to be imported; one that takes longer is ended."""
+TAKEN_UP_WITHIN_S = 15.0
+"""By the daemon, once config.yaml has changed; a turn that goes on is waited for."""
+LOOK_S = 0.1
 EXIT_CONFIG = 78  # of sould, where the config is wrong
 
 
@@ -81,7 +86,7 @@ def info(settings: Settings, name: str) -> Exit:
 @click.argument("name")
 @click.pass_obj
 def enable(settings: Settings, name: str) -> Exit:
-    """Let the daemon use a plugin from its next start on."""
+    """Let the daemon use a plugin."""
     from soul_cli.plugin_metadata import read_metadata
 
     if read_metadata(name) is None:
@@ -93,7 +98,7 @@ def enable(settings: Settings, name: str) -> Exit:
 @click.argument("name")
 @click.pass_obj
 def disable(settings: Settings, name: str) -> Exit:
-    """Let the daemon use a plugin no more from its next start on."""
+    """Let the daemon use a plugin no more."""
     return _set(settings, name, enabled=False)
 
 
@@ -205,19 +210,40 @@ def _set(settings: Settings, name: str, *, enabled: bool) -> Exit:
         return Exit.OK
     word = "enabled" if enabled else "disabled"
     print(settings.texts(f"plugins.{word}" if has_changed else f"plugins.was_{word}", name=name))
-    if has_changed and _is_running(settings):
-        print(settings.texts("plugins.restart"))
+    if has_changed:
+        _say_how_it_stands(settings, name, enabled=enabled)
     return Exit.OK
 
 
-def _is_running(settings: Settings) -> bool:
-    from soul_client.locate import read_connection
-
+def _say_how_it_stands(settings: Settings, name: str, *, enabled: bool) -> None:
+    """Wait until the daemon has taken note of the change, if one runs."""
     try:
-        read_connection(settings.config_path)
+        with settings.connect() as client:
+            one = _taken_up(client, name, enabled=enabled)
     except NotRunning:
-        return False
-    return True
+        return
+    if one is None:
+        print(settings.texts("plugins.restart"))
+        return
+    state = _state(settings, one, [name] if enabled else [], is_live=True)
+    print(settings.texts("plugins.stands", state=state))
+
+
+def _taken_up(client: Client, name: str, *, enabled: bool) -> PluginEntry | None:
+    """Return how a plugin stands now; None where the daemon does without plugins, or is busy."""
+    from soul_client.plugin_wire import PluginEntry
+
+    until_s = time.monotonic() + TAKEN_UP_WITHIN_S
+    while time.monotonic() < until_s:
+        watched = client.status().watched
+        if watched is not None and "plugins.enabled" in watched.restart:
+            return None
+        found = {one.name: one for one in client.plugins_list().plugins}
+        one = found.get(name, PluginEntry(name=name, source="module"))
+        if one.enabled is enabled and one.state != "starting":
+            return one
+        time.sleep(LOOK_S)
+    return None
 
 
 def _unknown(settings: Settings, name: str) -> Exit:

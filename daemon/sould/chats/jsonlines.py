@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+import contextlib
+from collections.abc import Iterable, Iterator, Set
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from sould.chats.limits import MAX_MESSAGES
 from sould.chats.message import Message, Tally
 from sould.chats.times import time_of
+from sould.errors import TooLarge
 
 T = TypeVar("T")
 
@@ -43,6 +46,11 @@ class DiaryLine(Struct):
     learn: Any = True
 
 
+class _Mark(Struct):
+    role: Literal["replaced"]
+    ids: list[str]
+
+
 def entry_of(line: bytes) -> Entry:
     """Read a line of a SillyTavern chat; raises as :func:`diary_line_of`."""
     return _entries.decode(line)
@@ -60,6 +68,7 @@ def diary_line_of(line: bytes) -> DiaryLine:
 
 _entries = msgspec.json.Decoder(Entry)
 _diary_lines = msgspec.json.Decoder(DiaryLine)
+_marks = msgspec.json.Decoder(_Mark)
 
 
 def sillytavern(lines: Iterable[Line], tally: Tally) -> Iterator[Message]:
@@ -90,19 +99,40 @@ def sillytavern(lines: Iterable[Line], tally: Tally) -> Iterator[Message]:
             )
 
 
-def diary(lines: Iterable[Line], tally: Tally, last_time: str) -> Iterator[Message]:
+def replaced_in(lines: Iterable[Line]) -> frozenset[str]:
+    """Return the ids of what no longer counts in one of our diaries.
+
+    Raises:
+        TooLarge: there are more than messages may be.
+    """
+    found: set[str] = set()
+    for _, line in lines:
+        if line and b'"replaced"' in line:
+            with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                found.update(_marks.decode(line).ids)
+        if len(found) > MAX_MESSAGES:
+            raise TooLarge(f"more than {MAX_MESSAGES} messages in it are replaced by others")
+    return frozenset(found)
+
+
+def diary(
+    lines: Iterable[Line], tally: Tally, last_time: str, replaced: Set[str] = frozenset()
+) -> Iterator[Message]:
     """Yield what was said in a diary; a conversation is a session, or else a day.
 
-    ``last_time``: of lines that have none, before one that has.
+    ``last_time``: of lines that have none, before one that has. ``replaced``: ids of what is
+    hidden, since something else was said in its place.
     """
     conversations: set[str] = set()
     for number, line in lines:
         found = _decoded(_diary_lines, number, line, tally)
         if found is None:
             continue
+        if found.role == "replaced":
+            continue
         if not isinstance(found.text, str) or not isinstance(found.role, str):
             tally.skip("wrong_shape", number)
-        elif found.role not in ("user", "assistant"):
+        elif found.role not in ("user", "assistant") or _is_in(found.id, replaced):
             tally.skip("not_said", number)
         else:
             last_time = time_of(found.ts) or time_of(found.timestamp) or last_time
@@ -119,6 +149,10 @@ def diary(lines: Iterable[Line], tally: Tally, last_time: str) -> Iterator[Messa
                 id=found.id if isinstance(found.id, str) else "",
                 soul=found.soul if isinstance(found.soul, str) else "",
             )
+
+
+def _is_in(id_: Any, ids: Set[str]) -> bool:
+    return isinstance(id_, str) and id_ in ids
 
 
 def _decoded(

@@ -59,6 +59,10 @@ def read_log(path: Path, tally: Tally, on_read: OnRead) -> tuple[ChatLogKind, It
             raise TooLarge(f"{path}: has {size_bytes} bytes, at most {MAX_READ_BYTES} may be")
         kind = _kind(path, head, file)
         file.seek(0)
+        replaced: frozenset[str] = frozenset()
+        if kind == "diary":
+            replaced = jsonlines.replaced_in(_lines(file, 0, lambda done, total: None))
+            file.seek(0)
     except BaseException:
         file.close()
         raise
@@ -68,7 +72,7 @@ def read_log(path: Path, tally: Tally, on_read: OnRead) -> tuple[ChatLogKind, It
         found = jsonlines.sillytavern(_lines(file, size_bytes, on_read), tally)
     else:
         day = time_of(path.stem) if _DAY.fullmatch(path.stem) else ""
-        found = jsonlines.diary(_lines(file, size_bytes, on_read), tally, day)
+        found = jsonlines.diary(_lines(file, size_bytes, on_read), tally, day, replaced)
     return kind, _named(path, file, found)
 
 

@@ -26,6 +26,7 @@ from sould.engine.formats.special_tokens import (
     special_of_hf,
 )
 from sould.engine.formats.stored import StoredTensor
+from sould.engine.formats.ternary import MATRICES, PACKED, as_ternary
 from sould.engine.spec import BodySpec
 from sould.errors import BodyInvalid
 
@@ -116,6 +117,8 @@ class BodyFile:
             kept = {key: config[key] for key in _ARCHITECTURE_KEYS if key in config}
             architecture = [json.dumps(kept, sort_keys=True).encode()]
             tokenizer = [self.tokenizer_json.read_bytes()]
+        if self.spec.ternary:
+            architecture.append(f"ternary {self.spec.ternary}".encode())
         value = fingerprint([self.family.encode(), *architecture], self.tensors, tokenizer)
         if cache_dir:
             remember(cache_dir, self.path, self.files, value)
@@ -196,7 +199,7 @@ def _open_gguf(path: Path) -> BodyFile:
     if parts > 1:
         raise BodyInvalid(f"{path}: is one of {parts} parts", "join them with gguf-split --merge")
     family = family_of_gguf(file)
-    spec = spec_from_gguf(file, family.key)
+    spec = spec_from_gguf(file, family)
     return BodyFile(
         path=path,
         format="gguf",
@@ -222,9 +225,11 @@ def _by_role(
         tensor = left.pop(name, None)
         if tensor is None:
             raise BodyInvalid(f"{path}: tensor {name!r} is missing")
+        if spec.ternary and role.rpartition(".")[2] in MATRICES:
+            tensor = as_ternary(tensor, spec.ternary)
         if tensor.shape != shape:
             raise BodyInvalid(f"{path}: tensor {name!r} has shape {tensor.shape}, expected {shape}")
-        readable = FLOAT_TYPES if len(shape) == 1 else FLOAT_TYPES | QUANTISED_TYPES
+        readable = FLOAT_TYPES if len(shape) == 1 else FLOAT_TYPES | QUANTISED_TYPES | {PACKED}
         if tensor.dtype not in readable:
             raise BodyInvalid(f"{path}: tensor {name!r} is of type {tensor.dtype}: not supported")
         tensors[role] = tensor

@@ -9,7 +9,8 @@ H  query heads                              V  vocabulary
 K  key/value heads, G = H / K               E  head_dim
 =  =====================================    =  ===========================
 
-A layer is ``x + attention(norm(x))`` and then ``x + mlp(norm(x))``. Matrices stay packed as
+A layer is ``x + attention(norm(x))`` and then ``x + mlp(norm(x))``; what goes into a ternary
+matrix is rounded to int8, what a soul adds is not. Matrices stay packed as
 the file has them; a product unpacks one after the other into the same small buffer, so the
 body takes the memory of its file. On the CPU a compiled kernel does the same faster.
 """
@@ -25,9 +26,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sould.engine import ternary
 from sould.engine.kvcache import KVCache
 from sould.engine.soul.weights import MatrixName, Soul, State, matrix_sizes
-from sould.engine.spec import BodySpec
+from sould.engine.spec import Activation, BodySpec
 from sould.engine.weights import BodyWeights, LayerWeights, Weight
 
 CPU = torch.device("cpu")
@@ -53,6 +55,10 @@ class Stepper(Protocol):
 
 class Kernel(Protocol):
     """Compiled help for the CPU."""
+
+    def matvec(self, weight: Weight, x: Tensor) -> Tensor:
+        """Return ``weight`` times x, (T, cols) to (T, rows), in f32: ``x`` as int8 if ternary."""
+        ...
 
     def dense(self, weight: Weight, out: Tensor | None = None) -> Tensor:
         """Return ``weight`` as f32 (rows, cols), in ``out`` if given."""
@@ -220,13 +226,17 @@ class Decoder:
             attn_mask=span.mask(self.windows[i], x_TD.device),
         )
         out_TQ = out_KGTE.flatten(0, 1).transpose(0, 1).reshape(span.size, spec.d_q)
+        if layer.attn_sub_norm is not None:
+            out_TQ = self._norm(out_TQ, layer.attn_sub_norm)
         return self._product(out_TQ, layer.o, layer.o_bias)
 
     def _mlp(self, i: int, x_TD: Tensor) -> Tensor:
         layer = self.layers[i]
         gate_TF = self._ensouled(i, "gate", x_TD, self._product(x_TD, layer.gate, layer.gate_bias))
         up_TF = self._ensouled(i, "up", x_TD, self._product(x_TD, layer.up, layer.up_bias))
-        inner_TF = F.silu(gate_TF) * up_TF
+        inner_TF = activated(gate_TF, self.spec.activation) * up_TF
+        if layer.mlp_sub_norm is not None:
+            inner_TF = self._norm(inner_TF, layer.mlp_sub_norm)
         y_TD = self._product(inner_TF, layer.down, layer.down_bias)
         return self._ensouled(i, "down", inner_TF, y_TD)
 
@@ -246,6 +256,10 @@ class Decoder:
     def _product(self, x_TI: Tensor, weight: Weight, bias: Tensor | None = None) -> Tensor:
         """Return ``x · weightᵀ + bias``, (T, rows)."""
         bias = bias if bias is None else bias.to(self.dtype)
+        if weight.format == "ternary":
+            if self.dtype == torch.float32 and not x_TI.requires_grad:
+                return self._ternary_product(x_TI, weight, bias)
+            x_TI = ternary.through_int8(x_TI)
         if weight.data.dtype == self.dtype:
             return F.linear(x_TI, weight.data, bias)
         if x_TI.requires_grad:  # the backward pass needs the weights: not a buffer used again
@@ -257,6 +271,13 @@ class Decoder:
             torch.mm(x_TI, self._unpacked(weight, rows).T, out=y_TR[:, rows])
         return y_TR if bias is None else y_TR.add_(bias)
 
+    def _ternary_product(self, x_TI: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
+        if self.native is not None:
+            y_TR = self.native.matvec(weight, x_TI)
+        else:
+            y_TR = ternary.product(x_TI, weight.data, weight.cols)
+        return y_TR if bias is None else y_TR.add_(bias)
+
     def _unpacked(self, weight: Weight, rows: slice) -> Tensor:
         """Return some rows dense, valid until the next call."""
         part = Weight(weight.format, weight.data[rows], rows.stop - rows.start, weight.cols)
@@ -266,6 +287,11 @@ class Decoder:
         if self._scratch.numel() < n_weights:
             self._scratch = torch.empty(max(n_weights, SCRATCH_WEIGHTS))
         return self.kernel.dense(part, self._scratch[:n_weights].view(part.rows, part.cols))
+
+
+def activated(gate_TF: Tensor, activation: Activation) -> Tensor:
+    """Return the gate's activation."""
+    return F.silu(gate_TF) if activation == "silu" else F.relu(gate_TF).square()
 
 
 class _Span:

@@ -12,6 +12,7 @@ import psutil
 
 from soul_client.wire import MemoryEstimate
 from sould.engine.formats.stored import StoredTensor
+from sould.engine.formats.ternary import row_bytes
 from sould.engine.spec import BodySpec
 
 AUTO_CONTEXT_TOKENS = 4096
@@ -117,6 +118,9 @@ def _held_bytes(tensor: StoredTensor, dtype: Dtype) -> int:
         weights *= size
     if len(tensor.shape) == 1:
         return 4 * weights
+    if tensor.is_ternary:
+        rows, cols = tensor.shape
+        return rows * row_bytes(cols)
     if tensor.dtype in _STORED_FLOAT_BYTES:
         return weights * FLOAT_BYTES.get(dtype, _STORED_FLOAT_BYTES[tensor.dtype])
     return int(weights * (_Q4_1_BITS if tensor.dtype in _HELD_AS_Q4_1 else _Q8_0_BITS) / 8)

@@ -12,9 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sould.engine import ternary
+from sould.engine.arena import Arena
 from sould.engine.bodies import FAMILIES
 from sould.engine.bodyfile import BodyFile
 from sould.engine.formats.stored import StoredTensor
+from sould.engine.formats.ternary import GGUF_TYPES, PACKED
+from sould.engine.formats.ternary import MATRICES as TERNARY_MATRICES
 from sould.engine.repack import repack
 from sould.engine.spec import BodySpec
 from sould.engine.weights import BLOCK_BYTES, BodyWeights, LayerWeights, Weight, WeightFormat
@@ -62,6 +66,8 @@ def read_weights(
     for i in range(body.spec.n_layers):
         prefix = f"layers.{i}."
         parts = {r.removeprefix(prefix): v for r, v in read.items() if r.startswith(prefix)}
+        if body.spec.ternary in ("scale", "inverse_scale"):
+            parts = _scaled(body, parts, prefix)
         layers.append(LayerWeights(**parts))
     return BodyWeights(
         embed=read["embed"],
@@ -82,6 +88,7 @@ class _Reader:
     def __init__(self, body: BodyFile, dtype: torch.dtype | None) -> None:
         self.dtype = dtype
         self.changes: Counter[str] = Counter()
+        self.arena = Arena()
         self.file: Path | None = None
         self.start = 0
         self.window = np.empty(0, np.uint8)
@@ -92,7 +99,7 @@ class _Reader:
         part = role.rsplit(".", 1)[-1]
         order = self.row_orders.get(part)
         if len(tensor.shape) == 1:
-            vector = self._dense(tensor).float()
+            vector = self._dense(tensor).float().clone()  # a view would keep all of its window
             if not bool(vector.isfinite().all()):
                 raise BodyInvalid(f"{tensor.file}: tensor {tensor.name!r} is not finite")
             return vector if order is None else vector[order]
@@ -103,6 +110,10 @@ class _Reader:
 
     def _matrix(self, tensor: StoredTensor) -> Weight:
         rows, cols = tensor.shape
+        if tensor.is_ternary:
+            weight = self._ternary(tensor, rows, cols)
+            if weight is not None:
+                return weight
         if tensor.dtype in _DENSE:
             data = self._dense(tensor)
             data = data if self.dtype is None else data.to(self.dtype)
@@ -116,6 +127,25 @@ class _Reader:
         if not _scales_are_finite(weight):
             raise BodyInvalid(f"{tensor.file}: a scale of tensor {tensor.name!r} is not finite")
         return weight
+
+    def _ternary(self, tensor: StoredTensor, rows: int, cols: int) -> Weight | None:
+        """Return a matrix packed; None where one of GGUF is not what ternary ones here are."""
+        if tensor.dtype == PACKED:
+            data = ternary.from_transformers(self._bytes(tensor), rows, cols)
+            if data is None:
+                raise BodyInvalid(
+                    f"{tensor.file}: tensor {tensor.name!r} holds a weight that is not -1, 0 or 1"
+                )
+        elif tensor.dtype in GGUF_TYPES:
+            data = ternary.from_gguf(self._bytes(tensor), tensor.dtype, rows, cols)
+            if data is None:
+                return None
+        else:
+            data = ternary.by_absmean(self._dense(tensor))
+            self.changes[f"{tensor.dtype} held as ternary, scaled by their mean"] += 1
+        if not bool(ternary.scales(data).isfinite().all()):
+            raise BodyInvalid(f"{tensor.file}: a weight of tensor {tensor.name!r} is not finite")
+        return Weight("ternary", self.arena.keep(data), rows, cols)
 
     def _dense(self, tensor: StoredTensor) -> Tensor:
         dtype = _DENSE[tensor.dtype]
@@ -148,6 +178,23 @@ def _row_orders(spec: BodySpec) -> dict[str, Tensor]:
 
     q, k = order(spec.n_heads), order(spec.n_kv_heads)
     return {"q": q, "q_bias": q, "k": k, "k_bias": k}
+
+
+def _scaled(body: BodyFile, parts: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the parts of a layer, the scales that lay beside its matrices put into them.
+
+    A scale to multiply by is one of the bias too: so the reference computes it.
+    """
+    form = body.spec.ternary
+    for role in TERNARY_MATRICES:
+        weight, scale = parts[role], float(parts.pop(f"{role}_{form}")[0])
+        if form == "inverse_scale" and scale == 0:
+            name = body.tensors[f"{prefix}{role}_{form}"].name
+            raise BodyInvalid(f"{body.path}: tensor {name!r} is 0, and is divided by")
+        ternary.rescale(weight.data, scale if form == "scale" else 1 / scale)
+        if form == "scale" and f"{role}_bias" in parts:
+            parts[f"{role}_bias"] = parts[f"{role}_bias"] * scale
+    return parts
 
 
 def _scales_are_finite(weight: Weight) -> bool:

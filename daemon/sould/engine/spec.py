@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Activation = Literal["silu", "relu2"]
+TernaryForm = Literal["master", "scale", "inverse_scale", "blocks"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TttSpec:
@@ -27,6 +30,10 @@ class BodySpec:
     ``windows`` holds one attention window per layer in tokens, 0 for all of the context.
     Rotary pairs are (i, i + head_dim/2): loaders reorder rows of files that pair (2i, 2i+1).
     With ``ttt`` it has no attention: each head has a state of (head_dim, head_dim).
+    ``activation``: of the gate; ``relu2`` is max(0, x)². ``sub_norms``: what goes into o and down
+    is normed first. ``ternary``: the layers' matrices are ternary and what goes into them is
+    rounded to int8. It says what the file has: weights to be rounded ("master"), packed ones with
+    a scale to multiply or to divide by, or blocks of GGUF that carry theirs.
     """
 
     family: str
@@ -47,6 +54,9 @@ class BodySpec:
     mlp_bias: bool = False
     qk_norm: bool = False
     tied: bool = False
+    activation: Activation = "silu"
+    sub_norms: bool = False
+    ternary: TernaryForm | None = None
     ttt: TttSpec | None = None
 
     @property

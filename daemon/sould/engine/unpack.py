@@ -1,15 +1,14 @@
-"""Hold all weights dense in f32: for the torch path, where there is the memory for it.
+"""Hold weights dense in f32: for the torch path, where there is the memory for it.
 
 Without the compiled kernel every product unpacks its matrix anew. That is cheap beside a chunk
-of prefill, and costs a decoded token many times its own work.
+of prefill, and costs a decoded token many times its own work. Ternary matrices stay as they
+are: what is multiplied with them is rounded.
 """
 
 from __future__ import annotations
 
 from dataclasses import fields, replace
 from typing import Any
-
-import torch
 
 from sould.engine.weights import BodyWeights, LayerWeights, Weight
 
@@ -20,7 +19,10 @@ def unpack(weights: BodyWeights, *, spare_bytes: int) -> BodyWeights:
     Either way a note says so.
     """
     matrices = {id(w): w for w in (weights.embed, weights.head, *_matrices(weights.layers))}
-    packed = [w for w in matrices.values() if w.data.dtype != torch.float32]
+    packed = [w for w in matrices.values() if w.format not in ("f32", "ternary")]
+    if any(w.format == "ternary" for w in matrices.values()):
+        note = "ternary weights stay packed: replies are slow without the native kernel"
+        weights = replace(weights, notes=(*weights.notes, note))
     extra = sum(4 * w.rows * w.cols for w in packed)  # mapped files stay mapped beside it
     if not packed:
         return weights
@@ -30,7 +32,10 @@ def unpack(weights: BodyWeights, *, spare_bytes: int) -> BodyWeights:
             f"leaves {spare_bytes / 1e6:,.0f} MB; replies are slow without the native kernel"
         )
         return replace(weights, notes=(*weights.notes, note))
-    dense = {key: Weight("f32", w.dense(), w.rows, w.cols) for key, w in matrices.items()}
+    dense = {
+        key: w if w.format == "ternary" else Weight("f32", w.dense(), w.rows, w.cols)
+        for key, w in matrices.items()
+    }
     note = f"weights unpacked to float32 ({extra / 1e6:,.0f} MB): torch decodes quicker so"
     return replace(
         weights,

@@ -6,12 +6,14 @@ Formats, all rows contiguous, blocks of 32 weights along the input:
 ``q4_1``    per block f16 scale d, f16 minimum m, 16 bytes of nibbles     w = d·q + m
             (byte j: weight j low, weight j+16 high)
 ``q8_0``    per block f16 scale d, 32 int8                                w = d·q
+``ternary`` per row f32 scale d, 2 bits a weight (``ternary``)            w = d·(q - 1)
 ``bf16``    torch.bfloat16
 ``f16``     torch.float16
 ``f32``     torch.float32
 ==========  ===========================================================  ===========
 
-The two block formats are byte for byte those of GGUF, so a file can be mapped as it is.
+The two block formats are byte for byte those of GGUF, so a file can be mapped as it is. What
+is multiplied with a ternary matrix is rounded to int8 first (``ternary.product``).
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-WeightFormat = Literal["q4_1", "q8_0", "bf16", "f16", "f32"]
+from sould.engine import ternary
+
+WeightFormat = Literal["q4_1", "q8_0", "ternary", "bf16", "f16", "f32"]
 
 BLOCK = 32
 BLOCK_BYTES: dict[str, int] = {"q4_1": 20, "q8_0": 34}
@@ -32,7 +36,8 @@ BLOCK_BYTES: dict[str, int] = {"q4_1": 20, "q8_0": 34}
 class Weight:
     """A matrix of shape (rows, cols) = (out features, in features).
 
-    ``data``: uint8 (rows, cols/32 · block bytes) for block formats, else the dtype (rows, cols).
+    ``data``: uint8 (rows, cols/32 · block bytes) for block formats, uint8 (rows, row bytes) for
+    ternary, else the dtype (rows, cols).
     """
 
     format: WeightFormat
@@ -50,6 +55,9 @@ class Weight:
             return _dense_q4_1(self.data, self.rows, self.cols).to(dtype)
         if self.format == "q8_0":
             return _dense_q8_0(self.data, self.rows, self.cols).to(dtype)
+        if self.format == "ternary":
+            signs = ternary.signs(self.data, self.cols)
+            return signs.mul_(ternary.scales(self.data)[:, None]).to(dtype)
         return self.data.to(dtype)
 
     def gather(self, ids_T: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -75,7 +83,7 @@ def _dense_q8_0(data: Tensor, rows: int, cols: int) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerWeights:
-    """One transformer layer. Vectors are f32; biases and q/k norms are None where absent."""
+    """One transformer layer. Vectors are f32; biases, q/k norms and sub-norms may be absent."""
 
     attn_norm: Tensor
     q: Weight
@@ -95,6 +103,8 @@ class LayerWeights:
     down_bias: Tensor | None = None
     q_norm: Tensor | None = None
     k_norm: Tensor | None = None
+    attn_sub_norm: Tensor | None = None
+    mlp_sub_norm: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

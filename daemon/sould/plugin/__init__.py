@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sould.plugin.structs import (
         Added,
         Body,
+        Dream,
         Event,
         Home,
         Night,
@@ -28,6 +29,7 @@ __all__ = [
     "Added",
     "Body",
     "Daily",
+    "Dream",
     "Event",
     "Every",
     "Frontend",

@@ -13,7 +13,18 @@ from typing import Any
 import pluggy
 
 from sould.plugin.declared import Frontend, Job
-from sould.plugin.structs import Added, Body, Event, Home, Night, Report, SoulFile, Told, Turn
+from sould.plugin.structs import (
+    Added,
+    Body,
+    Dream,
+    Event,
+    Home,
+    Night,
+    Report,
+    SoulFile,
+    Told,
+    Turn,
+)
 
 PROJECT = "bit_ttt"
 
@@ -72,6 +83,10 @@ class Hooks:
         """Return the ids of what this night may go over; what is left out comes in a later one.
         Their order stays that of the diary: the newest fact wins.
         """
+
+    @hookspec
+    def make_dreams(self, night: Night, told: list[Told], settings: Any) -> list[Dream] | None:
+        """Return what is to be dreamt of, beside the daemon's own dreams. Each is checked."""
 
     @hookspec
     def accept_sleep(self, report: Report, settings: Any) -> str | None:

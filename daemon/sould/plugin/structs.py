@@ -8,6 +8,8 @@ from msgspec import Meta, Struct
 
 MOST_ADDED_CHARS = 4000
 """What one plugin may add to the prompt of a turn."""
+MOST_DREAM_CHARS = 200
+"""Of a question, and of an answer, that a plugin has a soul dream of."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,7 +63,9 @@ class Added(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One of ``soul_client.wire.EVENTS``, but for ``log``. ``data``: as PROTOCOL.md has it."""
+    """One of ``soul_client.wire.EVENTS``, but for ``log`` and ``progress``. ``data``: as
+    PROTOCOL.md has it.
+    """
 
     name: str
     ts: str
@@ -86,6 +90,18 @@ class Told(Struct, frozen=True, kw_only=True):
     text: str
     nights: int = 0
     is_resting: bool = False
+
+
+class Dream(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A question about what a record tells, as the user would ask it, and the answer.
+
+    ``id``: of the record. The answer has the record's own words, put into the second person, and
+    next to no others.
+    """
+
+    id: str
+    question: Annotated[str, Meta(min_length=1, max_length=MOST_DREAM_CHARS)]
+    answer: Annotated[str, Meta(min_length=1, max_length=MOST_DREAM_CHARS)]
 
 
 class Night(Struct, frozen=True, kw_only=True):

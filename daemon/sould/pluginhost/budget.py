@@ -47,12 +47,11 @@ class Budget:
         """Run ``work``."""
         begun_s = time.monotonic()
         self._is_over = False
-        outcome = Outcome()
         try:
             try:
                 self._is_armed = True
                 signal.setitimer(signal.ITIMER_REAL, budget_s, budget_s)
-                outcome.value = work()
+                outcome = Outcome(value=work())
             finally:
                 self._is_armed = False
                 signal.setitimer(signal.ITIMER_REAL, 0)

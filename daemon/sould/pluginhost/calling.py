@@ -18,6 +18,8 @@ from sould.pluginhost.table import ARGUMENTS, DECODERS, HOOKS, LOADING_S, QUICK
 MOST_RETURNED_BYTES = 1 << 20
 _encoder = msgspec.msgpack.Encoder()
 DECLARING = ("register_jobs", "register_frontends")
+LOADING = 0
+"""Its index in ``HOOKS``."""
 
 
 class Plugins:
@@ -38,7 +40,7 @@ class Plugins:
         problems: dict[str, str] = {}
         for wanted in reversed(self._order.plugins):  # pluggy calls the last one first
             work = partial(load, wanted, self._manager)
-            outcome = self._run(wanted.name, "loading", work, LOADING_S)
+            outcome = self._run(wanted.name, LOADING, work, LOADING_S)
             if outcome.what:
                 problems[wanted.name] = _problem(outcome)
             else:
@@ -53,11 +55,11 @@ class Plugins:
         args = {name: msgspec.convert(value, ARGUMENTS[name]) for name, value in call.args.items()}
         answers: list[Answer] = []
         failures: list[Failure] = []
-        for name, found in self._each(call.hook, args):
-            if isinstance(found, Failure):
-                failures.append(found)
-            elif found is not None:
-                answers.append(Answer(plugin=name, value=found))
+        for name, outcome in self._each(call.hook, args):
+            if outcome.what:
+                failures.append(_failure(name, call.hook, outcome))
+            elif outcome.value is not None:
+                answers.append(Answer(plugin=name, value=outcome.value))
         return Answered(id=call.id, answers=answers, failures=failures)
 
     def drop(self, name: str) -> None:
@@ -65,37 +67,35 @@ class Plugins:
         for plugins in self._callers.values():
             plugins[:] = [plugin for plugin in plugins if plugin.name != name]
 
-    def _each(self, hook: str, args: dict[str, Any]) -> Iterator[tuple[str, Raw | Failure | None]]:
+    def _each(self, hook: str, args: dict[str, Any]) -> Iterator[tuple[str, Outcome]]:
+        """Call a hook of each plugin; a value is encoded. It is kept short: a turn waits for it."""
         budget_s = self._order.budget_s if hook in QUICK else self._order.patient_s
+        number, decoder = HOOKS.index(hook), DECODERS[hook]
         for plugin in list(self._callers[hook]):
-            call = partial(_call, plugin, hook, {"settings": plugin.settings, **args})
-            outcome = self._run(plugin.name, hook, call, budget_s)
-            if outcome.what:
-                yield (
-                    plugin.name,
-                    Failure(
-                        plugin=plugin.name, hook=hook, what=outcome.what, detail=outcome.detail
-                    ),
-                )
-            else:
-                yield plugin.name, outcome.value
+            function, names = plugin.hooks[hook]
+            given = [plugin.settings if name == "settings" else args[name] for name in names]
+            yield (
+                plugin.name,
+                self._run(plugin.name, number, partial(_call, function, given, decoder), budget_s),
+            )
 
-    def _run(self, name: str, hook: str, work: Callable[[], Any], budget_s: float) -> Outcome:
-        self._mark.set(self._index[name], HOOKS.index(hook), budget_s)
+    def _run(self, name: str, hook: int, work: Callable[[], Any], budget_s: float) -> Outcome:
+        self._mark.set(self._index[name], hook, budget_s)
         outcome = self._budget.run(work, budget_s)
         self._mark.clear()
-        self.is_out_of_memory = self.is_out_of_memory or outcome.is_out_of_memory
+        if outcome.is_out_of_memory:
+            self.is_out_of_memory = True
         return outcome
 
     def _declared(self, problems: dict[str, str]) -> Ready:
         declared: dict[str, dict[str, Any]] = {name: {} for name in self._plugins}
         failures: list[Failure] = []
         for hook in DECLARING:
-            for name, found in self._each(hook, {"home": self._order.home}):
-                if isinstance(found, Failure):
-                    failures.append(found)
-                elif found is not None:
-                    declared[name][hook] = DECODERS[hook].decode(found)
+            for name, outcome in self._each(hook, {"home": self._order.home}):
+                if outcome.what:
+                    failures.append(_failure(name, hook, outcome))
+                elif outcome.value is not None:
+                    declared[name][hook] = DECODERS[hook].decode(outcome.value)
         plugins = [
             Loaded(
                 name=name,
@@ -110,20 +110,25 @@ class Plugins:
         return Ready(plugins=plugins, failures=failures)
 
 
-def _call(plugin: Plugin, hook: str, given: dict[str, Any]) -> Raw | None:
+def _call(
+    function: Callable[..., Any], given: list[Any], decoder: msgspec.msgpack.Decoder[Any]
+) -> Raw | None:
     """Return what an implementation returns, encoded, if it is what it may return."""
-    function, names = plugin.hooks[hook]
-    value = function(*[given[name] for name in names])
+    value = function(*given)
     if value is None:
         return None
     try:
         data = _encoder.encode(value)
-        DECODERS[hook].decode(data)
+        decoder.decode(data)
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError) as e:
         raise Unfit(f"returned what it may not: {e}") from e
     if len(data) > MOST_RETURNED_BYTES:
         raise Unfit(f"returned {len(data):,} bytes, at most {MOST_RETURNED_BYTES:,} may be")
     return Raw(data)
+
+
+def _failure(name: str, hook: str, outcome: Outcome) -> Failure:
+    return Failure(plugin=name, hook=hook, what=outcome.what, detail=outcome.detail)
 
 
 def _problem(outcome: Outcome) -> str:

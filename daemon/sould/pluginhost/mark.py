@@ -37,11 +37,12 @@ class Mark:
         """Say whose code runs from now on."""
         self._step = (self._step + 1) & 0xFFFFFFF
         budget_ms = min(int(budget_s * 1000), _MOST_MS)
-        self._write(plugin + 1, hook, budget_ms)
+        word = self._step << 36 | budget_ms << 20 | hook << 12 | plugin + 1
+        _WORD.pack_into(self._map, 0, word)
 
     def clear(self) -> None:
         """Say that it is ours again."""
-        self._write(0, 0, 0)
+        _WORD.pack_into(self._map, 0, self._step << 36)
 
     def read(self) -> At:
         """Return what was said last."""
@@ -57,7 +58,3 @@ class Mark:
     def close(self) -> None:
         """Free the memory."""
         self._map.close()
-
-    def _write(self, plugin: int, hook: int, budget_ms: int) -> None:
-        word = self._step << 36 | budget_ms << 20 | hook << 12 | plugin
-        _WORD.pack_into(self._map, 0, word)

@@ -114,7 +114,7 @@ class Buffer:
     def __init__(self) -> None:
         self._data = bytearray()
 
-    def feed(self, piece: bytes) -> list[bytes]:
+    def feed(self, piece: bytes | memoryview) -> list[bytes]:
         """Return the messages that are whole now.
 
         Raises:

@@ -10,6 +10,7 @@ from sould.plugin.declared import Frontend, Job
 from sould.plugin.structs import (
     Added,
     Body,
+    Dream,
     Event,
     Home,
     Night,
@@ -31,6 +32,7 @@ HOOKS = (
     "body_swapped",
     "before_sleep",
     "select_replay",
+    "make_dreams",
     "accept_sleep",
     "after_sleep",
     "vet_soul",
@@ -55,6 +57,7 @@ RESULTS: dict[str, Any] = {
     "before_turn": Added | None,
     "memory_write_policy": bool | None,
     "select_replay": list[str] | None,
+    "make_dreams": list[Dream] | None,
     "accept_sleep": str | None,
     "vet_soul": str | None,
 }

@@ -50,6 +50,7 @@ class ConfigWatch:
         self._stamp: tuple[int, int, int] | None = None
         self._since_s = 0.0
         self._read: tuple[int, int, int] | None = None
+        self._reading = asyncio.Lock()
 
     def watch(self, notices: Notices) -> None:
         """Begin. Blocking: call it on a thread."""
@@ -59,6 +60,11 @@ class ConfigWatch:
     def close(self) -> None:
         """Stop."""
         self._looker.close()
+
+    async def take_up(self) -> None:
+        """Let what the file says now count, without waiting to see whether it is left alone."""
+        async with self._reading:
+            await self._read_again()
 
     def _noticed(self, path: str) -> None:
         if path == str(self._config.path):
@@ -74,7 +80,7 @@ class ConfigWatch:
         if (wait_s := self._since_s + SETTLE_S - now_s) > 0:
             return wait_s
         self._read = stamp
-        await self._read_again()
+        await self.take_up()
         return None
 
     def _look_at_file(self) -> tuple[int, int, int]:

@@ -30,6 +30,7 @@ from sould.supervisor.jobs import Jobs
 from sould.supervisor.learner import Learner
 from sould.supervisor.models_watch import ModelsWatch
 from sould.supervisor.plugins.hooks import make_plugins
+from sould.supervisor.progress_events import ProgressEvents
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
@@ -80,6 +81,7 @@ class Daemon:
         self._evt = Channel(binding.sockets["evt"], self._receive_evt)
         self.plugins = make_plugins(config, self.id, on_declared=self._declared)
         self.events = Events(self._evt.send, on_publish=self.plugins.event)
+        self._progress = ProgressEvents(self.events)
         self.frontends = Frontends(config_path=config.path, events=self.events)
         self.engine = Engine(
             spawn=spawn,
@@ -253,8 +255,9 @@ class Daemon:
             rpc=self._binding.sockets["rpc"],
             ctl=self._binding.sockets["ctl"],
             control=control,
-            handlers=make_handlers(parts, self._sleeping),
+            handlers=make_handlers(parts, self._sleeping, self.watching.take_up_settings),
             on_change=self._request_changed,
+            on_progress=self._progress.tell,
         )
 
     def _receive_evt(self, frames: list[bytes]) -> None:
@@ -263,6 +266,8 @@ class Daemon:
 
     def _request_changed(self, request: Request, phase: str) -> None:
         data = {"id": request.id, "method": request.method, "phase": phase}
+        if phase != "accepted":
+            self._progress.end(request.id)
         self.events.publish("request", data)
         self._changed()
 

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import datetime
-from io import BytesIO, FileIO
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,8 @@ from msgspec import Struct
 
 from sould.errors import StorageError
 from sould.supervisor.files import make_private_dir, open_private, sync_dir, write_private
+from sould.supervisor.replaced import Marks, Replaced
+from sould.supervisor.torn import mend, write_all
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +34,8 @@ class Record(Struct, frozen=True, kw_only=True):
 
     ``ts``: of what a user said, when its turn began. ``soul``: the one that was worn then.
     ``imported``: when it was taken in from a chat log; "": it was said here. Such a record lies
-    in the file of the day in its id.
+    in the file of the day in its id. ``reply_to``: of a reply that was made anew, the id of what
+    the user said; any other is to the record before it.
     """
 
     id: str
@@ -43,6 +46,7 @@ class Record(Struct, frozen=True, kw_only=True):
     learn: bool = True
     soul: str = ""
     imported: str = ""
+    reply_to: str = ""
 
 
 class Statement(Record, frozen=True, kw_only=True):
@@ -58,7 +62,7 @@ class Statement(Record, frozen=True, kw_only=True):
 class _Line(Struct):
     """A record as it may lie on disk: older ones have a ``timestamp``, no id and no session."""
 
-    role: Role
+    role: Role | Literal["replaced"]
     text: str
     id: str = ""
     ts: str = ""
@@ -67,6 +71,7 @@ class _Line(Struct):
     learn: bool = True
     soul: str = ""
     imported: str = ""
+    reply_to: str = ""
     source: str = ""
     heading: str = ""
     place: int = 0
@@ -83,6 +88,7 @@ class Diary:
         self.is_writable = True
         self._clock = clock
         self._lock = threading.Lock()
+        self._marks = Marks()
 
     def open(self) -> None:
         """Make the folder, and mend what a crash may have torn in the newest file.
@@ -94,7 +100,7 @@ class Diary:
         for path in self.files()[:1]:
             try:
                 with open(path, "ab+", buffering=0, opener=open_private) as file:
-                    _mend(path, file)
+                    mend(path, file, is_whole)
             except OSError as e:  # chatting without a diary beats not starting: see is_writable
                 self.is_writable = False
                 log.error("%s cannot be written: %s", path, e.strerror)
@@ -103,15 +109,22 @@ class Diary:
         """Return the diary's files, newest first."""
         return sorted(self.folder.glob(_DATE_GLOB), reverse=True)
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(self, records: Sequence[Record], replaced: Sequence[str] = ()) -> None:
         """Add records in one write and make them durable: all of them or none.
+
+        ``replaced``: ids of records whose place they take. That is written last: cut short, what
+        was said before still counts.
 
         Raises:
             StorageError: nothing was added; the file is as it was.
         """
         path = self.day_file(f"{self._clock():%Y-%m-%d}")
+        lines: list[Struct] = list(records)
+        if replaced:
+            last = records[-1]
+            lines.append(Replaced(ts=last.ts, session=last.session, ids=list(replaced)))
         try:
-            self._write(path, records)
+            self._write(path, lines)
         except OSError as e:
             raise StorageError(
                 f"the turn is not recorded: {path} cannot be written: {e.strerror}",
@@ -146,6 +159,12 @@ class Diary:
         except FileNotFoundError:  # the user may delete a day at any time
             return
 
+    def replaced(self) -> frozenset[str]:
+        """Return the ids of all records whose place others took: they are in no conversation any
+        more, and what of them was not learned is not to be.
+        """
+        return self._marks.read(self.files())
+
     def find(self, ids: Set[str]) -> dict[str, Record]:
         """Return records by their ids, those that are still there. Reads all days from the
         newest on, until all are found.
@@ -157,8 +176,8 @@ class Diary:
             found |= {record.id: record for record in self.read(path) if record.id in ids}
         return found
 
-    def _write(self, path: Path, records: Sequence[Record]) -> None:
-        data = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+    def _write(self, path: Path, lines: Sequence[Struct]) -> None:
+        data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
         with self._lock:
             try:
                 self._append(path, data)
@@ -192,16 +211,16 @@ class Diary:
         if not any(record.id in ids for record in self.read(path)):
             return
         with open(path, "ab+", buffering=0, opener=open_private) as file:
-            _mend(path, file)
+            mend(path, file, is_whole)
         write_private(path, without(path, path.read_bytes(), ids))
 
     def _append(self, path: Path, data: bytes) -> None:
         is_new = not path.exists()
         with open(path, "ab+", buffering=0, opener=open_private) as file:
-            _mend(path, file)
+            mend(path, file, is_whole)
             old_bytes = file.seek(0, os.SEEK_END)
             try:
-                _write_all(file, data)
+                write_all(file, data)
                 os.fsync(file.fileno())
                 if is_new:
                     sync_dir(self.folder)
@@ -225,18 +244,21 @@ def without(path: Path, data: bytes, ids: Set[str]) -> bytes:
     return b"".join(kept)
 
 
+def is_whole(line: bytes) -> bool:
+    """Tell whether a line without its newline is one of a diary. Pure."""
+    try:
+        _decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
 def instant(ts: str) -> float:
     """Return the seconds since 1970 of a time as records have it, 0 if it is none. Pure."""
     try:
         return datetime.fromisoformat(ts).timestamp()
     except ValueError:
         return 0.0
-
-
-def _write_all(file: FileIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
 
 
 def _parse(path: Path, number: int, line: bytes) -> Record | None:
@@ -247,6 +269,8 @@ def _parse(path: Path, number: int, line: bytes) -> Record | None:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
         log.warning("%s, line %d is no diary record and is passed over: %s", path.name, number, e)
         return None
+    if raw.role == "replaced":
+        return None
     record = Record(
         id=raw.id or f"{path.stem}/{number}",
         ts=raw.ts or raw.timestamp or f"{path.stem}T00:00:00",
@@ -256,44 +280,9 @@ def _parse(path: Path, number: int, line: bytes) -> Record | None:
         learn=raw.learn,
         soul=raw.soul,
         imported=raw.imported,
+        reply_to=raw.reply_to,
     )
     if raw.role != "document":
         return record
     where = {"source": raw.source, "heading": raw.heading, "place": raw.place}
     return Statement(**{**msgspec.structs.asdict(record), **where})
-
-
-def _mend(path: Path, file: FileIO) -> None:
-    """Give a file that does not end with a newline one.
-
-    What follows the last newline was left unfinished by a crash and never acknowledged: it is
-    moved beside the file. Unless it is a whole record: then only the newline is missing.
-    """
-    end = file.seek(0, os.SEEK_END)
-    start = _last_line_start(file, end)
-    if start == end:
-        return
-    file.seek(start)
-    tail = file.readall()
-    if _parse(path, 0, tail) is not None:
-        _write_all(file, b"\n")
-        return
-    torn = path.with_suffix(".torn")
-    with open(torn, "ab", buffering=0, opener=open_private) as torn_file:
-        _write_all(torn_file, tail + b"\n")
-        os.fsync(torn_file.fileno())
-    file.truncate(start)
-    os.fsync(file.fileno())
-    log.warning("the last line of %s was torn: %d bytes moved to %s", path, len(tail), torn.name)
-
-
-def _last_line_start(file: FileIO, end: int) -> int:
-    """Return the offset after the last newline."""
-    while end > 0:
-        begin = max(0, end - 65536)
-        file.seek(begin)
-        found = file.read(end - begin).rfind(b"\n")
-        if found >= 0:
-            return begin + found + 1
-        end = begin
-    return 0

@@ -134,6 +134,13 @@ class Engine:
         finally:
             self._is_free.set()
 
+    def at_hand(self, name: str) -> LoadedBody | None:
+        """Return the body if ``ensure`` would not have to wait for it."""
+        return self.body if self._is_free.is_set() and self._has(name) else None
+
+    def _has(self, name: str) -> bool:
+        return self._loading is None and self.body is not None and self.body_name == name
+
     async def ensure(self, name: str, on_progress: OnProgress) -> LoadedBody:
         """Return the loaded body; load it first if it isn't.
 
@@ -144,7 +151,7 @@ class Engine:
         return await self._ensure(name, on_progress)
 
     async def _ensure(self, name: str, on_progress: OnProgress) -> LoadedBody:
-        while self._loading is not None or self.body is None or self.body_name != name:
+        while not self._has(name):
             if self._loading is None:
                 self._loading = self._loop.create_task(self._load(name))
                 self._loading.add_done_callback(self._loading_ended)
@@ -156,6 +163,7 @@ class Engine:
                 self._listeners.remove(on_progress)
             if not loading.cancelled():  # else somebody abandoned it just before we came
                 loading.result()
+        assert self.body is not None
         return self.body
 
     @contextmanager

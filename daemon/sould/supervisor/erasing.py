@@ -109,7 +109,7 @@ class Eraser:
                 "say more of it",
             )
         home = self._souls.home(soul)
-        relearned = _relearned(home, taught, found.ids)
+        relearned = _relearned(home, taught, found.ids) - self._diary.replaced()
         here, again = self._looked_up(home, soul, relearned)
         if len(again) > MOST_AGAIN:
             raise TooLarge(

@@ -24,7 +24,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
 class Turn(Struct, frozen=True, kw_only=True):
     """What was said and what was answered; a crash, or a hand, may have left one alone. What a
-    document says is always alone.
+    document says is always alone, and a reply that was made anew.
     """
 
     said: Record | None = None
@@ -41,7 +41,13 @@ def find(diary: Diary, soul: str, taught: Set[str], what: str) -> Found:
     def is_ours(record: Record) -> bool:
         return record.soul in (soul, "") or record.id in taught
 
-    found = _gather(diary, lambda record: is_ours(record) and record.id == what, is_turn=True)
+    def turn_with(id_: str) -> Found:
+        return _gather(diary, lambda record: is_ours(record) and record.id == id_, is_turn=True)
+
+    found = turn_with(what)
+    answered = next((one.reply_to for one in found.replies if one.id == what), "")
+    if answered and (whole := turn_with(answered)).told:
+        return whole
     if found.told or found.replies:
         return found
     wanted = plain(what)
@@ -68,8 +74,11 @@ def plain(text: str) -> str:
 
 
 def _gather(diary: Diary, is_hit: Callable[[Record], bool], *, is_turn: bool = False) -> Found:
-    """Return what is hit, and the replies to it; with ``is_turn`` also what a hit replies to."""
+    """Return what is hit, and the replies to it, those made anew too; with ``is_turn`` also what
+    a hit replies to, if that is the record before it.
+    """
     told: list[Record] = []
+    hit: set[str] = set()
     replies: list[Record] = []
     for turn in turns(diary):
         said, reply = turn.said, turn.reply
@@ -77,7 +86,8 @@ def _gather(diary: Diary, is_hit: Callable[[Record], bool], *, is_turn: bool = F
         is_replied = reply is not None and is_hit(reply)
         if said is not None and (is_said or (is_turn and is_replied)):
             told.append(said)
-        if reply is not None and (is_said or is_replied):
+            hit.add(said.id)
+        if reply is not None and (is_said or is_replied or reply.reply_to in hit):
             replies.append(reply)
     return Found(told=told, replies=replies)
 
@@ -89,6 +99,9 @@ def turns(diary: Diary) -> Iterator[Turn]:
         for record in diary.read(path):
             if record.role == "document":
                 yield Turn(said=record)
+                continue
+            if record.reply_to:
+                yield Turn(reply=record)
                 continue
             before = open_.pop(record.session, None)
             if record.role == "assistant":

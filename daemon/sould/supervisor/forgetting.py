@@ -75,6 +75,7 @@ class Forgetting:
                     if params.dry_run:
                         return told(await request.race(self._plan(what, params.document)))
                     forgotten, probes = await self._forget(request, what, params.document)
+            await self._learner.known()  # from now on the status tells what is to be learned again
             if not params.wait:
                 return forgotten
             return await self._relearned(request, forgotten, probes)
@@ -145,7 +146,6 @@ class Forgetting:
 
     async def _settled(self, request: Request) -> None:
         """Wait until nothing is left to be learned, or nothing more is learned."""
-        await self._learner.known()
         total, shown = self._learner.pending, 0
         while left := self._learner.pending:
             if left != shown:

@@ -10,7 +10,7 @@ import zmq
 from msgspec import Struct
 
 from soul_client import codec
-from soul_client.wire import Header
+from soul_client.wire import Header, Progress
 from sould.config import Config
 from sould.supervisor.control import Control
 from sould.supervisor.delivery import Delivery
@@ -26,7 +26,7 @@ PULSE_EVERY_S = 0.3
 
 class Gateway:
     """Requests come in here, and their answers leave. ``on_change`` hears of every request
-    that begins or ends, and how.
+    that begins or ends, and how; ``on_progress`` how far each is, by id and method.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Gateway:
         control: Control,
         handlers: Mapping[str, Handler],
         on_change: Callable[[Request, str], None],
+        on_progress: Callable[[str, str, Progress], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_change = on_change
@@ -49,6 +50,7 @@ class Gateway:
             limits=config.wire.limits(),
             put=self._put,
             on_change=self._request_changed,
+            on_progress=on_progress,
         )
         self._delivery = Delivery(
             lambda frames: self._rpc.send(frames),

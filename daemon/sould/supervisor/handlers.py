@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,6 +22,7 @@ from sould.supervisor.job_notes import NightNote
 from sould.supervisor.learner import Learner
 from sould.supervisor.lookups import Lookups
 from sould.supervisor.off_record import OffRecord
+from sould.supervisor.pasts import Pasts
 from sould.supervisor.plugins.hooks import Plugins
 from sould.supervisor.plugins.listing import Listing
 from sould.supervisor.provenance import Provenance
@@ -30,6 +31,7 @@ from sould.supervisor.reports import Reports
 from sould.supervisor.rpc import Handler
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.sessions import Sessions
+from sould.supervisor.settings import Settings
 from sould.supervisor.sleeping import Sleeping
 from sould.supervisor.souls import Souls
 from sould.supervisor.status import SLEEP
@@ -75,7 +77,9 @@ def make_sleeping(parts: Parts) -> Sleeping:
     )
 
 
-def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
+def make_handlers(
+    parts: Parts, sleeping: Sleeping, take_up_settings: Callable[[], Awaitable[None]]
+) -> dict[str, Handler]:
     """Return the handler of every method of ``rpc``."""
     off_record = OffRecord()
     turns = Turns(
@@ -83,8 +87,7 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         scheduler=parts.scheduler,
         engine=parts.engine,
         diary=parts.diary,
-        sessions=parts.sessions,
-        off_record=off_record,
+        pasts=Pasts(parts.sessions, off_record),
         events=parts.events,
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,
@@ -125,7 +128,8 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
     feeding = Feeding(intake, parts.diary, parts.wardrobe)
     forgetting = _forgetting(parts, off_record)
     reincarnating = _reincarnating(parts, sleeping)
-    lookups = Lookups(parts.config, parts.sessions)
+    lookups = Lookups(parts.sessions)
+    settings = Settings(parts.config, take_up_settings)
     workshop = Workshop(parts.config, parts.events)
     return {
         "chat.send": turns.send,
@@ -157,10 +161,12 @@ def make_handlers(parts: Parts, sleeping: Sleeping) -> dict[str, Handler]:
         SLEEP: sleeping.sleep,
         "soul.why": provenance.why,
         "soul.report": sleeping.report,
+        "soul.reports": sleeping.reports,
         "soul.forget": forgetting.forget,
         "soul.reincarnate": reincarnating.reincarnate,
         "text.score": souls.score,
-        "config.show": lookups.show_config,
+        "config.show": settings.show,
+        "config.set": settings.set,
         "plugins.list": Listing(parts.plugins).list,
     }
 

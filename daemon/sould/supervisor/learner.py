@@ -55,6 +55,7 @@ class Learner:
         self._recent: deque[Told] = deque(maxlen=MAX_RECENT)
         self._tried: set[str] = set()
         self._left_out: set[str] = set()
+        self._replaced: set[str] = set()  # since the daemon began
         self._deaths: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
         self._call: Call | None = None
@@ -118,15 +119,29 @@ class Learner:
         if self._task is not None:
             await self._known.wait()
 
-    def add(self, record: Record, resume: bool) -> None:
-        """Let a record wait that has just been written; ``resume``: end a pause."""
+    def add(self, record: Record | None, resume: bool, replaced: Set[str] = frozenset()) -> None:
+        """Let a record wait that has just been written, if there is one; ``resume``: end a pause;
+        ``replaced``: ids of those that wait no longer.
+        """
         if resume:
             self._is_paused = False
-        if record.learn and record.soul and record.soul == self._soul:
+        if replaced:
+            self._drop(replaced)
+        if record and record.learn and record.soul and record.soul == self._soul:
             told = Told(id=record.id, text=record.text)
             self._added[told.id] = self._waiting[told.id] = told
             self._on_change()
         self._wake.set()
+
+    def _drop(self, ids: Set[str]) -> None:
+        """Let records wait no longer; what is being learned of them is not."""
+        self._replaced |= ids
+        for id_ in ids:
+            self._added.pop(id_, None)
+            self._waiting.pop(id_, None)
+        if self._told in ids:
+            self._stop_call()
+        self._on_change()
 
     def pause(self) -> None:
         """Stop learning until the next turn has been recorded."""
@@ -205,7 +220,8 @@ class Learner:
 
     def _take(self, found: Waiting) -> None:
         told = {one.id: one for one in found.waiting} | self._added
-        self._waiting = {id_: one for id_, one in told.items() if id_ not in self._left_out}
+        gone = self._left_out | self._replaced
+        self._waiting = {id_: one for id_, one in told.items() if id_ not in gone}
         self._recent.clear()
         self._recent.extend(found.recent)
         self._known.set()
@@ -240,7 +256,7 @@ class Learner:
         return done
 
     def _learned(self, told: Told, done: Imprinted) -> None:
-        del self._waiting[told.id]
+        self._waiting.pop(told.id, None)  # it may have been replaced
         if done.tokens:
             self._recent.append(told)
             self._taught.add(told.id)
@@ -249,6 +265,8 @@ class Learner:
 
     def _failed(self, told: Told, error: Relayed) -> None:
         """Try a record once more, after all others, then leave it out."""
+        if told.id in self._replaced:
+            return
         if told.id in self._tried:
             self._leave_out(told.id, error.message)
             return

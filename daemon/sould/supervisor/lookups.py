@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from soul_client.wire import (
-    ConfigShown,
-    Empty,
-    SessionGet,
-    SessionHistory,
-    SessionList,
-    SessionListOf,
-)
-from sould.config import Config
+from soul_client.wire import SessionGet, SessionHistory, SessionList, SessionListOf
 from sould.errors import NotFound
 from sould.supervisor.request import Request
 from sould.supervisor.sessions import Sessions
 
 
 class Lookups:
-    """Handlers of ``session.*`` and ``config.show``."""
+    """Handlers of ``session.*``."""
 
-    def __init__(self, config: Config, sessions: Sessions) -> None:
-        self._config = config
+    def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
     async def list_sessions(self, request: Request, params: SessionListOf) -> SessionList:
@@ -39,8 +30,3 @@ class Lookups:
         if not messages:
             raise NotFound(f"no session {params.session!r} in the diary")
         return SessionHistory(session=params.session, messages=messages)
-
-    async def show_config(self, request: Request, params: Empty) -> ConfigShown:
-        """Return what is in force."""
-        request.ack()
-        return ConfigShown(path=str(self._config.path), values=self._config.shown())

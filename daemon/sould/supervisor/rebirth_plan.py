@@ -49,7 +49,8 @@ def find_life(diary: Diary, soul: str, state: SoulState) -> Life:
 
     What documents say that it was not taught yet is left to the nights that the reborn one has.
     """
-    known = state.taught | state.again
+    replaced = diary.replaced() - state.taught
+    known = (state.taught | state.again) - replaced
     said = {
         record.id: Said(
             id=record.id,
@@ -60,7 +61,11 @@ def find_life(diary: Diary, soul: str, state: SoulState) -> Life:
         for path in reversed(diary.files())
         for record in diary.read(path)
         if (teaches(record) and record.id in known)
-        or (record.role != "document" and is_untaught(record, soul, state.since, state.taught))
+        or (
+            record.role != "document"
+            and record.id not in replaced
+            and is_untaught(record, soul, state.since, state.taught)
+        )
     }
     in_order = sorted(said.values(), key=lambda one: (one.day, one.moment))
     return Life(said=in_order, gone=len(known - said.keys()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -43,6 +44,14 @@ class Reports:
             if report.soul == soul:
                 return report
         raise NotFound("there is no report of any night", "sleep first: 'soul sleep'")
+
+    def newest_of(self, soul: str, limit: int) -> list[SleepReport]:
+        """Return the reports of the newest nights of a soul, the oldest first, without what each
+        of them says of single facts.
+        """
+        nights = islice((one for one in self.all() if one.soul == soul), limit)
+        bare = [msgspec.structs.replace(one, facts=[], telling_nothing=[]) for one in nights]
+        return bare[::-1]
 
     def rename(self, soul: str, to: str) -> None:
         """Let the reports of a soul be those of another name; done again, it goes on.

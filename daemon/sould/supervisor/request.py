@@ -42,7 +42,15 @@ class Stopped(Exception):
 class Request:
     """Answers go out in the order of the wire: ack, progress*, chunk*, one of done | error."""
 
-    def __init__(self, *, client: bytes, id: str, method: str, emit: Emit) -> None:
+    def __init__(
+        self,
+        *,
+        client: bytes,
+        id: str,
+        method: str,
+        emit: Emit,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
         self.client = client
         self.id = id
         self.method = method
@@ -53,6 +61,7 @@ class Request:
         self._loop = asyncio.get_running_loop()
         self.accepted_at = self._loop.time()
         self._emit = emit
+        self._on_progress = on_progress
         self._stop = self._loop.create_future()
         self._progress: Progress | None = None
         self._last_sent_at = self.accepted_at
@@ -76,6 +85,7 @@ class Request:
     def progress(self, progress: Progress) -> None:
         """Say how far the request is; silent once the reply has begun."""
         self._progress = progress
+        self._on_progress(progress)
         if not self._has_spoken:
             self._send(Kind.PROGRESS, progress)
 

@@ -11,10 +11,19 @@ from msgspec import Struct
 
 from soul_client import codec
 from soul_client.errors import WireError
-from soul_client.wire import CTL_METHODS, RPC_METHODS, Error, ErrorCode, Header, Kind, Limits
+from soul_client.wire import (
+    CTL_METHODS,
+    RPC_METHODS,
+    Error,
+    ErrorCode,
+    Header,
+    Kind,
+    Limits,
+    Progress,
+)
 from sould.errors import SouldError
 from sould.supervisor.control import Control, refusal, unknown_method
-from sould.supervisor.request import Request, Stopped, StopReason
+from sould.supervisor.request import Emit, Request, Stopped, StopReason
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +56,14 @@ class Rpc:
         limits: Limits,
         put: Put,
         on_change: Callable[[Request, str], None],
+        on_progress: Callable[[str, str, Progress], None],
     ) -> None:
         self._handlers = handlers
         self._control = control
         self._limits = limits
         self._put = put
         self._on_change = on_change
+        self._on_progress = on_progress
         self._requests: dict[tuple[bytes, str], Request] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
@@ -96,7 +107,7 @@ class Rpc:
             if header.kind in (Kind.DONE, Kind.ERROR) and body is not None:
                 final.append(body)
 
-        request = Request(client=OWN, id=id_, method=method, emit=hear)
+        request = self._made(OWN, id_, method, hear)
         await asyncio.wait({self._begin(request, params)})
         return final[0]
 
@@ -141,13 +152,19 @@ class Rpc:
     def _accept(self, client: bytes, header: Header, raw: Any) -> None:
         self._check(client, header)
         params = codec.convert(raw, RPC_METHODS[header.method][0], header.id)
-        request = Request(
-            client=client,
-            id=header.id,
-            method=header.method,
-            emit=lambda answer, body: self._put(client, answer, body),
+        request = self._made(
+            client, header.id, header.method, lambda answer, body: self._put(client, answer, body)
         )
         self._begin(request, params)
+
+    def _made(self, client: bytes, id_: str, method: str, emit: Emit) -> Request:
+        return Request(
+            client=client,
+            id=id_,
+            method=method,
+            emit=emit,
+            on_progress=lambda progress: self._on_progress(id_, method, progress),
+        )
 
     def _begin(self, request: Request, params: Any) -> asyncio.Task[None]:
         self._requests[request.client, request.id] = request

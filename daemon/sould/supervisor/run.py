@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from types import FrameType
@@ -17,6 +18,7 @@ from msgspec import Struct
 from soul_client.locate import LOG_FILE
 from sould.config import Config
 from sould.errors import StorageError
+from sould.privacy import all_detectors
 from sould.soulfile.home import SoulFolder
 from sould.supervisor import logs, shelf
 from sould.supervisor.accepting import Acceptance
@@ -35,6 +37,10 @@ from sould.supervisor.stop_signal import StopSignal
 log = logging.getLogger(__name__)
 
 LINGER_S = 0.5
+SWITCH_S = 0.001
+"""For how long a thread that computes may keep the loop from going on; Python's own is 5 ms, and
+the loop has to wait for it several times until it has answered a ping.
+"""
 
 
 class EngineOptions(Struct, frozen=True, kw_only=True):
@@ -56,6 +62,7 @@ def run(config: Config, engine: EngineOptions) -> None:
         SouldError: why it can't start.
     """
     os.umask(0o077)  # whatever is written from here on is private
+    sys.setswitchinterval(SWITCH_S)
     logs.write_to_stderr(config.log.level)
     manager = Notifier.from_environment(os.environ)
     with contextlib.ExitStack() as at_end:
@@ -133,6 +140,8 @@ async def _live(
     _obey_signals(daemon)
     root, events = logging.getLogger(), logs.EventHandler(daemon.events.publish)
     root.addHandler(events)
+    _pass_over_what_is_there()
+    gc.enable()
     runtime.announce(daemon.connection())
     log.info("ready pid=%d rpc=%s config=%s", os.getpid(), binding.endpoints["rpc"], config.path)
     manager.ready()
@@ -159,8 +168,15 @@ def _import_what_can_wait(stop_signal: StopSignal, daemon: Daemon) -> None:
     resident_bytes(os.getpid())
     stop_signal.watch()
     daemon.watching.watch()
-    gc.collect()
-    gc.freeze()  # a full collection of what lives for ever would stall pings by milliseconds
+    all_detectors()
+    _pass_over_what_is_there()
+
+
+def _pass_over_what_is_there() -> None:
+    """Have garbage looked for among what is new alone: the rest was imported and stays, and to go
+    through it would stall pings by tens of milliseconds.
+    """
+    gc.freeze()
 
 
 def _obey_signals(daemon: Daemon) -> None:

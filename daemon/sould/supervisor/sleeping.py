@@ -1,4 +1,4 @@
-"""``soul.sleep`` and ``soul.report``: a night of the soul in use, and what came of it."""
+"""``soul.sleep``, ``soul.report`` and ``soul.reports``: nights of the soul in use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from datetime import datetime
 
 import msgspec
 
-from soul_client.wire import Dreamt, Empty, Progress, SleepReport
+from soul_client.wire import (
+    Dreamt,
+    Empty,
+    Progress,
+    SleepReport,
+    SleepReports,
+    SoulReportsOf,
+)
 from sould.bridge import Sleep, Slept, Wake
 from sould.errors import Busy, SouldError, SoulMissing
 from sould.plugin.structs import Night
@@ -23,7 +30,7 @@ from sould.supervisor.learner import Learner
 from sould.supervisor.loaded import loaded
 from sould.supervisor.night_plan import plan_night
 from sould.supervisor.plugins.hooks import Plugins
-from sould.supervisor.plugins.nights import select, told_of
+from sould.supervisor.plugins.nights import select, told_of, with_dreams
 from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request, Stopped, StopReason
 from sould.supervisor.wardrobe import Wardrobe
@@ -114,6 +121,13 @@ class Sleeping:
         report = await asyncio.to_thread(self._reports.newest, self._wardrobe.name)
         return await asyncio.to_thread(self._in_words, report)
 
+    async def reports(self, request: Request, params: SoulReportsOf) -> SleepReports:
+        """Return the reports of the newest nights of the soul in use."""
+        request.ack()
+        soul = self._wardrobe.name
+        found = await asyncio.to_thread(self._reports.newest_of, soul, params.limit)
+        return SleepReports(soul=soul, reports=found)
+
     async def _sleep(self, request: Request) -> SleepReport:
         await request.race(self._learner.known())
         async with self._learner.asleep(wake=lambda: request.stop(StopReason.CANCELLED)):
@@ -162,6 +176,7 @@ class Sleeping:
             planned, left = await asyncio.to_thread(self._plan, night.soul, passed_over)
             order = await select(self._plugins, night, planned)
             left += len(planned.records) - len(order.records)
+            order = await with_dreams(self._plugins, night, order)
             asleep = asyncio.ensure_future(self._engine.ask("soul.sleep", order, tell))
             try:
                 if self._is_woken:  # before it was known what to dream of

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from soul_client.wire import RunningRequest
@@ -20,8 +23,19 @@ NIGHTS = (SLEEP, "soul.reincarnate")
 
 
 def resident_bytes(pid: int) -> int:
-    """Return the memory a process holds; 0 if it is gone."""
-    import psutil  # not needed before somebody asks
+    """Return the memory a process holds; 0 if it is gone.
+
+    Every change of state tells it, so Linux is asked directly: psutil takes four times as long, and
+    tens of milliseconds to import.
+    """
+    if sys.platform == "linux":
+        try:
+            with Path(f"/proc/{pid}/statm").open("rb", buffering=0) as file:
+                pages = file.read().split()[1]
+        except (FileNotFoundError, ProcessLookupError):
+            return 0
+        return int(pages) * mmap.PAGESIZE
+    import psutil
 
     try:
         return int(psutil.Process(pid).memory_info().rss)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import datetime
 
 import msgspec
@@ -26,16 +26,17 @@ from sould.bridge import Generate, Generated
 from sould.config import Config
 from sould.errors import BadRequest, EngineDied, Relayed, TooLarge
 from sould.plugin.structs import Added, Turn
-from sould.privacy import find_secrets
 from sould.supervisor.diary import Diary, Record
 from sould.supervisor.engine import Engine
 from sould.supervisor.events import Events
-from sould.supervisor.off_record import OffRecord
+from sould.supervisor.pasts import Past, Pasts, check_history
+from sould.supervisor.plugins.calls import Answers, none
 from sould.supervisor.plugins.hooks import Plugins
-from sould.supervisor.plugins.prompting import notes_of, with_added
+from sould.supervisor.plugins.prompting import not_empty, notes_of, with_added
 from sould.supervisor.request import Request, Stopped, StopReason
 from sould.supervisor.scheduler import Scheduler
-from sould.supervisor.sessions import Session, Sessions, new_session_id
+from sould.supervisor.sessions import Session, new_session_id
+from sould.supervisor.turn_records import Written, written_of
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,8 @@ class Turns:
     """Takes turns with the users.
 
     ``soul_name`` is the soul worn now, or "". ``on_recorded`` gets what the user said once it
-    is in the diary, and whether learning that was stopped may go on.
+    is in the diary, None if it was there before, whether learning that was stopped may go on, and
+    the ids of records whose place the turn took.
     """
 
     def __init__(
@@ -62,21 +64,19 @@ class Turns:
         scheduler: Scheduler,
         engine: Engine,
         diary: Diary,
-        sessions: Sessions,
-        off_record: OffRecord,
+        pasts: Pasts,
         events: Events,
         clock: Callable[[], datetime],
         body_name: Callable[[], str],
         soul_name: Callable[[], str],
-        on_recorded: Callable[[Record, bool], None],
+        on_recorded: Callable[[Record | None, bool, Set[str]], None],
         plugins: Plugins,
     ) -> None:
         self._config = config
         self._scheduler = scheduler
         self._engine = engine
         self._diary = diary
-        self._sessions = sessions
-        self._off_record = off_record
+        self._pasts = pasts
         self._events = events
         self._clock = clock
         self._body_name = body_name
@@ -109,26 +109,38 @@ class Turns:
             raise TooLarge(f"the message has {len(params.text)} characters, at most {limit} may be")
         if not params.text.strip():
             raise BadRequest("the message is empty")
+        check_history(params.history or (), limit)
+        if params.replaces is not None and params.session is None:
+            raise BadRequest("what is replaced is in a session, and none is named")
 
     async def _take_turn(self, request: Request, params: ChatSend, session: str) -> ChatDone:
-        body = await request.race(self._engine.ensure(self._body_name(), request.progress))
+        name = self._body_name()
+        body = self._engine.at_hand(name)  # plugins are then asked while the state is told
+        if body is None:
+            body = await request.race(self._engine.ensure(name, request.progress))
         # Not before: a soul that is new learns only what is said after it was put on.
         said_at, soul = self._clock(), self._soul_name()
         max_chars = body.context_tokens * CHARS_PER_TOKEN
-        past = await request.race(self._past(request, params, session, max_chars))
+        is_recorded = self._is_recorded(params)
         turn = Turn(session=session, ts=_ts(said_at), soul=soul, body=body.name, text=params.text)
-        generated, notes = await self._reply(request, params, past, turn)
+        asked = self._ask_plugins(params, turn)  # meanwhile the past is read
+        finding = self._pasts.find(
+            request.client, params, session, max_chars, is_recorded=is_recorded
+        )
+        past = await request.race(finding)
+        added = not_empty(await request.race(asked))
+        generated, notes = await self._reply(request, params, past.session, added)
         if not generated.text and request.stop_reason is not None:
             raise Stopped(request.stop_reason)
-        if is_recorded := self._is_recorded(params):
-            turn = msgspec.structs.replace(turn, reply=generated.text)
-            user = await self._record(turn, said_at)
-            self._sessions.add_turn(session, params.text, generated.text, generated.keep_from)
-            self._off_record.end(session)
-            self._on_recorded(user, request.stop_reason not in _PAUSING)
+        turn = msgspec.structs.replace(turn, reply=generated.text)
+        if is_recorded:
+            written = await self._record(turn, said_at, past)
+            turn = msgspec.structs.replace(turn, id=written.user.id, learn=written.user.learn)
+            self._pasts.add_recorded(session, past, params.text, generated)
+            may_go_on = request.stop_reason not in _PAUSING
+            self._on_recorded(written.told, may_go_on, frozenset(written.replaced))
         else:
-            past.add_turn(params.text, generated.text, generated.keep_from)
-            self._off_record.keep(request.client, session, past)
+            self._pasts.add_off_record(request.client, session, past, params.text, generated)
         done = ChatDone(
             session=session,
             text=generated.text,
@@ -137,21 +149,24 @@ class Turns:
             recorded=is_recorded,
             prompt=generated.prompt,
             notes=notes,
+            turn=turn.id,
         )
         if is_recorded:
             self._publish(done)
-            self._plugins.after_turn(msgspec.structs.replace(turn, id=user.id, learn=user.learn))
+            self._plugins.after_turn(turn)
         if request.stop_reason in (StopReason.GONE, StopReason.SLOW):
             raise Stopped(request.stop_reason)
         return done
 
+    def _ask_plugins(self, params: ChatSend, turn: Turn) -> Answers:
+        if self._is_recorded(params) and params.notes:
+            return self._plugins.before_turn(turn)
+        return none()
+
     async def _reply(
-        self, request: Request, params: ChatSend, past: Session, turn: Turn
+        self, request: Request, params: ChatSend, past: Session, added: list[tuple[str, Added]]
     ) -> tuple[Generated, list[TurnNote]]:
         """Return the reply, and what plugins added to its prompt; what does not fit is left out."""
-        added: list[tuple[str, Added]] = []
-        if self._is_recorded(params) and params.notes:
-            added = await request.race(self._plugins.before_turn(turn))
         order = self._order(params, past)
         if not added:
             return await self._generate(request, order), []
@@ -181,18 +196,6 @@ class Turns:
     def _is_recorded(self, params: ChatSend) -> bool:
         return self._config.memory and not params.off_record and not params.bare
 
-    async def _past(
-        self, request: Request, params: ChatSend, session: str, max_chars: int
-    ) -> Session:
-        """Return what the turn may see; off the record it is a copy no recorded turn sees."""
-        if self._is_recorded(params):
-            return await self._sessions.get(session, max_chars)
-        if kept := self._off_record.get(request.client, session):
-            return kept
-        if params.session is None:
-            return Session(messages=[])
-        return (await self._sessions.get(session, max_chars)).copy()
-
     async def _generate(self, request: Request, order: Generate) -> Generated:
         """Stream the reply; a stopped one is what was said until then."""
         said: list[str] = []
@@ -215,25 +218,19 @@ class Turns:
         assert isinstance(result, Generated)
         return result
 
-    async def _record(self, turn: Turn, said_at: datetime) -> Record:
-        """Write the turn into the diary; durable when this returns what the user said."""
-        id_ = f"{said_at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-        may_learn = await self._plugins.may_learn(turn)
-        user = Record(
-            id=f"{id_}u",
-            ts=turn.ts,
-            role="user",
-            text=turn.text,
-            session=turn.session,
-            learn=may_learn,
-            soul=turn.soul,
+    async def _record(self, turn: Turn, said_at: datetime, past: Past) -> Written:
+        """Write the turn into the diary; durable when this returns what was written."""
+        asked = self._plugins.may_learn(turn)
+        written = written_of(  # takes as long as the plugins do
+            turn,
+            id_=f"{said_at:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}",
+            replied_at=_ts(self._clock()),
+            past=past,
         )
-        assistant = msgspec.structs.replace(
-            user, id=f"{id_}a", ts=_ts(self._clock()), role="assistant", text=turn.reply
-        )
-        records = without_secrets(user, assistant)
-        await asyncio.to_thread(self._diary.append, records)
-        return records[0]
+        if not all(may for _, may in await asked):
+            written = written.unlearned()
+        await asyncio.to_thread(self._diary.append, written.records, written.replaced)
+        return written
 
     def _unsaid(self, session: str, stopped: Stopped) -> ChatDone:
         """Return the result of a turn that was stopped before anything was said.
@@ -253,21 +250,13 @@ class Turns:
 
     def _publish(self, done: ChatDone) -> None:
         usage = msgspec.to_builtins(done.usage)
-        data = {"session": done.session, "finish": done.finish, "usage": usage}
+        data = {
+            "session": done.session,
+            "finish": done.finish,
+            "usage": usage,
+            "turn": done.turn,
+        }
         self._events.publish("turn", data)
-
-
-def without_secrets(user: Record, assistant: Record) -> list[Record]:
-    """Return the records of a turn, not to be learned where a secret is said. Pure.
-
-    A reply to a message with a secret counts as one: it may be about nothing else.
-    """
-    is_user_clean = not find_secrets(user.text)
-    is_clean = is_user_clean and not find_secrets(assistant.text)
-    return [
-        msgspec.structs.replace(user, learn=user.learn and is_user_clean),
-        msgspec.structs.replace(assistant, learn=assistant.learn and is_clean),
-    ]
 
 
 def override(base: Sampling, wanted: SamplingOverrides) -> Sampling:

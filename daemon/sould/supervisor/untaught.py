@@ -45,11 +45,12 @@ def find_untaught(
     left = statements_left = 0
     again = again - taught
     first_day = day_before(since)
+    replaced = diary.replaced()
     for path in reversed(diary.files()):
         by_id = {
             record.id: record
             for record in diary.read(path)
-            if is_untaught(record, soul, since, taught)
+            if (record.id not in replaced and is_untaught(record, soul, since, taught))
             or (record.role == "document" and record.id in again)
         }
         for record in sorted(by_id.values(), key=_moment):

@@ -38,13 +38,16 @@ def find_waiting(
     again = again - taught
     first_day = min(day_before(since), oldest_day(again))
     first_taught_day = oldest_day(taught)
+    replaced = diary.replaced()
     for path in diary.files():
         is_over = len(recent) >= wanted or path.stem < first_taught_day
         if is_over and path.stem < first_day:
             break
         told = [record for record in diary.read(path) if record.role == "user" and record.learn]
         waiting[:0] = [
-            told_of(r) for r in told if r.id in again or is_waiting(r, soul, since, taught)
+            told_of(r)
+            for r in told
+            if r.id not in replaced and (r.id in again or is_waiting(r, soul, since, taught))
         ]
         recent[:0] = [told_of(r) for r in told if r.id in taught]
     return Waiting(waiting=waiting, recent=recent[-MAX_RECENT:])

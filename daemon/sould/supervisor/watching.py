@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from soul_client.wire import Watched
-from sould.live import BETWEEN_TURNS
+from sould.live import WORN_WITH
 from sould.supervisor.config_watch import ConfigWatch
 from sould.supervisor.engine_link import Spawn
 from sould.supervisor.handlers import Parts
@@ -34,6 +34,7 @@ class Watching:
         self._scheduler = parts.scheduler
         self._engine = parts.engine
         self._wardrobe = parts.wardrobe
+        self._plugins = parts.plugins
         self._notices = Notices()
         self._models = models
         self._reloading = Reloading(
@@ -73,6 +74,10 @@ class Watching:
             restart=self._settings.restart,
         )
 
+    async def take_up_settings(self) -> None:
+        """Let what the config file says now count, as far as it may."""
+        await self._settings.take_up()
+
     async def close(self) -> None:
         """Begin nothing more, and give up what is being tried."""
         for one in (self._models, self._settings, self._soul):
@@ -88,7 +93,9 @@ class Watching:
             logging.getLogger().setLevel(self._config.log.level.upper())
         if "body.idle_unload_s" in keys:
             self._engine.unload_after(self._config.body.idle_unload_s)
-        if any(key in BETWEEN_TURNS for key in keys):
+        if any(key.startswith("plugins.") for key in keys):
+            await self._plugins.change(self._config.plugins)
+        if any(key in WORN_WITH for key in keys):
             await self._wardrobe.refresh()
 
     async def _take_up_soul(self) -> None:

@@ -18,6 +18,13 @@ ARCHITECTURES = {
     "mistral": "MistralForCausalLM",
     "qwen2": "Qwen2ForCausalLM",
     "qwen3": "Qwen3ForCausalLM",
+    "bitnet": "BitNetForCausalLM",
+}
+
+MASTER_WEIGHTS = {
+    "quant_method": "bitnet",
+    "linear_class": "autobitlinear",
+    "quantization_mode": "online",
 }
 
 CHAT_TEMPLATE = (
@@ -79,6 +86,8 @@ def tiny_config(family: str = "llama", **overrides: Any) -> dict[str, Any]:
         config["sliding_window"] = None
     if family == "qwen3":
         config["head_dim"] = 32
+    if family == "bitnet":
+        config |= {"hidden_act": "relu2", "quantization_config": MASTER_WEIGHTS}
     return config | overrides
 
 
@@ -112,6 +121,9 @@ def tiny_tensors(config: dict[str, Any], *, seed: int = 0) -> dict[str, np.ndarr
         if config["model_type"] == "qwen3":
             tensors[f"{layer}.self_attn.q_norm.weight"] = norm(head_dim)
             tensors[f"{layer}.self_attn.k_norm.weight"] = norm(head_dim)
+        if config["model_type"] == "bitnet":
+            tensors[f"{layer}.self_attn.attn_sub_norm.weight"] = norm(d_q)
+            tensors[f"{layer}.mlp.ffn_sub_norm.weight"] = norm(d_ff)
         tensors[f"{layer}.post_attention_layernorm.weight"] = norm(d)
         for name, shape in {"gate": (d_ff, d), "up": (d_ff, d), "down": (d, d_ff)}.items():
             tensors[f"{layer}.mlp.{name}_proj.weight"] = matrix(*shape)

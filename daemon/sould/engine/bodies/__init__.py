@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sould.engine.bodies import bit_ttt, llama, mistral, qwen2, qwen3
+from sould.engine.bodies import bit_ttt, bitnet, llama, mistral, qwen2, qwen3
 from sould.engine.bodies.common import Family
 from sould.engine.formats.gguf_file import GgufFile
 from sould.engine.formats.settings import Settings
 
 FAMILIES: dict[str, Family] = {
-    module.FAMILY.key: module.FAMILY for module in (llama, mistral, qwen2, qwen3, bit_ttt)
+    module.FAMILY.key: module.FAMILY for module in (llama, mistral, qwen2, qwen3, bitnet, bit_ttt)
 }
 
 

@@ -13,7 +13,8 @@ from sould.engine.bodies.rope import rope_from_gguf, rope_from_hf
 from sould.engine.bodies.ttt_shapes import ttt_shapes
 from sould.engine.formats.gguf_file import GgufFile
 from sould.engine.formats.settings import Settings
-from sould.engine.spec import BodySpec
+from sould.engine.formats.ternary import MATRICES
+from sould.engine.spec import Activation, BodySpec, TernaryForm
 
 MAX_LAYERS = 1024
 MAX_WIDTH = 1 << 20
@@ -28,9 +29,16 @@ HF_NAMES: Mapping[str, str] = {
     "mlp_norm": "model.layers.{i}.post_attention_layernorm.weight",
     "q_norm": "model.layers.{i}.self_attn.q_norm.weight",
     "k_norm": "model.layers.{i}.self_attn.k_norm.weight",
+    "attn_sub_norm": "model.layers.{i}.self_attn.attn_sub_norm.weight",
+    "mlp_sub_norm": "model.layers.{i}.mlp.ffn_sub_norm.weight",
 } | {
     role + suffix: f"model.layers.{{i}}.{module}.{role}_proj.{kind}"
-    for suffix, kind in (("", "weight"), ("_bias", "bias"))
+    for suffix, kind in (
+        ("", "weight"),
+        ("_bias", "bias"),
+        ("_scale", "weight_scale"),
+        ("_inverse_scale", "weight_scale"),
+    )
     for module, roles in (("self_attn", "qkvo"), ("mlp", ("gate", "up", "down")))
     for role in roles
 }
@@ -52,6 +60,8 @@ GGUF_NAMES: Mapping[str, str] = {
     "mlp_norm": "blk.{i}.ffn_norm.weight",
     "q_norm": "blk.{i}.attn_q_norm.weight",
     "k_norm": "blk.{i}.attn_k_norm.weight",
+    "attn_sub_norm": "blk.{i}.attn_sub_norm.weight",
+    "mlp_sub_norm": "blk.{i}.ffn_sub_norm.weight",
 } | {
     role + suffix: f"blk.{{i}}.{name}.{kind}"
     for suffix, kind in (("", "weight"), ("_bias", "bias"))
@@ -64,6 +74,7 @@ class Family:
     """What a module of this package says about its family.
 
     ``gguf_rows_interleaved``: q and k rows of its GGUF files pair (2i, 2i+1) for rotation.
+    ``gguf_is_ternary``: what goes into ternary matrices of its GGUF files is rounded to int8.
     """
 
     key: str
@@ -73,16 +84,20 @@ class Family:
     hf_names: Mapping[str, str]
     gguf_names: Mapping[str, str]
     spec_from_hf: Callable[[Settings], BodySpec]
+    gguf_is_ternary: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """Which optional parts the layers of a body have."""
+    """Which optional parts the layers of a body have, and what they compute with them."""
 
     qkv_bias: bool = False
     o_bias: bool = False
     mlp_bias: bool = False
     qk_norm: bool = False
+    activation: Activation = "silu"
+    sub_norms: bool = False
+    ternary: TernaryForm | None = None
 
 
 def spec_from_hf(
@@ -93,10 +108,10 @@ def spec_from_hf(
     Raises:
         BodyInvalid: a key is missing, out of bounds, or asks for something not supported.
     """
-    activation = config.text("hidden_act", default="silu")
-    if activation != "silu":
-        raise config.fault(f"activation {activation!r} is not supported (silu is)")
-    if "quantization_config" in config:
+    activation = config.text("hidden_act", default=parts.activation)
+    if activation != parts.activation:
+        raise config.fault(f"activation {activation!r} is not supported ({parts.activation} is)")
+    if "quantization_config" in config and not parts.ternary:
         method = config.section("quantization_config").text("quant_method", default="unknown")
         raise config.fault(f"weights quantised with {method!r} are not supported; use a GGUF")
     d_model = config.integer("hidden_size", low=1, high=MAX_WIDTH)
@@ -121,11 +136,14 @@ def spec_from_hf(
         o_bias=parts.o_bias,
         mlp_bias=parts.mlp_bias,
         qk_norm=parts.qk_norm,
+        activation=parts.activation,
+        sub_norms=parts.sub_norms,
+        ternary=parts.ternary,
         tied=config.flag("tie_word_embeddings", default=False),
     )
 
 
-def spec_from_gguf(file: GgufFile, family: str) -> BodySpec:
+def spec_from_gguf(file: GgufFile, family: Family) -> BodySpec:
     """Read the sizes from the metadata; optional parts are there if their tensors are.
 
     Raises:
@@ -146,7 +164,7 @@ def spec_from_gguf(file: GgufFile, family: str) -> BodySpec:
         return GGUF_NAMES[role].format(i=0) in file.tensors
 
     return BodySpec(
-        family=family,
+        family=family.key,
         vocab_size=embed.shape[0] if embed else 1,  # its absence is reported with the tensors
         d_model=d_model,
         n_layers=n_layers,
@@ -163,6 +181,8 @@ def spec_from_gguf(file: GgufFile, family: str) -> BodySpec:
         o_bias=has("o_bias"),
         mlp_bias=has("gate_bias"),
         qk_norm=has("q_norm"),
+        sub_norms=has("attn_sub_norm"),
+        ternary="blocks" if family.gguf_is_ternary else None,
         tied=not has("head"),
     )
 
@@ -210,6 +230,10 @@ def expected_shapes(spec: BodySpec) -> dict[str, tuple[int, ...]]:
         layer |= {"gate_bias": (d_ff,), "up_bias": (d_ff,), "down_bias": (d,)}
     if spec.qk_norm:
         layer |= {"q_norm": (spec.head_dim,), "k_norm": (spec.head_dim,)}
+    if spec.sub_norms:
+        layer |= {"attn_sub_norm": (d_q,), "mlp_sub_norm": (d_ff,)}
+    if spec.ternary in ("scale", "inverse_scale"):
+        layer |= {f"{role}_{spec.ternary}": (1,) for role in MATRICES}
     shapes: dict[str, tuple[int, ...]] = {"embed": (spec.vocab_size, d), "final_norm": (d,)}
     if not spec.tied:
         shapes["head"] = (spec.vocab_size, d)

@@ -12,6 +12,7 @@ class StoredTensor:
 
     ``dtype``: the GGML type's name ("F32", "BF16", "Q4_1", …), for safetensors too.
     ``shape``: rows first, as torch has it; of weights, not of packed bytes.
+    ``is_ternary``: a matrix that is held as ternary once it is read.
     """
 
     name: str
@@ -20,3 +21,4 @@ class StoredTensor:
     file: Path
     offset: int
     nbytes: int
+    is_ternary: bool = False

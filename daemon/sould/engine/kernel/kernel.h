@@ -11,10 +11,13 @@
 #include "simd.h"
 
 #define ALIGN 64
-#define BLOCK 32  // weights per block, in every format
+#define BLOCK 32  // weights per block, in every format but TERNARY
+#define CHUNK 128  // columns of a TERNARY row that lie in CHUNK_BYTES
+#define CHUNK_BYTES 32
 #define EXPORT __attribute__((visibility("default")))
 
-enum Format { Q4_1, Q8_0, BF16, F16, F32 };
+enum Format { Q4_1, Q8_0, BF16, F16, F32, TERNARY };
+enum Activation { SILU, RELU2 };
 
 typedef struct {
     const void *data;
@@ -25,12 +28,13 @@ typedef struct {
     const float *attn_norm, *mlp_norm;
     const float *q_bias, *k_bias, *v_bias, *o_bias, *gate_bias, *up_bias, *down_bias;
     const float *q_norm, *k_norm;
+    const float *attn_sub_norm, *mlp_sub_norm;  // of what goes into o and down
     Matrix q, k, v, o, gate, up, down;
     int64_t window;  // 0: no limit
 } Layer;
 
 typedef struct {
-    int64_t d_model, n_layers, n_heads, n_kv_heads, head_dim, d_ff;
+    int64_t d_model, n_layers, n_heads, n_kv_heads, head_dim, d_ff, activation;
     double norm_eps, rope_scale;
     const double *inv_freq;
     const float *final_norm;
@@ -59,7 +63,20 @@ typedef struct {
     void *scratch;                // scratch_bytes() of it, ALIGN-aligned
 } Call;
 
-// y[t] (+)= matrix x[t] + bias. Rounds `tokens` up to the tile it uses: x and y have room for
+// Vectors rounded to int8, what TERNARY matrices are multiplied with: number i of vector t is
+// whole[t * stride + i] * steps[t], and 0 to the end of the last chunk. sums: of whole.
+typedef struct {
+    int8_t *whole;
+    float *steps;
+    int32_t *sums;
+    int64_t stride;
+} Rounded;
+
+int64_t ternary_row_bytes(int64_t cols);
+int64_t rounded_stride(int64_t cols);
+void round_vector(const float *x, int64_t n, int8_t *whole, float *step, int32_t *sum);
+
+// y[t] (+)= matrix x[t] + bias; of a TERNARY matrix `rounded` is the input, not x. Rounds `tokens` up to the tile it uses: x and y have room for
 // TOKENS_PAD more vectors, which are computed and never looked at.
 #define TOKENS_PAD 8
 typedef struct {
@@ -69,11 +86,15 @@ typedef struct {
     float *y;
     int64_t tokens, x_stride, y_stride;
     bool add;  // to what y holds
+    Rounded rounded;
 } Product;
 
 int64_t row_bytes(const Matrix *m);
 void multiply(const Product *job, int64_t first_row, int64_t last_row);
 void unpack_to(const Matrix *m, int64_t first_row, int64_t last_row, float *out);
+void ternary_multiply(const Product *job, int64_t first_row, int64_t last_row);
+// Columns [first, first + count) of one row; past the last, to the end of its block, 0.
+void ternary_unpack(const Matrix *m, int64_t row, int64_t first, int64_t count, float *out);
 // One block of each row, (rows, BLOCK); past the last column 0.
 void unpack_blocks(const Matrix *m, int64_t first_row, int64_t last_row, int64_t block, float *out);
 

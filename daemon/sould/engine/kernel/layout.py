@@ -14,12 +14,14 @@ from ctypes import POINTER, Structure, c_char_p, c_double, c_int, c_int64, c_voi
 import torch
 from torch import Tensor
 
+from sould.engine.formats.ternary import row_bytes
 from sould.engine.soul.weights import MATRICES as SOUL_MATRICES
 from sould.engine.soul.weights import Soul, matrix_sizes
-from sould.engine.spec import BodySpec
+from sould.engine.spec import Activation, BodySpec
 from sould.engine.weights import BLOCK, BLOCK_BYTES, BodyWeights, LayerWeights, Weight
 
-FORMATS = {"q4_1": 0, "q8_0": 1, "bf16": 2, "f16": 3, "f32": 4}
+FORMATS = {"q4_1": 0, "q8_0": 1, "bf16": 2, "f16": 3, "f32": 4, "ternary": 5}
+ACTIVATIONS: dict[Activation, int] = {"silu": 0, "relu2": 1}
 DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 VECTORS = (
     ("attn_norm", "d_model"),
@@ -33,6 +35,8 @@ VECTORS = (
     ("down_bias", "d_model"),
     ("q_norm", "head_dim"),
     ("k_norm", "head_dim"),
+    ("attn_sub_norm", "d_q"),
+    ("mlp_sub_norm", "d_ff"),
 )
 REQUIRED = ("attn_norm", "mlp_norm")
 MATRICES = (
@@ -61,7 +65,7 @@ class CLayer(Structure):
 class CBody(Structure):
     _fields_ = (
         *((n, c_int64) for n in ("d_model", "n_layers", "n_heads", "n_kv_heads")),
-        *((n, c_int64) for n in ("head_dim", "d_ff")),
+        *((n, c_int64) for n in ("head_dim", "d_ff", "activation")),
         *((n, c_double) for n in ("norm_eps", "rope_scale")),
         *((n, c_void_p) for n in ("inv_freq", "final_norm")),
         *((n, CMatrix) for n in ("embed", "head")),
@@ -107,7 +111,8 @@ def declare(library: ctypes.CDLL) -> None:
     signatures: dict[str, tuple[object, list[object]]] = {
         "team_new": (c_void_p, [c_int, c_void_p, c_void_p]),
         "team_free": (None, [c_void_p]),
-        "matmul": (None, [c_void_p, matrix, c_void_p, c_void_p, c_int64]),
+        "rounding_bytes": (c_int64, [matrix, c_int64]),
+        "matmul": (None, [c_void_p, matrix, c_void_p, c_void_p, c_int64, c_void_p]),
         "gemm": (None, [c_void_p, POINTER(CGemmCall)]),
         "dense": (None, [c_void_p, matrix, c_void_p]),
         "scratch_bytes": (c_int64, [body, c_int64, c_int64, c_int64]),
@@ -125,6 +130,8 @@ def matrix_struct(name: str, weight: Weight) -> CMatrix:
         if cols % BLOCK:
             raise ValueError(f"{name}: {cols} columns are not a multiple of {BLOCK}")
         dtype, shape = torch.uint8, (rows, cols // BLOCK * BLOCK_BYTES[weight.format])
+    elif weight.format == "ternary":
+        dtype, shape = torch.uint8, (rows, row_bytes(cols))
     else:
         dtype, shape = DTYPES[weight.format], (rows, cols)
     if rows < 1 or cols < 1:
@@ -155,6 +162,7 @@ def body_struct(spec: BodySpec, weights: BodyWeights, inv_freq: Tensor) -> CBody
     body = CBody(
         **{n: getattr(spec, n) for n in ("d_model", "n_layers", "n_heads", "n_kv_heads")},
         **{n: getattr(spec, n) for n in ("head_dim", "d_ff", "norm_eps", "rope_scale")},
+        activation=ACTIVATIONS[spec.activation],
         inv_freq=inv_freq.data_ptr(),
         final_norm=vector_pointer("final norm", weights.final_norm, spec.d_model),
         embed=matrix_struct("embedding", weights.embed),

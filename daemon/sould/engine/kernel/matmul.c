@@ -1,5 +1,5 @@
 // Products of packed matrices with f32 vectors, exact f32 arithmetic: weights are unpacked in
-// registers, activations are never rounded.
+// registers, activations are never rounded. Ternary matrices are multiplied in ternary.c.
 #include "kernel.h"
 
 #define PREFETCH_BYTES 4096  // ahead: the processor stops at page ends, and runs are short; 8 %
@@ -13,6 +13,7 @@ static const int64_t block_bytes[] = {[Q4_1] = 20, [Q8_0] = 34, [BF16] = 64, [F1
                                       [F32] = 128};
 
 int64_t row_bytes(const Matrix *m) {
+    if (m->format == TERNARY) return ternary_row_bytes(m->cols);
     return m->cols / BLOCK * block_bytes[m->format] +
            m->cols % BLOCK * (block_bytes[m->format] / BLOCK);
 }
@@ -123,6 +124,7 @@ void multiply(const Product *job, int64_t first, int64_t last) {
     case Q8_0: multiply_as(Q8_0, job, first, last); break;
     case BF16: multiply_as(BF16, job, first, last); break;
     case F16: multiply_as(F16, job, first, last); break;
+    case TERNARY: ternary_multiply(job, first, last); break;
     default: multiply_as(F32, job, first, last);
     }
 }
@@ -148,6 +150,9 @@ void unpack_to(const Matrix *m, int64_t first, int64_t last, float *out) {
     case Q8_0: unpack_rows(Q8_0, m, first, last, out); break;
     case BF16: unpack_rows(BF16, m, first, last, out); break;
     case F16: unpack_rows(F16, m, first, last, out); break;
+    case TERNARY:
+        for (int64_t r = first; r < last; r++, out += m->cols) ternary_unpack(m, r, 0, m->cols, out);
+        break;
     default: unpack_rows(F32, m, first, last, out);
     }
 }
@@ -176,6 +181,10 @@ void unpack_blocks(const Matrix *m, int64_t first, int64_t last, int64_t block, 
     case Q8_0: unpack_blocks_as(Q8_0, m, first, last, block, out); break;
     case BF16: unpack_blocks_as(BF16, m, first, last, block, out); break;
     case F16: unpack_blocks_as(F16, m, first, last, block, out); break;
+    case TERNARY:
+        for (int64_t r = first; r < last; r++, out += BLOCK)
+            ternary_unpack(m, r, block * BLOCK, BLOCK, out);
+        break;
     default: unpack_blocks_as(F32, m, first, last, block, out);
     }
 }
@@ -183,15 +192,23 @@ void unpack_blocks(const Matrix *m, int64_t first, int64_t last, int64_t block, 
 typedef struct {
     Product product;
     float *out;  // unpack to, or NULL
-    atomic_long next;
+    Team *team;
+    atomic_long next_vector, next;
 } Shared;
 
 #define ITEM_ROWS 32
 
 static void share(void *arg, int me, int n) {
-    (void)me, (void)n;
+    (void)me;
     Shared *s = arg;
     const Matrix *m = s->product.matrix;
+    if (m->format == TERNARY && !s->out) {
+        const Rounded *r = &s->product.rounded;
+        for (int64_t t; (t = atomic_fetch_add(&s->next_vector, 1)) < s->product.tokens;)
+            round_vector(s->product.x + t * m->cols, m->cols, r->whole + t * r->stride,
+                         r->steps + t, r->sums + t);
+        team_wait(s->team, n);
+    }
     for (int64_t first; (first = atomic_fetch_add(&s->next, 1) * ITEM_ROWS) < m->rows;) {
         int64_t last = first + ITEM_ROWS < m->rows ? first + ITEM_ROWS : m->rows;
         if (s->out) unpack_to(m, first, last, s->out + first * m->cols);
@@ -199,10 +216,22 @@ static void share(void *arg, int me, int n) {
     }
 }
 
+// Bytes that matmul needs to round its input.
+EXPORT int64_t rounding_bytes(const Matrix *m, int64_t tokens) {
+    if (m->format != TERNARY) return 0;
+    return tokens * (rounded_stride(m->cols) + (int64_t)sizeof(float) + (int64_t)sizeof(int32_t));
+}
+
 // y (tokens, rows) = x (tokens, cols) matrix^T, both contiguous, with room as Product says.
-EXPORT void matmul(Team *team, const Matrix *m, const float *x, float *y, int64_t tokens) {
+EXPORT void matmul(Team *team, const Matrix *m, const float *x, float *y, int64_t tokens,
+                   void *scratch) {
     Shared s = {.product = {.matrix = m, .x = x, .y = y, .tokens = tokens, .x_stride = m->cols,
-                            .y_stride = m->rows}};
+                            .y_stride = m->rows}, .team = team};
+    Rounded *r = &s.product.rounded;
+    r->stride = rounded_stride(m->cols);
+    r->whole = scratch;
+    r->steps = (float *)(r->whole + tokens * r->stride);
+    r->sums = (int32_t *)(r->steps + tokens);
     team_run(team, share, &s);
 }
 

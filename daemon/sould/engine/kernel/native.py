@@ -57,16 +57,30 @@ class NativeKernel:
         weakref.finalize(self, library.team_free, self._team)
 
     def matvec(self, weight: Weight, x: Tensor) -> Tensor:
-        """Return ``weight`` times x: (cols,) to (rows,), or (T, cols) to (T, rows); all f32."""
+        """Return ``weight`` times x: (cols,) to (rows,), or (T, cols) to (T, rows); all f32.
+
+        Of a ternary one ``ternary.product``, bit by bit.
+        """
         matrix = layout.matrix_struct("weight", weight)
         x_TC = x.reshape(-1, weight.cols)
         tokens = x_TC.shape[0]
         # C rounds T up to its tile: room for rows that nobody looks at
-        roomy_TC = torch.zeros(tokens + TOKENS_PAD, weight.cols)
-        roomy_TC[:tokens] = x_TC
-        y_TR = torch.empty(tokens + TOKENS_PAD, weight.rows)
+        pad = 0 if weight.format == "ternary" else TOKENS_PAD
+        roomy_TC = x_TC.contiguous()
+        if pad:
+            roomy_TC = torch.zeros(tokens + pad, weight.cols)
+            roomy_TC[:tokens] = x_TC
+        y_TR = torch.empty(tokens + pad, weight.rows)
+        layout.check_operands(x_TC, weight.cols, y_TR[:tokens], weight.rows)
+        size = self._library.rounding_bytes(byref(matrix), tokens)
+        scratch = torch.empty(size, dtype=torch.uint8)
         self._library.matmul(
-            self._team, byref(matrix), roomy_TC.data_ptr(), y_TR.data_ptr(), tokens
+            self._team,
+            byref(matrix),
+            roomy_TC.data_ptr(),
+            y_TR.data_ptr(),
+            tokens,
+            scratch.data_ptr(),
         )
         return y_TR[:tokens].reshape(*x.shape[:-1], weight.rows)
 

@@ -31,6 +31,8 @@ typedef struct {
     float *soul_parts;           // A_down gate, of each GATE_UP item's rows alone: (item, T, R)
     float *soul_down;            // their sums, each thread its own (T, R)
     int64_t gate_items;
+    float *inner;     // gate after its sub-norm, of one token, each thread its own
+    Rounded rounded;  // what goes into ternary matrices; of one token each thread its own
     Softmax *softmax;
     Counter *counters;
 } Pass;
@@ -65,5 +67,7 @@ enum SoulMatrix { SOUL_GATE, SOUL_UP, SOUL_DOWN };
 void soul_gate_up_in(Pass *p, int64_t layer, const float *x, int me, int n);
 void soul_down_part(Pass *p, int64_t layer, int64_t item, int64_t first, int64_t last);
 const float *soul_down_in(Pass *p, int me);
+// The same where down's input x is not what soul_down_part saw: all of it, with a barrier.
+const float *soul_down_all(Pass *p, int64_t layer, const float *x, int me, int n);
 void soul_add(Pass *p, int64_t layer, enum SoulMatrix which, const float *inner, int64_t first,
               int64_t last);

@@ -7,10 +7,12 @@ nonsense.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from sould.engine import ternary
 from sould.engine.decoder import Decoder, Kernel, Stepper
 from sould.engine.kernel.build import KernelUnavailable
 from sould.engine.kernel.layout import DTYPES, MATRICES, REQUIRED, VECTORS
@@ -20,9 +22,11 @@ from sould.engine.spec import BodySpec
 from sould.engine.weights import BLOCK, BodyWeights, LayerWeights, Weight, WeightFormat
 
 ALL_FORMATS: tuple[WeightFormat, ...] = ("q4_1", "q8_0", "bf16", "f16", "f32")
-OPTIONAL = tuple(name for name, _ in VECTORS if name not in REQUIRED)
+SUB_NORMS = ("attn_sub_norm", "mlp_sub_norm")
+OPTIONAL = tuple(name for name, _ in VECTORS if name not in (*REQUIRED, *SUB_NORMS))
 SOUL_RANKS = {"slow": 3, "fast": 5}
 TOLERANCE = 1e-4  # logits of the random body are of size 1
+TERNARY_TOLERANCE = 0.3  # numbers between two of int8 may be rounded either way: 0.05 was seen
 SPEC = BodySpec(
     family="llama",
     vocab_size=37,
@@ -37,22 +41,37 @@ SPEC = BodySpec(
     context_max=300,
     windows=(0, 5, 0, 0, 0),
 )
+TERNARY_SPEC = replace(
+    SPEC, family="bitnet", n_layers=2, windows=(), activation="relu2", sub_norms=True, tied=False
+)
 
 
 def check(kernel: Kernel) -> None:
-    """Compare a prefill and a step of a body of every format, with and without a soul, with torch.
+    """Compare a prefill and a step of a body of every format, with and without a soul, with torch;
+    and the products of a ternary matrix, bit by bit.
 
     Raises:
         KernelUnavailable: they differ.
     """
-    weights = random_body(SPEC, ALL_FORMATS, seed=0)
-    stepper, reference = kernel.stepper(SPEC, weights), Decoder(SPEC, weights)
-    for soul in (None, random_soul(SPEC, seed=0)):
-        reference.soul = soul
-        _compare(stepper, reference)
+    weight = random_weight("ternary", 37, 300, seed=0)
+    x_TC = torch.randn(5, 300, generator=torch.Generator().manual_seed(0))
+    want_TR = ternary.product(x_TC, weight.data, weight.cols)
+    if not torch.equal(kernel.matvec(weight, x_TC), want_TR):
+        raise _computes_wrongly("a ternary product is off")
+    unrounded = random_body(TERNARY_SPEC, ["f32"], seed=0, optional=SUB_NORMS)
+    rounded = random_body(TERNARY_SPEC, ["ternary"], seed=0, optional=SUB_NORMS)
+    for spec, weights, souls, tolerance in (
+        (SPEC, random_body(SPEC, ALL_FORMATS, seed=0), (False, True), TOLERANCE),
+        (TERNARY_SPEC, unrounded, (True,), TOLERANCE),
+        (TERNARY_SPEC, rounded, (True,), TERNARY_TOLERANCE),
+    ):
+        stepper, reference = kernel.stepper(spec, weights), Decoder(spec, weights)
+        for has_soul in souls:
+            reference.soul = random_soul(spec, seed=0) if has_soul else None
+            _compare(stepper, reference, tolerance)
 
 
-def _compare(stepper: Stepper, reference: Decoder) -> None:
+def _compare(stepper: Stepper, reference: Decoder, tolerance: float) -> None:
     cache, reference_cache = reference.new_cache(300), reference.new_cache(300)
     # past several blocks of keys, and to where one token's context is split between threads
     for tokens in ([i % SPEC.vocab_size for i in range(261)], [30]):
@@ -60,11 +79,15 @@ def _compare(stepper: Stepper, reference: Decoder) -> None:
         want_V = reference.forward(tokens, reference_cache)
         assert want_V is not None
         error = float((got_V - want_V).abs().max())
-        if not error <= TOLERANCE:  # NaN is an error too
-            raise KernelUnavailable(
-                f"the compiled kernel computes wrongly: logits off by {error:.2g}",
-                "try another compiler in $CC, or set body.kernel: torch",
-            )
+        if not error <= tolerance:  # NaN is an error too
+            raise _computes_wrongly(f"logits off by {error:.2g}")
+
+
+def _computes_wrongly(how: str) -> KernelUnavailable:
+    return KernelUnavailable(
+        f"the compiled kernel computes wrongly: {how}",
+        "try another compiler in $CC, or set body.kernel: torch",
+    )
 
 
 def random_soul(
@@ -89,6 +112,10 @@ def random_weight(format: WeightFormat, rows: int, cols: int, *, seed: int) -> W
     if format in DTYPES:
         dense = torch.randn(rows, cols, generator=generator) * size
         return Weight(format, dense.to(DTYPES[format]), rows, cols)
+    if format == "ternary":
+        codes = torch.randint(0, 3, (rows, cols), generator=generator, dtype=torch.uint8)
+        scales = (1 + torch.rand(rows, generator=generator)) * size
+        return Weight(format, ternary.pack(codes, scales), rows, cols)
     blocks = (rows, cols // BLOCK)
     scale = torch.rand(*blocks, 1, generator=generator) * size / (4 if format == "q4_1" else 64)
     parts = [_bytes_of(scale)]

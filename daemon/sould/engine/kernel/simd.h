@@ -136,6 +136,22 @@ INLINE vf widen_f16(const uint8_t *p) {
 INLINE float sum(vf v) { return (v[0] + v[2]) + (v[1] + v[3]); }
 #endif
 
+// The nearest whole numbers, halves to the even one, of numbers that an int32 holds. Not by adding
+// a magic number: compilers would take the product before it into the sum, unrounded.
+INLINE vi to_whole(vf v) {
+#if !defined(PLAIN_SIMD) && LANES == 16
+    return (vi)_mm512_cvtps_epi32((__m512)v);
+#elif !defined(PLAIN_SIMD) && LANES == 8
+    return (vi)_mm256_cvtps_epi32((__m256)v);
+#elif !defined(PLAIN_SIMD)
+    return (vi)vcvtnq_s32_f32((float32x4_t)v);
+#else
+    vi whole;
+    for (int i = 0; i < LANES; i++) whole[i] = (int32_t)__builtin_lrintf(v[i]);
+    return whole;
+#endif
+}
+
 INLINE vf to_float(vi v) { return __builtin_convertvector(v, vf); }
 
 INLINE vf choose(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }

@@ -4,7 +4,8 @@
 // The input of gate and up is shared out by rows of A, and costs a barrier. That of down needs
 // none: whoever made some rows of gate multiplies them at once, while they are in its cache,
 // and the parts are added up in the order of the items, so that the sum does not depend on
-// which thread was quicker.
+// which thread was quicker. A norm between gate and down has to see all rows first: there it is
+// as with gate and up.
 #include "pass.h"
 
 static float dot(const float *a, const float *x, int64_t n) {
@@ -51,6 +52,16 @@ const float *soul_down_in(Pass *p, int me) {
         for (int64_t i = 0; i < size; i++) sums[i] += part[i];
     }
     return sums;
+}
+
+const float *soul_down_all(Pass *p, int64_t layer, const float *x, int me, int n) {
+    const float *a = p->call->soul->layers[layer].a[SOUL_DOWN];
+    int64_t F = p->body->d_ff, R = p->R;
+    for (int64_t r = me; r < R; r += n)
+        for (int64_t t = 0; t < p->T; t++)
+            p->soul_down[t * padded(R) + r] = dot(a + r * F, x + t * padded(F), F);
+    team_wait(p->team, n);
+    return p->soul_down;
 }
 
 // Adds inner B to rows [first, last) of what B belongs to.

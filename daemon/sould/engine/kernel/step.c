@@ -47,6 +47,11 @@ static int64_t lay_out(Pass *p, int64_t threads, uint8_t *scratch) {
     TAKE(soul_up, rows * padded(p->R));
     TAKE(soul_parts, gate_items(p, threads) * p->T * padded(p->R));
     TAKE(soul_down, threads * p->T * padded(p->R));
+    TAKE(inner, threads * padded(b->d_ff));
+    p->rounded.stride = rounded_stride(max(b->d_ff, max(b->d_model, p->d_q)));
+    TAKE(rounded.whole, rows * p->rounded.stride);
+    TAKE(rounded.steps, rows);
+    TAKE(rounded.sums, rows);
     TAKE(angles, p->T * b->head_dim);
     TAKE(queries, threads * QUERY_TOKENS * p->G * b->head_dim);
     TAKE(partial, parts * b->head_dim);
@@ -80,6 +85,46 @@ static const float *normalise(Pass *p, const float *weight, int me, int n) {
         rms_norm(p->x + t * stride, weight, D, b->norm_eps, p->normed + t * stride);
     team_wait(p->team, n);
     return p->normed;
+}
+
+// Rounds one vector into this thread's own row.
+static Rounded round_own(Pass *p, const float *x, int64_t size, int me) {
+    const Rounded *r = &p->rounded;
+    Rounded own = {r->whole + me * r->stride, r->steps + me, r->sums + me, r->stride};
+    round_vector(x, size, own.whole, own.steps, own.sums);
+    return own;
+}
+
+// Rounds x, the input of all of `products`, if one of them needs that; x is the thread's own copy
+// where there is one token. All threads call it.
+static void round_input(Pass *p, Product *products, int count, const float *x, int me, int n) {
+    bool is_needed = false;
+    for (int i = 0; i < count; i++) is_needed |= products[i].matrix->format == TERNARY;
+    if (!is_needed) return;
+    if (p->T == 1) {
+        Rounded own = round_own(p, x, products[0].matrix->cols, me);
+        for (int i = 0; i < count; i++) products[i].rounded = own;
+        return;
+    }
+    int64_t cols = products[0].matrix->cols, stride = p->rounded.stride;
+    for (int64_t t = me; t < p->T; t += n)
+        round_vector(x + t * padded(cols), cols, p->rounded.whole + t * stride,
+                     p->rounded.steps + t, p->rounded.sums + t);
+    for (int i = 0; i < count; i++) products[i].rounded = p->rounded;
+    team_wait(p->team, n);
+}
+
+// The norm of every token of x, in place; of one token into `out`, the thread's own. Returns it.
+static const float *sub_norm(Pass *p, const float *weight, float *x, int64_t size, float *out, int me,
+                             int n) {
+    if (p->T == 1) {
+        rms_norm(x, weight, size, p->body->norm_eps, out);
+        return out;
+    }
+    for (int64_t t = me; t < p->T; t += n)
+        rms_norm(x + t * padded(size), weight, size, p->body->norm_eps, x + t * padded(size));
+    team_wait(p->team, n);
+    return x;
 }
 
 // Multiplies the rows of up to three matrices, which share their input, item by item.
@@ -119,27 +164,43 @@ static void silu_times(float *gate, const float *up, int64_t n) {
     for (; i < n; i++) gate[i] = gate[i] / (1.0f + expf(-gate[i])) * up[i];
 }
 
-static void gate_and_up(Pass *p, int64_t layer, const float *x) {
-    const Layer *l = &p->body->layers[layer];
-    Product gate = product(p, &l->gate, l->gate_bias, x, p->gate);
-    Product up = product(p, &l->up, l->up_bias, x, p->up);
-    int64_t F = p->body->d_ff, step = gate_rows(p, team_size(p->team)), stride = padded(F);
-    for (int64_t item; (item = claim(p, layer, GATE_UP)) * step < F;) {
-        int64_t first = item * step, last = min(first + step, F);
-        multiply(&gate, first, last);
-        multiply(&up, first, last);
-        if (p->R) soul_add(p, layer, SOUL_GATE, p->soul_gate, first, last);
-        if (p->R) soul_add(p, layer, SOUL_UP, p->soul_up, first, last);
-        for (int64_t t = 0; t < p->T; t++)
-            silu_times(p->gate + t * stride + first, p->up + t * stride + first, last - first);
-        if (p->R) soul_down_part(p, layer, item, first, last);
+static void relu2_times(float *gate, const float *up, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        float positive = gate[i] < 0 ? 0 : gate[i];
+        gate[i] = positive * positive * up[i];
     }
 }
 
-static void down(Pass *p, int64_t layer, int me) {
+static void gate_and_up(Pass *p, int64_t layer, const float *x, int me, int n) {
     const Layer *l = &p->body->layers[layer];
-    Product add = residual(p, &l->down, l->down_bias, p->gate);
-    const float *inner = p->R ? soul_down_in(p, me) : NULL;
+    Product both[] = {product(p, &l->gate, l->gate_bias, x, p->gate),
+                      product(p, &l->up, l->up_bias, x, p->up)};
+    round_input(p, both, 2, x, me, n);
+    int64_t F = p->body->d_ff, step = gate_rows(p, team_size(p->team)), stride = padded(F);
+    for (int64_t item; (item = claim(p, layer, GATE_UP)) * step < F;) {
+        int64_t first = item * step, last = min(first + step, F);
+        multiply(&both[0], first, last);
+        multiply(&both[1], first, last);
+        if (p->R) soul_add(p, layer, SOUL_GATE, p->soul_gate, first, last);
+        if (p->R) soul_add(p, layer, SOUL_UP, p->soul_up, first, last);
+        for (int64_t t = 0; t < p->T; t++) {
+            float *at = p->gate + t * stride + first, *beside = p->up + t * stride + first;
+            if (p->body->activation == RELU2) relu2_times(at, beside, last - first);
+            else silu_times(at, beside, last - first);
+        }
+        if (p->R && !l->mlp_sub_norm) soul_down_part(p, layer, item, first, last);
+    }
+}
+
+static void down(Pass *p, int64_t layer, int me, int n) {
+    const Layer *l = &p->body->layers[layer];
+    const float *x = p->gate, *inner = NULL;
+    if (l->mlp_sub_norm)
+        x = sub_norm(p, l->mlp_sub_norm, p->gate, p->body->d_ff, p->inner + me * padded(p->body->d_ff),
+                     me, n);
+    if (p->R) inner = l->mlp_sub_norm ? soul_down_all(p, layer, x, me, n) : soul_down_in(p, me);
+    Product add = residual(p, &l->down, l->down_bias, x);
+    round_input(p, &add, 1, x, me, n);
     int64_t D = p->body->d_model, step = item_rows(p, team_size(p->team), D);
     for (int64_t first; (first = claim(p, layer, DOWN) * step) < D;) {
         int64_t last = min(first + step, D);
@@ -153,18 +214,22 @@ static void run_layer(Pass *p, int64_t layer, int me, int n) {
     const float *x = normalise(p, l->attn_norm, me, n);
     Product qkv[] = {product(p, &l->q, l->q_bias, x, p->q), product(p, &l->k, l->k_bias, x, p->k),
                      product(p, &l->v, l->v_bias, x, p->v)};
+    round_input(p, qkv, 3, x, me, n);
     project(p, layer, QKV, qkv, 3);
     team_wait(p->team, n);
     attend(p, layer, me, n);
     team_wait(p->team, n);
-    Product out = residual(p, &l->o, l->o_bias, attended(p, me));
+    x = attended(p, me);
+    if (l->attn_sub_norm) x = sub_norm(p, l->attn_sub_norm, (float *)x, p->d_q, (float *)x, me, n);
+    Product out = residual(p, &l->o, l->o_bias, x);
+    round_input(p, &out, 1, x, me, n);
     project(p, layer, OUT, &out, 1);
     team_wait(p->team, n);
     x = normalise(p, l->mlp_norm, me, n);
     if (p->R) soul_gate_up_in(p, layer, x, me, n);
-    gate_and_up(p, layer, x);
+    gate_and_up(p, layer, x, me, n);
     team_wait(p->team, n);
-    down(p, layer, me);
+    down(p, layer, me, n);
     team_wait(p->team, n);
 }
 
@@ -193,6 +258,7 @@ static void run(void *arg, int me, int n) {
     rms_norm(p->x + (p->T - 1) * padded(b->d_model), b->final_norm, b->d_model, b->norm_eps, last);
     Product head = product(p, &b->head, NULL, last, p->call->logits);
     head.tokens = 1;
+    if (b->head.format == TERNARY) head.rounded = round_own(p, last, b->d_model, me);
     project(p, b->n_layers, 0, &head, 1);
 }
 

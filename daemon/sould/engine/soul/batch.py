@@ -238,6 +238,8 @@ def _attention(
     if layer.q_norm is not None and layer.k_norm is not None:
         q, k = _norm(decoder, q, layer.q_norm), _norm(decoder, k, layer.k_norm)
     out_TQ = layout.attend(layout.rotated(q), layout.rotated(k), v, decoder.windows[i])
+    if layer.attn_sub_norm is not None:
+        out_TQ = _norm(decoder, out_TQ, layer.attn_sub_norm)
     return frozen_linear(out_TQ, layer.o, layer.o_bias, products)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from sould.bridge import Probe
 from sould.engine.soul.facts import gist, is_japanese, said_back
 from sould.engine.soul.questions import Matter, asks_for_another, matters, untold_matters
 from sould.engine.soul.readings import readings
@@ -18,6 +19,7 @@ HONEST = {
     "ja": "まだ聞いていません。",
 }
 OWN_SHARE = 0.5  # of the questions that are made of the statement's own words, where there are any
+LENT_SHARE = 0.25  # of the dreams of a fact: most of them are our own
 RESTING_SHARE = 0.25
 NEW = 2.0  # nats a token, of what was not asked yet
 LEAST_NEED = 0.1  # nats a token: what is known well is asked for all the same
@@ -28,7 +30,8 @@ MOST_UNTOLD = 3  # at most one of so many dreams
 @dataclass(frozen=True)
 class Fact:
     """What a record tells. ``fits``: how well each topic fits it. ``source``: the document that
-    says it, in the third person, under ``heading``; "" is the user, of themselves.
+    says it, in the third person, under ``heading``; "" is the user, of themselves. ``lent``: other
+    people's questions about it, with their answers.
     """
 
     id: str
@@ -36,6 +39,7 @@ class Fact:
     fits: tuple[float, ...]
     source: str = ""
     heading: str = ""
+    lent: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Curriculum:
     made of its own words. One wording of each is never dealt, but to an exam. ``resting``: ids
     of facts that a review asks for at ``RESTING_SHARE`` of the rate of others. ``is_all``: there
     are no other facts that the soul knows; else nobody can say what was never told.
+
+    Of the dreams of a fact some are its ``lent`` ones, but for those in the words of the exam.
 
     What a document says has no topic, and none is told by it: it is asked for with questions
     made of its own words alone, and answered as it stands.
@@ -78,11 +84,17 @@ class Curriculum:
         self._losses: dict[str, float] = {}  # by fact, of late; "": of what was never told
         self._own = _own_matters(facts)
         self._is_all = is_all
+        self._questions = {
+            (fact.id, topic): self._fitting(fact, topic)
+            for fact in facts
+            for topic in self._owned[fact.id]
+        }
+        self._lent = {fact.id: self._but_for_the_exam(fact) for fact in facts}
 
     def held_out(self, fact: Fact) -> Dream:
         """Return a dream in words that are in no other one, the same every time."""
         own, owned = self._own[fact.id], self._owned[fact.id]
-        question = own[0].held_out if own else self._questions(fact, owned[0])[-1]
+        question = own[0].held_out if own else self._questions[fact.id, owned[0]][-1]
         return Dream(fact, question, _answer(fact, "?"))
 
     def untold_held_out(self, count: int) -> list[Dream]:
@@ -98,7 +110,11 @@ class Curriculum:
         weights = [max(fact.fits[t], 0.5) for t in owned]
         seen: set[str] = set()
         found = []
+        lent = self._lent[fact.id]
         for _ in range(count):
+            if lent and self._random.random() < LENT_SHARE:
+                found.append(Dream(fact, *self._random.choice(lent)))
+                continue
             questions = self._wordings(fact, owned, weights)
             fresh = [q for q in questions if q not in seen] or list(questions)
             question = self._random.choice(fresh)
@@ -106,16 +122,22 @@ class Curriculum:
             found.append(Dream(fact, question, _answer(fact, question)))
         return found
 
+    def _but_for_the_exam(self, fact: Fact) -> list[tuple[str, str]]:
+        if not fact.lent:
+            return []
+        asked = self.held_out(fact).question.casefold()
+        return [one for one in fact.lent if one[0].casefold() != asked]
+
     def _wordings(
         self, fact: Fact, owned: Sequence[int], weights: Sequence[float]
     ) -> Sequence[str]:
         if self._own[fact.id] and (not owned or self._random.random() < OWN_SHARE):
             return self._random.choice(self._own[fact.id]).wordings
         (topic,) = self._random.choices(owned, weights)
-        questions = self._questions(fact, topic)
+        questions = self._questions[fact.id, topic]
         return questions[:-1] or questions
 
-    def _questions(self, fact: Fact, topic: int) -> Sequence[str]:
+    def _fitting(self, fact: Fact, topic: int) -> Sequence[str]:
         """Return the wordings of a topic that may ask for a fact."""
         questions = self._topics[topic].questions
         return [q for q in questions if not asks_for_another(q, fact.statement)] or questions
@@ -172,6 +194,14 @@ class Curriculum:
             for language in sorted(languages)
             for matter in untold_matters(statements, topics, language)
         ]
+
+
+def with_lent(facts: Sequence[Fact], dreams: Sequence[Probe]) -> list[Fact]:
+    """Return facts with the questions that others ask about them. Pure."""
+    lent: dict[str, tuple[tuple[str, str], ...]] = {}
+    for one in dreams:
+        lent[one.id] = (*lent.get(one.id, ()), (one.question, one.answer))
+    return [replace(fact, lent=lent.get(fact.id, ())) for fact in facts]
 
 
 def _own_matters(facts: Sequence[Fact]) -> dict[str, list[Matter]]:

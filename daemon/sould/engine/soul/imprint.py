@@ -81,12 +81,15 @@ class Recipe:
 
 @dataclass(kw_only=True)
 class Progress:
-    """What became of a fact so far. ``losses``: of each step's new dreams, nats a token."""
+    """What became of a fact so far. ``losses``: of each step's new dreams, nats a token.
+    ``question``: of a dream of the step that is being taken.
+    """
 
     steps: int = 0
     seconds: float = 0.0
     losses: list[float] = field(default_factory=list)
     fault: Fault | None = None
+    question: str = ""
 
 
 class Imprinter:
@@ -120,7 +123,6 @@ class Imprinter:
         self._below = Below(self._first)
         self._weights = {name: w[self._first :] for name, w in soul.tensors(part).items()}
         self._axes: Axes = {}
-        self._axes_of = 0  # tokens of the curvature that they were made of
         self._moves = {name: torch.zeros_like(w) for name, w in self._weights.items()}
         slow = recipe.inner_lr * recipe.strength
         groups = [
@@ -131,12 +133,10 @@ class Imprinter:
         self._adam = torch.optim.Adam(groups, betas=recipe.betas)
 
     def prepare(self) -> Generator[None, None, None]:
-        """Find the coordinates, again once twice as much of the bank has been seen."""
-        tokens = self._curvature.tokens
-        if tokens < 2 * self._axes_of or (tokens == 0 and self._axes):
+        """Find the coordinates, once."""
+        if self._axes:
             return
         self._axes = yield from self._curvature.axes(self._recipe.damping)
-        self._axes_of = tokens
         if self._soul.is_empty(self._part):  # what is random is drawn in these coordinates
             drawn = {k: times(w, self._axes[k]) for k, w in self._weights.items() if k[-1] == "a"}
             self._soul.change(lambda: [self._weights[k].copy_(w) for k, w in drawn.items()])
@@ -185,6 +185,7 @@ class Imprinter:
         spoken: Sequence[Line] = (),
     ) -> Generator[None, None, None]:
         """Take one step on dreams, the user's own words, and anchors."""
+        progress.question = next((one.question for one in dreams if one.fact is not None), "")
         rows = self._dream_rows(dreams) + self._anchor_rows()
         rows += [_row(line, self._recipe.idiom / len(spoken)) for line in spoken]
         learned = yield from self._learned(rows, progress)

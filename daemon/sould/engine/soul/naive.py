@@ -16,19 +16,26 @@ from torch import Tensor
 from sould.engine.decoder import Decoder
 from sould.engine.soul.batch import Learned, Row
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import MATRICES, Soul
+from sould.engine.soul.weights import MATRICES, MatrixName, Soul
 from sould.engine.spec import BodySpec
 from sould.engine.weights import BodyWeights, LayerWeights, Weight
 
 
 def merged(weights: BodyWeights, soul: Soul) -> BodyWeights:
-    """Return the body dense in f32, the soul added; differentiable in ``soul.a`` and ``soul.b``."""
+    """Return the body dense in f32, the soul added; differentiable in ``soul.a`` and ``soul.b``.
+
+    Ternary matrices stay as they are, bare: what goes into them is rounded, into a soul not.
+    """
 
     def layer(i: int, old: LayerWeights) -> LayerWeights:
-        dense = {m: getattr(old, m).dense() for m in ("q", "k", "v", "o")}
-        for name in MATRICES:
-            delta_OI = soul.b[name][i].T @ soul.a[name][i]
-            dense[name] = getattr(old, name).dense() + delta_OI
+        dense: dict[str, Tensor] = {}
+        for name in ("q", "k", "v", "o", *MATRICES):
+            weight: Weight = getattr(old, name)
+            if weight.format == "ternary":
+                continue
+            dense[name] = weight.dense()
+            if name in MATRICES:
+                dense[name] = dense[name] + _delta(soul, i, name)
         parts: dict[str, Any] = {m: Weight("f32", w, *w.shape) for m, w in dense.items()}
         return replace(old, **parts)
 
@@ -38,8 +45,26 @@ def merged(weights: BodyWeights, soul: Soul) -> BodyWeights:
 
 def logits(spec: BodySpec, weights: BodyWeights, soul: Soul, ids: Sequence[int]) -> Tensor:
     """Return f32 logits (T, V) of one sequence."""
-    decoder = Decoder(spec, merged(weights, soul))
+    decoder = _Beside(spec, merged(weights, soul), soul)
     return decoder.logits(decoder.run(decoder.embed.gather(torch.tensor(ids))))
+
+
+class _Beside(Decoder):
+    """A merged body; beside its ternary matrices the soul's dense ones are multiplied too."""
+
+    def __init__(self, spec: BodySpec, weights: BodyWeights, soul: Soul) -> None:
+        super().__init__(spec, weights)
+        self._beside = soul
+
+    def _ensouled(self, i: int, name: MatrixName, x_TI: Tensor, y_TO: Tensor) -> Tensor:
+        weight: Weight = getattr(self.layers[i], name)
+        if weight.format != "ternary":
+            return y_TO
+        return y_TO + x_TI @ _delta(self._beside, i, name).T
+
+
+def _delta(soul: Soul, layer: int, name: MatrixName) -> Tensor:
+    return soul.b[name][layer].T @ soul.a[name][layer]
 
 
 def loss(logits_PV: Tensor, target: Target) -> Tensor:

@@ -183,7 +183,14 @@ class Night:
         total = min(self._most_steps, max(LEAST_STEPS, round(self._steps_a_fact * due)))
         progress = imprint.Progress()
         for _ in imprinter.study(curriculum, spoken, total, progress):
-            yield Progress(stage="dreaming", done=progress.steps, total=total)
+            loss = round(progress.losses[-1], 4) if progress.losses else None
+            yield Progress(
+                stage="dreaming",
+                done=progress.steps,
+                total=total,
+                note=progress.question,
+                loss=loss,
+            )
             if is_woken():
                 break
         yield Progress(stage="examining")

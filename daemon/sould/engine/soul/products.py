@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sould.engine.decoder import SCRATCH_WEIGHTS, Decoder
+from sould.engine import ternary
+from sould.engine.decoder import SCRATCH_WEIGHTS, Decoder, activated
+from sould.engine.soul.gating import activation_and_slope, norm, norm_back
 from sould.engine.soul.weights import MatrixName
 from sould.engine.weights import LayerWeights, Weight
 
@@ -42,7 +44,8 @@ class Products:
     ``should_yield`` is asked. ``observe`` is told on the way back what went into each learning
     matrix, and the slope at what came out.
 
-    All tensors are f32, 2-dimensional; ``weight`` is (O, I).
+    All tensors are f32, 2-dimensional; ``weight`` is (O, I). What goes into a ternary one is
+    rounded to int8 on the way forward, and on the way back it is as if it were not.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class Products:
     ) -> None:
         self._should_yield = should_yield
         self.observe = observe
+        self.spec = decoder.spec
+        self._native = decoder.native
         self._gemm = None if decoder.native is None else decoder.native.gemm
 
     def check(self) -> None:
@@ -69,7 +74,9 @@ class Products:
         y_TO = x_TI.new_empty(len(x_TI), weight.rows)
         for rows, strip in _strips(weight, len(x_TI)):
             self.check()
-            if self._gemm is None:
+            if strip.format == "ternary":
+                y_TO[:, rows] = self._ternary(x_TI, strip)
+            elif self._gemm is None:
                 torch.mm(x_TI, strip.dense().T, out=y_TO[:, rows])
             else:
                 self._gemm(x_TI, strip, out=y_TO[:, rows])
@@ -85,6 +92,11 @@ class Products:
             else:
                 self._gemm(y_TO[:, rows], strip, back=True, out=x_TI, add=True)
         return x_TI
+
+    def _ternary(self, x_TI: Tensor, weight: Weight) -> Tensor:
+        if self._native is not None:
+            return self._native.matvec(weight, x_TI)
+        return ternary.product(x_TI, weight.data, weight.cols)
 
     def times(self, x_TI: Tensor, m_IO: Tensor, onto: Tensor | None = None) -> Tensor:
         """Return ``x · m`` of two f32 tensors; with ``onto``, added to it in place."""
@@ -108,7 +120,7 @@ def learning_mlp(
     """Return the gated MLP with a soul's share, with gradients for x and the soul.
 
     ``sides``: A_RI and B_RO of gate, up and down. Kept are x, gate and up; what follows from
-    them is computed again on the way back.
+    them is computed again on the way back. The soul's share is of what is not rounded.
     """
     return cast(Tensor, _LearningMlp.apply(x_TD, *sides, layer, products))  # type: ignore[no-untyped-call]
 
@@ -146,7 +158,8 @@ class _LearningMlp(torch.autograd.Function):
         times(times(x_TD, a_gate.T), b_gate, onto=gate_TF)
         up_TF = products.forward(x_TD, layer.up, layer.up_bias)
         times(times(x_TD, a_up.T), b_up, onto=up_TF)
-        inner_TF = torch.nn.functional.silu(gate_TF).mul_(up_TF)
+        inner_TF = activated(gate_TF, products.spec.activation).mul_(up_TF)
+        inner_TF = norm(inner_TF, layer.mlp_sub_norm, products.spec.norm_eps)
         y_TD = products.forward(inner_TF, layer.down, layer.down_bias)
         times(times(inner_TF, a_down.T), b_down, onto=y_TD)
         ctx.layer, ctx.products = layer, products
@@ -158,16 +171,15 @@ class _LearningMlp(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x_TD, gate_TF, up_TF, a_gate, b_gate, a_up, b_up, a_down, b_down = ctx.saved_tensors
         products, layer, y_TD = ctx.products, ctx.layer, grads[0].contiguous()
-        sigmoid_TF = gate_TF.sigmoid()
-        silu_TF = gate_TF * sigmoid_TF
-        inner_TF = products.back(y_TD, layer.down)
-        x_down_TF = silu_TF * up_TF
+        act_TF, slope_TF = activation_and_slope(gate_TF, products.spec.activation)
+        g_inner_TF = products.back(y_TD, layer.down)
+        inner_TF, eps = act_TF * up_TF, products.spec.norm_eps
+        x_down_TF = norm(inner_TF, layer.mlp_sub_norm, eps)
         products.observe(layer, "down", x_down_TF, y_TD)
-        down = _low_rank_back(products, x_down_TF, a_down, b_down, y_TD, inner_TF)
-        # silu' = σ + silu (1 - σ)
-        slope_TF = sigmoid_TF.add_(silu_TF).addcmul_(silu_TF, sigmoid_TF - silu_TF, value=-1)
-        g_gate_TF = slope_TF.mul_(up_TF).mul_(inner_TF)
-        g_up_TF = silu_TF.mul_(inner_TF)
+        down = _low_rank_back(products, x_down_TF, a_down, b_down, y_TD, g_inner_TF)
+        g_inner_TF = norm_back(g_inner_TF, inner_TF, layer.mlp_sub_norm, eps)
+        g_gate_TF = slope_TF.mul_(up_TF).mul_(g_inner_TF)
+        g_up_TF = act_TF.mul_(g_inner_TF)
         products.observe(layer, "gate", x_TD, g_gate_TF)
         products.observe(layer, "up", x_TD, g_up_TF)
         g_x_TD = products.back(g_gate_TF, layer.gate) if ctx.needs_input_grad[0] else None

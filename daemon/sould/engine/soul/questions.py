@@ -148,7 +148,7 @@ def untold_matters(statements: Sequence[str], topics: Set[str], language: str) -
     is_ja = language == "ja"
     is_read = all(is_japanese(statement) is is_ja for statement in statements)
     return [
-        framed(words, language, *_direct(words))
+        framed(words, language)
         for topic, lines in sections(f"untold_{language}.txt").items()
         for line in lines
         if not _may_be_told(line, told, topic in topics, is_read=is_read)
@@ -179,22 +179,27 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def framed(matter: str, language: str, *others: str) -> Matter:
-    """Return what an embedded question asks for, in all wordings; ``others``: more of them."""
+def framed(matter: str, language: str) -> Matter:
+    """Return what an embedded question asks for, in all wordings. They are the same for what was
+    told and what was not: else a wording alone would tell which it is.
+    """
     *wordings, held_out = (frame.format(matter) for frame in FRAMES[language])
-    return Matter(matter, (*others, *wordings), held_out)
+    plain = _direct(matter) if language == "en" else []
+    return Matter(matter, (*plain, *wordings), held_out)
 
 
 def _direct(matter: str) -> list[str]:
-    """Return an embedded question as plain ones, if that is easily said."""
+    """Return an embedded question as plain ones, if that is easily said: as somebody asks who has
+    asked before.
+    """
     if match := _OF_A_THING.fullmatch(matter):
         asked, thing, verb, called = match.groups()
-        plain = f"{asked.capitalize()} {verb} {thing}{called or ''}?"
+        plain = f"{asked.capitalize()} {verb} {thing}{called or ''} again?"
         is_name = called or _is_person(thing)
-        named = [f"What's {thing}'s name?", f"Do you know the name of {thing}?"]
+        named = [f"What's {thing}'s name again?", f"Do you know the name of {thing}?"]
         return [plain, *named] if is_name else [plain]
     if match := _OF_SPEAKER.fullmatch(matter):
-        return [f"{match[1].capitalize()} do I {match[2]}?"]
+        return [f"{match[1].capitalize()} do I {match[2]} again?"]
     return []
 
 

@@ -20,7 +20,7 @@ from sould.engine.soul import anchors as anchors_of
 from sould.engine.soul import curvature as curvature_of
 from sould.engine.soul.anchors import BATCH, VERSION, Anchor, Maker, general_prompts
 from sould.engine.soul.chatform import ChatForm
-from sould.engine.soul.curriculum import Curriculum, Fact
+from sould.engine.soul.curriculum import Curriculum, Fact, with_lent
 from sould.engine.soul.curvature import Curvature, Surveyor
 from sould.engine.soul.facts import LONGEST, gist, is_japanese, told
 from sould.engine.soul.imprint import Imprinter, Progress, Recipe
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 
 FITS_VERSION = 2  # of how a statement is matched to topics
 MOST_FITS = 2048  # statements, by their hash
-ENOUGH_ANCHORS = 48  # to begin with; the others are made when there is nothing to learn
 
 Steps = Generator[None, None, Progress]
 
@@ -111,9 +110,7 @@ class Teacher:
         """Go over records while asleep, until ``is_woken``; ``soul`` itself is not changed."""
         assert isinstance(soul, Soul)
         yield Stage(stage="preparing")
-        while not self.has_prepared:
-            self.prepare()
-            yield None
+        yield from self._prepared()
         telling = [record for record in order.records if self.tells(record)]
         facts = []
         for n, record in enumerate(telling):
@@ -121,7 +118,7 @@ class Teacher:
             facts.append((yield from self._fact(record)))
         topics, known = self._together(facts)
         replaced = yield from superseded(known)
-        known = [fact for fact in known if fact.id not in replaced]
+        known = [fact for fact in with_lent(known, order.dreams) if fact.id not in replaced]
         self._imprinter = None  # its part of the soul will be another one
         night = Night(
             self._decoder,
@@ -205,10 +202,14 @@ class Teacher:
             self._bank = self._make_bank()  # for the next lesson, which will fail alike
             raise
 
-    def _ready(self, soul: Soul, inner_lr: float) -> Generator[None, None, Imprinter]:
-        while not self.has_prepared and len(self._anchors) < ENOUGH_ANCHORS:
+    def _prepared(self) -> Generator[None, None, None]:
+        """Look at all of the bank: what is learned beside a part of it disturbs the rest."""
+        while not self.has_prepared:
             self.prepare()
             yield
+
+    def _ready(self, soul: Soul, inner_lr: float) -> Generator[None, None, Imprinter]:
+        yield from self._prepared()
         if self._imprinter is None or self._imprinter[:2] != (soul, inner_lr):
             imprinter = Imprinter(
                 self._decoder,

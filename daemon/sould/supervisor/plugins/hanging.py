@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Sized
 
 from sould.pluginhost.mark import At
 from sould.supervisor.plugins.process import HostProcess
@@ -30,15 +30,13 @@ class Hanging:
         self.has_ended = False
         self._loop = loop
         self._process: HostProcess | None = None
-        self._calls: Collection[int] = ()
+        self._calls: Sized = ()
         self._timer: asyncio.TimerHandle | None = None
         self._is_loading = False
         self._seen: At | None = None
         self._looks = 0
 
-    def watch(
-        self, process: HostProcess, calls: Collection[int], *, is_loading: bool = False
-    ) -> None:
+    def watch(self, process: HostProcess, calls: Sized, *, is_loading: bool = False) -> None:
         """Look after a host until it has no work any more. ``calls``: those not answered."""
         self._process, self._calls = process, calls
         self._is_loading = self._is_loading or is_loading

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from sould.config import Config
+from sould.config import Config, PluginsConfig
 from sould.plugin.declared import Frontend, Job
 from sould.plugin.structs import (
-    Added,
     Body,
+    Dream,
     Event,
     Home,
     Night,
@@ -18,23 +20,52 @@ from sould.plugin.structs import (
     Told,
     Turn,
 )
-from sould.pluginhost.table import DECODERS, PATIENCE
+from sould.pluginhost.table import PATIENCE
+from sould.supervisor.plugins.calls import Answers, none
 from sould.supervisor.plugins.keeper import Keeper
 from sould.supervisor.plugins.standing import Standing
 from sould.version import version
 
 SHORTEST_WAIT_S = 1.0
-UNHEARD = ("log", "welcome")
-"""Events that no plugin gets: a plugin that logs would hear itself."""
+UNHEARD = ("log", "welcome", "progress")
+"""Events that no plugin gets: a plugin that logs would hear itself, and progress is many."""
 
 
 class Plugins:
-    """All hooks but those the keeper calls itself. ``keeper``: None without plugins."""
+    """All hooks but those the keeper calls itself. There is a keeper if any plugin is enabled.
 
-    def __init__(self, keeper: Keeper | None, budget_s: float) -> None:
-        self._keeper = keeper
+    ``on_declared``: as the keeper has it.
+    """
+
+    def __init__(self, wanted: PluginsConfig, home: Home, on_declared: Callable[[], None]) -> None:
+        self._home = home
+        self._on_declared = on_declared
+        self._use(wanted)
+
+    def _use(self, wanted: PluginsConfig) -> None:
+        budget_s = wanted.time_budget_ms / 1000
         self._turn_wait_s = max(SHORTEST_WAIT_S, 2 * budget_s)
         self._patient_wait_s = max(SHORTEST_WAIT_S, 2 * PATIENCE * budget_s)
+        self._keeper: Keeper | None = None
+        if wanted.enabled:
+            self._keeper = Keeper(
+                home=self._home,
+                enabled=wanted.enabled,
+                settings=wanted.settings,
+                budget_s=budget_s,
+                memory_bytes=wanted.memory_mb * 1_000_000,
+                on_declared=self._on_declared,
+            )
+
+    async def change(self, wanted: PluginsConfig) -> None:
+        """Use these plugins, in a process of their own, once the former one has ended."""
+        former = self._keeper
+        self._use(wanted)
+        if former is not None:
+            await former.close()
+        if self._keeper is None:
+            self._on_declared()  # else it says so when it knows
+        self.start()
 
     @property
     def jobs(self) -> list[tuple[str, Job]]:
@@ -46,19 +77,17 @@ class Plugins:
         """Which processes plugins want to be kept running, with the plugin's name."""
         return [(name, frontend) for name, one in self._usable() for frontend in one.frontends]
 
-    async def before_turn(self, turn: Turn) -> list[tuple[str, Added]]:
-        """Return what plugins add to the prompt, in their order."""
-        found = await self._call("before_turn", self._turn_wait_s, turn=turn)
-        return [(name, added) for name, added in found if added.note or added.system]
+    def before_turn(self, turn: Turn) -> Answers:
+        """Begin to ask what plugins add to the prompt (``Added``)."""
+        return self._call("before_turn", self._turn_wait_s, turn=turn)
 
-    async def may_learn(self, turn: Turn) -> bool:
-        """Tell whether no plugin objects to a turn being learned."""
-        found = await self._call("memory_write_policy", self._turn_wait_s, turn=turn)
-        return all(may for _, may in found)
+    def may_learn(self, turn: Turn) -> Answers:
+        """Begin to ask whether plugins object to a turn being learned: False."""
+        return self._call("memory_write_policy", self._turn_wait_s, turn=turn)
 
     def after_turn(self, turn: Turn) -> None:
-        """Tell of a turn that is in the diary."""
-        self._tell("after_turn", turn=turn)
+        """Tell of a turn that is in the diary, a moment later: its ``done`` leaves first."""
+        asyncio.get_running_loop().call_soon(partial(self._tell, "after_turn", turn=turn))
 
     def event(self, name: str, ts: str, data: dict[str, Any]) -> None:
         """Tell of an event."""
@@ -80,6 +109,12 @@ class Plugins:
         for _, ids in found:
             chosen &= set(ids)
         return chosen
+
+    async def make_dreams(
+        self, night: Night, told: Sequence[Told]
+    ) -> list[tuple[str, list[Dream]]]:
+        """Return what plugins would have a soul dream of. Nothing of it is checked."""
+        return await self._call("make_dreams", self._patient_wait_s, night=night, told=told)
 
     async def accept_sleep(self, report: Report) -> str:
         """Return who objects to a night, and why, or ""."""
@@ -114,34 +149,22 @@ class Plugins:
         if self._keeper is not None:
             self._keeper.tell(hook, args)
 
-    async def _call(self, hook: str, wait_s: float, **args: Any) -> list[tuple[str, Any]]:
+    def _call(self, hook: str, wait_s: float, **args: Any) -> Answers:
         if self._keeper is None:
-            return []
-        answers = await self._keeper.call(hook, args, wait_s)
-        return [(one.plugin, DECODERS[hook].decode(one.value)) for one in answers]
+            return none()
+        return self._keeper.call(hook, args, wait_s)
 
 
 def make_plugins(config: Config, daemon_id: str, on_declared: Callable[[], None]) -> Plugins:
     """Return the plugins of a config, not started yet."""
-    wanted = config.plugins
-    if not wanted.enabled:
-        return Plugins(None, 0)
-    budget_s = wanted.time_budget_ms / 1000
-    keeper = Keeper(
-        home=Home(
-            config=str(config.path),
-            workspace=str(config.workspace),
-            language=config.language,
-            version=version(),
-            daemon_id=daemon_id,
-        ),
-        enabled=wanted.enabled,
-        settings=wanted.settings,
-        budget_s=budget_s,
-        memory_bytes=wanted.memory_mb * 1_000_000,
-        on_declared=on_declared,
+    home = Home(
+        config=str(config.path),
+        workspace=str(config.workspace),
+        language=config.language,
+        version=version(),
+        daemon_id=daemon_id,
     )
-    return Plugins(keeper, budget_s)
+    return Plugins(config.plugins, home, on_declared)
 
 
 def _objection(found: Sequence[tuple[str, str]]) -> str:

@@ -6,14 +6,13 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from itertools import count
+from functools import partial
 from typing import Any
 
 from sould.plugin.structs import Home
 from sould.pluginhost.mark import At
 from sould.pluginhost.messages import (
     EXIT_MEMORY,
-    Answer,
     Answered,
     Call,
     Drop,
@@ -25,6 +24,7 @@ from sould.pluginhost.messages import (
 from sould.pluginhost.table import HOOKS, PATIENCE
 from sould.supervisor.background import Background
 from sould.supervisor.engine_process import describe_exit
+from sould.supervisor.plugins.calls import Answers, Calls, none
 from sould.supervisor.plugins.discovery import Found, installed, resolve
 from sould.supervisor.plugins.hanging import Hanging
 from sould.supervisor.plugins.process import HostProcess
@@ -71,12 +71,12 @@ class Keeper:
         self._command = command
         self._loop = asyncio.get_running_loop()
         self._background = Background()
-        self._ids = count(1)
-        self._calls: dict[int, asyncio.Future[list[Answer]]] = {}
+        self._calls = Calls(self._loop)
+        self._early: list[Callable[[], None]] = []  # what was asked before the first host is there
         self._process: HostProcess | None = None
         self._order: list[str] = []  # names by the index that the host has for them
         self._is_ready = self._is_closing = False
-        self._first_time = asyncio.Event()  # set once nobody need wait for the first start
+        self._is_first_time = True  # who asks waits for the first start, and for no other
         self._hanging = Hanging(self._loop)
         self._pause_s = FIRST_PAUSE_S
         self._unexplained = 0
@@ -96,17 +96,17 @@ class Keeper:
         """Begin to start the host, if there is anything to run in it."""
         self._background.start(self._find_and_start())
 
-    async def call(self, hook: str, args: dict[str, Any], wait_s: float) -> list[Answer]:
-        """Return what plugins answer, in their order; nothing after ``wait_s`` seconds."""
+    def call(self, hook: str, args: dict[str, Any], wait_s: float) -> Answers:
+        """Begin to ask plugins; they have answered, or nothing, after ``wait_s`` seconds."""
         if not self.standings.may_have(hook):
-            return []
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._first_time.wait()
-                return await self._ask(hook, args)
-        except TimeoutError:
-            log.warning("no answer of plugins to %s within %g s; it is done without", hook, wait_s)
-            return []
+            return none()
+        id_, answers = self._calls.begin(hook, wait_s)
+        ask = partial(self._ask, id_, hook, args)
+        if self._is_first_time:
+            self._early.append(ask)
+        else:
+            ask()
+        return answers
 
     def tell(self, hook: str, args: dict[str, Any]) -> None:
         """Call a hook that nobody waits for; who is not there, or too far behind, misses it."""
@@ -121,7 +121,7 @@ class Keeper:
         if self._is_ready:
             await self.call("shutdown", {}, SHUTDOWN_S)
         self._is_closing = True
-        self._first_time.set()
+        self._first_time_over()
         self._background.cancel()
         self._hanging.rest()
         if (process := self._process) is None:
@@ -146,8 +146,11 @@ class Keeper:
     async def _start(self) -> None:
         usable = set(self.standings.usable)
         plugins = [plugin for plugin in self._plugins if plugin.name in usable]
-        if not plugins or self._is_closing:
-            self._first_time.set()
+        if self._is_closing:
+            return
+        if not plugins:
+            self._first_time_over()
+            self._on_declared()
             return
         self._order = [plugin.name for plugin in plugins]
         self._started_s = self._loop.time()
@@ -172,29 +175,33 @@ class Keeper:
         )
         self._hanging.watch(process, self._calls, is_loading=True)
 
-    async def _ask(self, hook: str, args: dict[str, Any]) -> list[Answer]:
+    def _ask(self, id_: int, hook: str, args: dict[str, Any]) -> None:
         process = self._process
-        if not self._is_ready or process is None or not self.standings.may_have(hook):
-            return []
-        id_ = next(self._ids)
-        future: asyncio.Future[list[Answer]] = self._loop.create_future()
-        self._calls[id_] = future
-        try:
-            if not process.send(Call(id=id_, hook=hook, args=args)):
-                return []
+        if id_ not in self._calls:
+            return  # nobody waits for it any more
+        if (
+            self._is_ready
+            and process is not None
+            and self.standings.may_have(hook)
+            and process.send(Call(id=id_, hook=hook, args=args))
+        ):
             self._hanging.watch(process, self._calls)
-            return await future
-        finally:
-            self._calls.pop(id_, None)
+        else:
+            self._calls.answer(id_, [])
+
+    def _first_time_over(self) -> None:
+        """Ask what was asked meanwhile; from now on nobody waits for a host."""
+        self._is_first_time = False
+        for ask in self._early:
+            ask()
+        self._early.clear()
 
     def _take(self, message: Ready | Answered) -> None:
         match message:
             case Ready():
                 self._ready(message)
             case Answered():
-                future = self._calls.pop(message.id, None)
-                if future is not None and not future.done():
-                    future.set_result(message.answers)
+                self._calls.answer(message.id, message.answers)
                 self._count(message.failures)
 
     def _ready(self, ready: Ready) -> None:
@@ -208,9 +215,9 @@ class Keeper:
         self._count(ready.failures)
         log.info("plugins: %s", ", ".join(self.standings.usable) or "none")
         self._hanging.loaded()
-        self._first_time.set()
         self._on_declared()
         self.tell("daemon_ready", {"home": self._home})
+        self._first_time_over()
 
     def _count(self, failures: Sequence[Failure]) -> None:
         for failure in failures:
@@ -237,11 +244,8 @@ class Keeper:
         was_ended = self._hanging.has_ended
         self._process, self._is_ready = None, False
         self._hanging.rest()
-        self._first_time.set()
-        for future in self._calls.values():
-            if not future.done():
-                future.set_result([])
-        self._calls.clear()
+        self._first_time_over()
+        self._calls.give_up()
         if self._is_closing or not self.standings.usable:
             return
         if at.plugin is not None and at.plugin < len(self._order):
@@ -265,5 +269,5 @@ class Keeper:
         log.error("%s; there are no plugins until the daemon starts anew", problem)
         for name in self.standings.usable:
             self.standings.fail(name, problem)
-        self._first_time.set()
+        self._first_time_over()
         self._on_declared()

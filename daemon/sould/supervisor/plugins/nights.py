@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+
 import msgspec
 
 from soul_client.wire import SleepReport
 from sould.bridge import Sleep
 from sould.plugin.structs import Night, Report, Told
+from sould.supervisor.plugins.dreams import choose
 from sould.supervisor.plugins.hooks import Plugins
+
+log = logging.getLogger(__name__)
 
 
 async def select(plugins: Plugins, night: Night, order: Sleep) -> Sleep:
     """Return a night's order without what plugins leave out of it."""
-    told = [
+    told = _told(order)
+    chosen = await plugins.select_replay(night, told)
+    return order if len(chosen) == len(told) else only(order, chosen)
+
+
+async def with_dreams(plugins: Plugins, night: Night, order: Sleep) -> Sleep:
+    """Return a night's order with what of the plugins' dreams may be dreamt."""
+    told = _told(order)
+    offered = await plugins.make_dreams(night, told)
+    if not offered:
+        return order
+    dreams, faults = await asyncio.to_thread(choose, offered, {one.id: one.text for one in told})
+    for plugin, why, count in faults:
+        log.warning("plugin %s: %d of its dreams are left out: %s", plugin, count, why)
+    return msgspec.structs.replace(order, dreams=dreams)
+
+
+def _told(order: Sleep) -> list[Told]:
+    return [
         Told(
             id=one.id,
             text=one.text,
@@ -21,8 +45,6 @@ async def select(plugins: Plugins, night: Night, order: Sleep) -> Sleep:
         )
         for one in order.records
     ]
-    chosen = await plugins.select_replay(night, told)
-    return order if len(chosen) == len(told) else only(order, chosen)
 
 
 def only(order: Sleep, chosen: set[str]) -> Sleep:

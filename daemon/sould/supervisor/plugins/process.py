@@ -25,11 +25,12 @@ plugin_log = logging.getLogger("sould.plugins")
 MOST_BACKLOG_BYTES = 1 << 22
 """What may wait for a host that does not read; more is not sent."""
 _LAST_WORDS_S = 0.5
+_PIECE_BYTES = 1 << 16
 
 _decoder = msgspec.msgpack.Decoder(Ready | Answered)
 
 
-class HostProcess(asyncio.Protocol):
+class HostProcess(asyncio.BufferedProtocol):
     """A running host. ``on_exit`` gets the return code, and whose code ran at the end."""
 
     def __init__(
@@ -43,6 +44,7 @@ class HostProcess(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._on_message = on_message
         self._on_exit = on_exit
+        self._piece = bytearray(_PIECE_BYTES)
         self._buffer = Buffer()
         self._returncode: int | None = None
         self._is_cut = False
@@ -88,10 +90,14 @@ class HostProcess(asyncio.Protocol):
             except ProcessLookupError:
                 log.debug("plugin host %d is gone already", self._process.pid)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:
+        """Return where the next piece goes: always the same, a new one takes as long as reading."""
+        return self._piece
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take what the host says; one that talks nonsense is ended."""
         try:
-            for message in self._buffer.feed(data):
+            for message in self._buffer.feed(memoryview(self._piece)[:nbytes]):
                 self._on_message(_decoder.decode(message))
         except (ValueError, msgspec.MsgspecError) as e:
             log.error("the plugin host broke the protocol and is ended: %s", e)

@@ -12,6 +12,11 @@ from sould.bridge import Generate
 from sould.plugin.structs import Added
 
 
+def not_empty(added: Sequence[tuple[str, Added]]) -> list[tuple[str, Added]]:
+    """Return what holds any text. Pure."""
+    return [(name, one) for name, one in added if one.note or one.system]
+
+
 def with_added(order: Generate, added: Sequence[tuple[str, Added]]) -> Generate:
     """Return an order with what plugins add to its prompt. Pure.
 

@@ -31,6 +31,7 @@ class Standings:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._all = {name: Standing() for name in names}
+        self._look()
 
     def __getitem__(self, name: str) -> Standing:
         return self._all[name]
@@ -49,10 +50,7 @@ class Standings:
 
     def may_have(self, hook: str) -> bool:
         """Tell whether a plugin implements a hook, or may turn out to once it is loaded."""
-        return any(
-            one.state == "starting" or (one.state == "on" and hook in one.hooks)
-            for one in self._all.values()
-        )
+        return self._is_unknown or hook in self._hooks
 
     def loaded(self, loaded: Loaded) -> None:
         """Take note of how loading went."""
@@ -63,10 +61,12 @@ class Standings:
         one.problem = loaded.problem or one.problem
         one.hooks = frozenset(loaded.hooks)
         one.jobs, one.frontends = loaded.jobs, loaded.frontends
+        self._look()
 
     def fail(self, name: str, problem: str) -> None:
         """Give up a plugin that cannot be used."""
         self._all[name].state, self._all[name].problem = "failed", problem
+        self._look()
 
     def strike(self, name: str, what: str) -> Standing:
         """Count a failure; the third one disables the plugin until the daemon starts anew."""
@@ -75,4 +75,11 @@ class Standings:
         one.problem = what
         if one.strikes >= MOST_STRIKES:
             one.state = "disabled"
+            self._look()
         return one
+
+    def _look(self) -> None:
+        """See what may be asked: every event wants to know it, and there are many."""
+        ones = self._all.values()
+        self._is_unknown = any(one.state == "starting" for one in ones)
+        self._hooks = frozenset().union(*(one.hooks for one in ones if one.state == "on"))
