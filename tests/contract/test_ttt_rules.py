@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -142,23 +141,3 @@ def test_ternary_weights_have_three_values_and_pass_gradients_on() -> None:
     torch.testing.assert_close(ternary(weight), ternary(weight, is_scaled=False) * scale)
     (gradient,) = torch.autograd.grad(ternary(weight).sum(), weight)
     torch.testing.assert_close(gradient, torch.ones_like(weight))
-
-
-def test_chunked_is_ten_times_as_fast() -> None:
-    """At 2,048 tokens, without gradients; half of it must be there on a busy machine."""
-    torch.manual_seed(0)
-    q, k, v = (unit(1, 6, 2048, 64) for _ in range(3))
-    views = Views(q_BHTE=q, k_BHTE=k, v_BHTE=v, rate_BHT=torch.rand(1, 6, 2048) / 64)
-    norm = InnerNorm(scale_HE=torch.ones(6, 64), shift_HE=torch.zeros(6, 64))
-    start = Carry.begun(torch.eye(64).expand(1, 6, 64, 64))
-
-    def seconds(compute: Callable[..., object]) -> float:
-        began = time.perf_counter()
-        compute(views, norm, start, 16)
-        return time.perf_counter() - began
-
-    with torch.no_grad():
-        slow = seconds(ttt_linear.sequential)
-        fast = min(seconds(ttt_linear.chunked) for _ in range(3))
-        print(f"chunked is {slow / fast:.1f} times as fast as token by token")
-    assert slow >= 5 * fast, f"{slow:.3f} s against {fast:.3f} s"
