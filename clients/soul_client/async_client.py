@@ -21,6 +21,7 @@ from soul_client.plugin_wire import PluginList
 from soul_client.sockets import Keys
 from soul_client.stream import OnUpdate
 from soul_client.wire import (
+    BodyEvaluated,
     BodyExported,
     BodyInfo,
     BodyList,
@@ -238,6 +239,12 @@ class AsyncClient(AsyncSouls):
         """Train a body on a text file or a folder of them; stopped, it can be gone on with."""
         call = calls.body_train(name, texts, preset=preset, steps=steps, seed=seed)
         return await self._finish(call, on_update)
+
+    async def body_evaluate(
+        self, name: str, texts: str, *, window: int = 512, on_update: OnUpdate | None = None
+    ) -> BodyEvaluated:
+        """Measure how well a body foretells a text, beside whatever is loaded."""
+        return await self._finish(calls.body_evaluate(name, texts, window=window), on_update)
 
     async def body_export(
         self, name: str, path: str, *, format: Literal["bitt", "safetensors"] = "bitt"

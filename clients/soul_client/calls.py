@@ -181,6 +181,12 @@ def body_train(
     return _call("body.train", params, wire.BodyTrained)
 
 
+def body_evaluate(name: str, texts: str, *, window: int = 512) -> Call[wire.BodyEvaluated]:
+    """Measure a body on a text file or a folder of them, ``window`` tokens at a time."""
+    params = wire.BodyEvaluate(name=name, texts=texts, window=window)
+    return _call("body.evaluate", params, wire.BodyEvaluated)
+
+
 def body_export(
     name: str, path: str, *, format: Literal["bitt", "safetensors"] = "bitt"
 ) -> Call[wire.BodyExported]:

@@ -18,6 +18,7 @@ from soul_client.souls import Souls
 from soul_client.stream import OnUpdate, Reply, Stream
 from soul_client.subscription import Subscription
 from soul_client.wire import (
+    BodyEvaluated,
     BodyExported,
     BodyInfo,
     BodyList,
@@ -256,6 +257,12 @@ class Client(Souls):
         """Train a body on a text file or a folder of them; stopped, it can be gone on with."""
         call = calls.body_train(name, texts, preset=preset, steps=steps, seed=seed)
         return self._finish(call, on_update)
+
+    def body_evaluate(
+        self, name: str, texts: str, *, window: int = 512, on_update: OnUpdate | None = None
+    ) -> BodyEvaluated:
+        """Measure how well a body foretells a text, beside whatever is loaded."""
+        return self._finish(calls.body_evaluate(name, texts, window=window), on_update)
 
     def body_export(
         self, name: str, path: str, *, format: Literal["bitt", "safetensors"] = "bitt"

@@ -510,6 +510,45 @@ class BodyTrained(WireStruct, frozen=True, kw_only=True):
     tokens_per_s: float
 
 
+class BodyEvaluate(WireStruct, frozen=True, kw_only=True):
+    """``body.evaluate``: how well a body foretells the text in ``texts``, a file or a folder.
+
+    ``window``: tokens that are read at a time; fewer where the text or the context is shorter.
+    """
+
+    name: str
+    texts: Annotated[str, Meta(min_length=1)]
+    window: Annotated[int, Meta(ge=64, le=65536)] = 512
+
+
+class StillMarks(WireStruct, frozen=True, kw_only=True):
+    """Of a body of TTT layers, with the states kept as it has them, learning nothing."""
+
+    perplexity: float
+    by_position: list[float]
+    recall: float
+
+
+class BodyEvaluated(WireStruct, frozen=True, kw_only=True):
+    """Result of ``body.evaluate``. ``tokens``: of all the text, of which up to 32 windows are read.
+
+    ``by_position``: perplexity of each eighth of the windows, from their beginning. ``recall``:
+    the share of a passage's tokens foretold right where it has just been read; ``first``: where
+    it has not.
+    """
+
+    name: str
+    family: str
+    tokens: int
+    window: int
+    perplexity: float
+    bits_per_byte: float
+    by_position: list[float]
+    recall: float
+    first: float
+    still: StillMarks | None = None
+
+
 class BodyExport(WireStruct, frozen=True, kw_only=True):
     """``body.export``: write a body of TTT layers to ``path``, where nothing may be yet."""
 
@@ -1116,6 +1155,7 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "body.catalog": (Empty, Catalog),
     "body.pull": (BodyPull, BodyPulled),
     "body.train": (BodyTrain, BodyTrained),
+    "body.evaluate": (BodyEvaluate, BodyEvaluated),
     "body.export": (BodyExport, BodyExported),
     "soul.list": (Empty, SoulList),
     "soul.use": (SoulRef, SoulStatus),

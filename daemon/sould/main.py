@@ -67,6 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from sould import convert_soul
 
             return convert_soul.main(argv[1:])
+        case ["evaluate-body"]:
+            from sould.training import examine
+
+            return examine.main(argv[1:])
         case ["export-body"]:
             from sould.bodystore import export
 
@@ -154,6 +158,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "inspect": "say what a body is, as JSON lines",
         "pull": "fetch a body into models/",
         "train": "train a body from text, as JSON lines",
+        "evaluate-body": "measure a body on text, as JSON lines",
         "export-body": "write a body as one file or folder, as JSON lines",
         "convert-soul": "make a soul of the original engine ours, or the other way round",
         "verify": "say whether a .soul file is sound, as JSON lines",

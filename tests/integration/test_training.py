@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from soul_client import codec
-from soul_client.wire import BodyExported, BodyTrained, Error, ErrorCode, Kind
+from soul_client.wire import BodyEvaluated, BodyExported, BodyTrained, Error, ErrorCode, Kind
 from sould.training.checkpoint import STATE
 from tests.fakes.daemon_process import DaemonProcess, Peer, running, write_config
 
@@ -50,11 +50,21 @@ def _train_stop_and_export(peer: Peer, order: dict[str, Any], models: Path) -> N
     assert (trained.name, trained.steps) == ("story", 3)
     assert trained.perplexity > 1 and trained.perplexity_still > 1 and trained.bits_per_byte > 0
     assert peer.ask("body.info", {"name": "story"})["family"] == "bit_ttt"
+    marks = peer.ask("body.evaluate", {"name": "story", "texts": order["texts"], "window": 64})
+    _assert_measured(codec.convert(marks, BodyEvaluated))
     target = models / "story-file.bitt"
     answer = peer.ask("body.export", {"name": "story", "path": str(target)})
     assert codec.convert(answer, BodyExported).size_bytes == target.stat().st_size
     infos = [peer.ask("body.info", {"name": name}) for name in ("story", "story-file")]
     assert infos[0]["fingerprint"] == infos[1]["fingerprint"]
+
+
+def _assert_measured(marks: BodyEvaluated) -> None:
+    still = marks.still
+    assert (marks.family, marks.window, len(marks.by_position)) == ("bit_ttt", 64, 8)
+    assert still is not None and still.perplexity > 1 and marks.perplexity > 1
+    assert min(marks.by_position) <= marks.perplexity <= max(marks.by_position)
+    assert 0 <= marks.recall <= 1 and 0 <= marks.first <= 1 and marks.bits_per_byte > 0
 
 
 def test_what_cannot_be_trained_on_is_refused(daemon: DaemonProcess, peer: Peer) -> None:

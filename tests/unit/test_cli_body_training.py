@@ -20,6 +20,11 @@ TRAINED = wire.BodyTrained(
     name="story", path="/m/story", parameters=4_100_000, steps=40, loss=3.2109, perplexity=24.8,
     perplexity_still=31.0, bits_per_byte=1.2345, train_tokens=120_000, tokens_per_s=950.4,
 )  # fmt: skip
+EVALUATED = wire.BodyEvaluated(
+    name="story", family="bit_ttt", tokens=5000, window=128, perplexity=24.8, bits_per_byte=1.2345,
+    by_position=[30.04, 20.0], recall=0.625, first=0.25,
+    still=wire.StillMarks(perplexity=31.0, by_position=[32.0, 31.0], recall=0.2),
+)  # fmt: skip
 EXPORTED = wire.BodyExported(path="/x/story.bitt", format="bitt", size_bytes=16_400_000)
 
 
@@ -31,6 +36,7 @@ def daemon(tmp_path: Path) -> Iterator[FakeDaemon]:
             (Kind.ACK, wire.Ack()), *((Kind.PROGRESS, step) for step in steps),
             (Kind.DONE, TRAINED),
         )  # fmt: skip
+        running.scripts["body.evaluate"] = answer((Kind.DONE, EVALUATED))
         running.scripts["body.export"] = answer((Kind.DONE, EXPORTED))
         yield running
 
@@ -74,3 +80,21 @@ def test_a_body_is_exported(
         "name": "story", "path": str(tmp_path / "story.bitt"), "format": "bitt",
     }  # fmt: skip
     assert run([*soul, "story", "x", "--format", "gguf"]) == Exit.USAGE
+
+
+def test_a_body_is_measured(
+    daemon: FakeDaemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "a.txt"
+    text.write_text("Once upon a time", "utf-8")
+    soul = ["--config", str(daemon.config), "--lang", "en", "body", "evaluate", "story", str(text)]
+    assert run([*soul, "--window", "128"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rsplit("  ", 1)[-1].strip() for line in lines] == [
+        *("story (bit_ttt)", "5,000", "24.80", "1.234", "30.0 20.0", "25.0%", "62.5%"),
+        *("31.00", "32.0 31.0", "20.0%"),
+    ]  # fmt: skip
+    asks = {"name": "story", "texts": str(text), "window": 128}
+    assert asked(daemon, "body.evaluate") == asks
+    assert run([*soul, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == msgspec.to_builtins(EVALUATED)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from soul_cli import output
-from soul_cli.commands.body_training import export, train
+from soul_cli.commands.body_training import evaluate, export, train
 from soul_cli.options import Command, Group, option
 from soul_cli.settings import Settings
 from soul_cli.waiting import Waiting
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def body() -> None:
-    """List, fetch, load, describe, train and export bodies."""
+    """List, fetch, load, describe, train, measure and export bodies."""
 
 
 body.add_command(train)
+body.add_command(evaluate)
 body.add_command(export)
 
 

@@ -1,4 +1,4 @@
-"""``soul body train`` and ``soul body export``: native bodies made, and taken elsewhere."""
+"""``soul body train``, ``evaluate`` and ``export``: bodies made, measured, taken elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from soul_cli.waiting import Waiting
 
 if TYPE_CHECKING:
     from soul_client.exchange import Update
-    from soul_client.wire import BodyTrained, Progress
+    from soul_client.wire import BodyEvaluated, BodyTrained, Progress
 
 PRESETS = ("nano", "tiny", "small", "medium")
 Preset = Literal["nano", "tiny", "small", "medium"]
@@ -45,6 +45,22 @@ def train(
         output.say_json(trained)
     else:
         output.table(_rows(settings, trained))
+
+
+@click.command(cls=Command)
+@click.argument("name")
+@click.argument("texts", type=click.Path(exists=True, path_type=Path))
+@option("--window", type=click.IntRange(64, 65536), default=512, metavar="N")
+@click.pass_obj
+def evaluate(settings: Settings, name: str, texts: Path, window: int) -> None:
+    """Measure a body on text files."""
+    with settings.connect_or_start() as client, Waiting(settings.texts) as waiting:
+        place = str(texts.absolute())
+        marks = client.body_evaluate(name, place, window=window, on_update=waiting.update)
+    if settings.is_json:
+        output.say_json(marks)
+    else:
+        output.table(_marks(settings, marks))
 
 
 @click.command(cls=Command)
@@ -92,3 +108,27 @@ def _rows(settings: Settings, trained: BodyTrained) -> list[tuple[str, str]]:
         (texts("train.speed"), f"{trained.tokens_per_s:,.0f}"),
         (texts("train.path"), trained.path),
     ]
+
+
+def _marks(settings: Settings, marks: BodyEvaluated) -> list[tuple[str, str]]:
+    texts, still = settings.texts, marks.still
+    rows = [
+        (texts("train.name"), f"{marks.name} ({marks.family})"),
+        (texts("train.tokens"), f"{marks.tokens:,}"),
+        (texts("evaluate.perplexity"), f"{marks.perplexity:.2f}"),
+        (texts("train.bits"), f"{marks.bits_per_byte:.3f}"),
+        (texts("evaluate.positions", window=marks.window), _figures(marks.by_position)),
+        (texts("evaluate.first"), f"{marks.first:.1%}"),
+        (texts("evaluate.recall"), f"{marks.recall:.1%}"),
+    ]
+    if still is not None:
+        rows += [
+            (texts("train.still"), f"{still.perplexity:.2f}"),
+            (texts("evaluate.positions", window=marks.window), _figures(still.by_position)),
+            (texts("evaluate.recall"), f"{still.recall:.1%}"),
+        ]
+    return rows
+
+
+def _figures(values: list[float]) -> str:
+    return " ".join(f"{value:.1f}" for value in values)

@@ -145,6 +145,7 @@ def make_handlers(
         "body.catalog": parts.bodies.catalog,
         "body.pull": parts.bodies.pull,
         "body.train": workshop.train,
+        "body.evaluate": workshop.evaluate,
         "body.export": workshop.export,
         "soul.list": souls.list,
         "soul.use": souls.use,

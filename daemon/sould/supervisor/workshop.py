@@ -1,4 +1,4 @@
-"""``body.train`` and ``body.export``: native bodies, made and written in child processes."""
+"""``body.train``, ``body.evaluate`` and ``body.export``, in child processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 
 from soul_client import codec
-from soul_client.wire import BodyExport, BodyExported, BodyTrain, BodyTrained, Progress
+from soul_client.wire import (
+    BodyEvaluate,
+    BodyEvaluated,
+    BodyExport,
+    BodyExported,
+    BodyTrain,
+    BodyTrained,
+    Progress,
+)
 from sould.config import Config
 from sould.errors import Busy
 from sould.supervisor.bodies import CHILD_COMMAND
@@ -21,7 +29,7 @@ LAST_STEP_S = 120.0  # a training that is stopped may take to end its step and t
 
 
 class Workshop:
-    """Handlers. Both work beside any chat; one training at a time."""
+    """Handlers. All work beside any chat; one training at a time."""
 
     def __init__(
         self,
@@ -49,6 +57,13 @@ class Workshop:
             done = await self._run_child(request, ["train", *options])
         self._events.publish("train", {"id": request.id, "done": done})
         return codec.convert(done, BodyTrained)
+
+    async def evaluate(self, request: Request, params: BodyEvaluate) -> BodyEvaluated:
+        """Measure a body on text; it is loaded beside the one that is in use."""
+        request.ack()
+        options = ["--window", str(params.window), "--", params.name, params.texts]
+        done = await self._run_child(request, ["evaluate-body", *options])
+        return codec.convert(done, BodyEvaluated)
 
     async def export(self, request: Request, params: BodyExport) -> BodyExported:
         """Write a native body to a file or folder of the user's."""

@@ -29,19 +29,26 @@ class Piece:
 class Corpus:
     """Text files: one, or all below a folder, in the order of their paths."""
 
-    def __init__(self, path: Path, should_stop: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        should_stop: Callable[[], None] = lambda: None,
+        *,
+        least_bytes: int = LEAST_BYTES,
+    ) -> None:
         """Look for the files; ``should_stop`` is called before every piece, and may raise.
 
         Raises:
-            BadRequest: there is no text, or too little to learn a language from.
+            BadRequest: there is no text, or less than ``least_bytes``: by default, too little to
+                learn a language from.
         """
         self.path = path
         self._should_stop = should_stop
         self.files = _files(path)
         self.total_bytes = sum(file.stat().st_size for file in self.files)
-        if self.total_bytes < LEAST_BYTES:
+        if self.total_bytes < least_bytes:
             raise BadRequest(
-                f"{path} holds {self.total_bytes} bytes of text, at least {LEAST_BYTES} are needed",
+                f"{path} holds {self.total_bytes} bytes of text, at least {least_bytes} are needed",
                 f"files that are read end in {', '.join(SUFFIXES)}",
             )
         wanted = self.total_bytes // PIECES

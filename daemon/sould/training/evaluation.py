@@ -37,7 +37,7 @@ def evaluate(
 
     ``boost``: 0 leaves the states as the body has them.
     """
-    starts = _starts(len(ids), window, most)
+    starts = starts_of(len(ids), window, most)
     losses = [
         loss_of(model, batch_of(ids, starts[i : i + batch], window), boost=boost)
         for i in range(0, len(starts), batch)
@@ -62,7 +62,8 @@ def batch_of(ids: Ids, starts: Sequence[int], window: int) -> Tensor:
     return torch.from_numpy(rows.astype(np.int64))
 
 
-def _starts(size: int, window: int, most: int) -> list[int]:
+def starts_of(size: int, window: int, most: int) -> list[int]:
+    """Return where up to ``most`` windows begin, from the first token to the last."""
     count = min(most, max(1, size // (window + 1)))
     last = size - window - 1
     return [round(i * last / max(1, count - 1)) for i in range(count)]
