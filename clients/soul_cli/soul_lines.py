@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SHOWN_HEX = 12
 LEARNS = ("imprinting", "dreaming")
 MATRICES = ("gate", "up", "down")
+STATES = ("state",)  # of native bodies
 
 
 def status_lines(texts: Texts, soul: SoulStatus) -> list[str]:
@@ -201,7 +202,9 @@ def _norm_lines(texts: Texts, found: SoulDifference, names: Sequence[str]) -> li
         )
     )
     rows.append((texts("diff.all"), *_numbers(a, b, change)))
-    return output.columns(rows, [texts("diff.layer"), *names, texts("diff.change"), *MATRICES])
+    has_states = all(len(one.change) == len(STATES) for one in found.layers)
+    what = STATES if has_states else MATRICES
+    return output.columns(rows, [texts("diff.layer"), *names, texts("diff.change"), *what])
 
 
 def _numbers(a: Sequence[float], b: Sequence[float], change: Sequence[float]) -> list[str]:

@@ -9,7 +9,7 @@ LANGUAGES = ("en", "ja")
 PARTS = (
     *("texts", "texts_feed", "texts_forget", "texts_import", "texts_reborn"),
     *("texts_service", "texts_doctor", "texts_plugins", "texts_jobs", "texts_notes"),
-    *("texts_watched", "texts_again", "texts_lab", "texts_api"),
+    *("texts_watched", "texts_again", "texts_lab", "texts_api", "texts_training"),
 )
 """The modules of a language, each with a part of its table."""
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -21,9 +21,12 @@ from soul_client.plugin_wire import PluginList
 from soul_client.sockets import Keys
 from soul_client.stream import OnUpdate
 from soul_client.wire import (
+    BodyEvaluated,
+    BodyExported,
     BodyInfo,
     BodyList,
     BodyPulled,
+    BodyTrained,
     Catalog,
     ChatDone,
     ChatMessage,
@@ -222,6 +225,32 @@ class AsyncClient(AsyncSouls):
     ) -> BodyPulled:
         """Fetch a body; "" is the suggested one."""
         return await self._finish(calls.body_pull(source, name, replace=replace), on_update)
+
+    async def body_train(
+        self,
+        name: str,
+        texts: str,
+        *,
+        preset: Literal["nano", "tiny", "small", "medium"] = "tiny",
+        steps: int = 0,
+        seed: int = 0,
+        on_update: OnUpdate | None = None,
+    ) -> BodyTrained:
+        """Train a body on a text file or a folder of them; stopped, it can be gone on with."""
+        call = calls.body_train(name, texts, preset=preset, steps=steps, seed=seed)
+        return await self._finish(call, on_update)
+
+    async def body_evaluate(
+        self, name: str, texts: str, *, window: int = 512, on_update: OnUpdate | None = None
+    ) -> BodyEvaluated:
+        """Measure how well a body foretells a text, beside whatever is loaded."""
+        return await self._finish(calls.body_evaluate(name, texts, window=window), on_update)
+
+    async def body_export(
+        self, name: str, path: str, *, format: Literal["bitt", "safetensors"] = "bitt"
+    ) -> BodyExported:
+        """Write a body of TTT layers to a file, or to a folder."""
+        return await self._finish(calls.body_export(name, path, format=format))
 
     async def config_show(self) -> ConfigShown:
         """Read the config in force."""

@@ -143,10 +143,12 @@ class AsyncSouls:
         name: str = "",
         *,
         replace: bool = False,
+        original: bool = False,
         on_update: OnUpdate | None = None,
     ) -> SoulFile:
-        """Copy a soul to a file; "" is the one in use."""
-        return await self._finish(calls.soul_export(path, name, replace=replace), on_update)
+        """Copy a soul to a file; "" is the one in use. ``original``: for the original engine."""
+        call = calls.soul_export(path, name, replace=replace, original=original)
+        return await self._finish(call, on_update)
 
     async def soul_import(
         self, path: str, name: str = "", *, on_update: OnUpdate | None = None

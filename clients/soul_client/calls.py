@@ -168,6 +168,33 @@ def body_pull(source: str = "", name: str = "", *, replace: bool = False) -> Cal
     return _call("body.pull", params, wire.BodyPulled)
 
 
+def body_train(
+    name: str,
+    texts: str,
+    *,
+    preset: Literal["nano", "tiny", "small", "medium"] = "tiny",
+    steps: int = 0,
+    seed: int = 0,
+) -> Call[wire.BodyTrained]:
+    """Train a body on a text file or a folder of them; ``steps`` 0 are those of the preset."""
+    params = wire.BodyTrain(name=name, texts=texts, preset=preset, steps=steps, seed=seed)
+    return _call("body.train", params, wire.BodyTrained)
+
+
+def body_evaluate(name: str, texts: str, *, window: int = 512) -> Call[wire.BodyEvaluated]:
+    """Measure a body on a text file or a folder of them, ``window`` tokens at a time."""
+    params = wire.BodyEvaluate(name=name, texts=texts, window=window)
+    return _call("body.evaluate", params, wire.BodyEvaluated)
+
+
+def body_export(
+    name: str, path: str, *, format: Literal["bitt", "safetensors"] = "bitt"
+) -> Call[wire.BodyExported]:
+    """Write a body of TTT layers to a file, or to a folder."""
+    params = wire.BodyExport(name=name, path=path, format=format)
+    return _call("body.export", params, wire.BodyExported)
+
+
 def souls() -> Call[wire.SoulList]:
     """List the souls of the workspace."""
     return _call("soul.list", wire.Empty(), wire.SoulList)
@@ -237,9 +264,11 @@ def soul_reincarnate(name: str, body: str = "", *, accept: bool = False) -> Call
     return _call("soul.reincarnate", params, wire.Reincarnated)
 
 
-def soul_export(path: str, name: str = "", *, replace: bool = False) -> Call[wire.SoulFile]:
+def soul_export(
+    path: str, name: str = "", *, replace: bool = False, original: bool = False
+) -> Call[wire.SoulFile]:
     """Copy a soul ("" is the one in use) to an absolute path."""
-    params = wire.SoulExport(path=path, name=name, replace=replace)
+    params = wire.SoulExport(path=path, name=name, replace=replace, original=original)
     return _call("soul.export", params, wire.SoulFile)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 
@@ -18,9 +18,12 @@ from soul_client.souls import Souls
 from soul_client.stream import OnUpdate, Reply, Stream
 from soul_client.subscription import Subscription
 from soul_client.wire import (
+    BodyEvaluated,
+    BodyExported,
     BodyInfo,
     BodyList,
     BodyPulled,
+    BodyTrained,
     Catalog,
     ChatDone,
     ChatMessage,
@@ -240,6 +243,32 @@ class Client(Souls):
     ) -> BodyPulled:
         """Fetch a body; "" is the suggested one."""
         return self._finish(calls.body_pull(source, name, replace=replace), on_update)
+
+    def body_train(
+        self,
+        name: str,
+        texts: str,
+        *,
+        preset: Literal["nano", "tiny", "small", "medium"] = "tiny",
+        steps: int = 0,
+        seed: int = 0,
+        on_update: OnUpdate | None = None,
+    ) -> BodyTrained:
+        """Train a body on a text file or a folder of them; stopped, it can be gone on with."""
+        call = calls.body_train(name, texts, preset=preset, steps=steps, seed=seed)
+        return self._finish(call, on_update)
+
+    def body_evaluate(
+        self, name: str, texts: str, *, window: int = 512, on_update: OnUpdate | None = None
+    ) -> BodyEvaluated:
+        """Measure how well a body foretells a text, beside whatever is loaded."""
+        return self._finish(calls.body_evaluate(name, texts, window=window), on_update)
+
+    def body_export(
+        self, name: str, path: str, *, format: Literal["bitt", "safetensors"] = "bitt"
+    ) -> BodyExported:
+        """Write a body of TTT layers to a file, or to a folder."""
+        return self._finish(calls.body_export(name, path, format=format))
 
     def config_show(self) -> ConfigShown:
         """Read the config in force."""

@@ -479,6 +479,92 @@ class BodyPulled(WireStruct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class BodyTrain(WireStruct, frozen=True, kw_only=True):
+    """``body.train``: train a body called ``name`` on the text in ``texts``, a file or a folder.
+
+    ``steps``: 0 are those of the ``preset``. What was begun under that name is gone on with.
+    """
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    texts: Annotated[str, Meta(min_length=1)]
+    preset: Literal["nano", "tiny", "small", "medium"] = "tiny"
+    steps: Annotated[int, Meta(ge=0)] = 0
+    seed: Annotated[int, Meta(ge=0)] = 0
+
+
+class BodyTrained(WireStruct, frozen=True, kw_only=True):
+    """Result of ``body.train``; measured on text held out of the training.
+
+    ``perplexity_still``: with the states kept as the body has them, learning nothing.
+    """
+
+    name: str
+    path: str
+    parameters: int
+    steps: int
+    loss: float
+    perplexity: float
+    perplexity_still: float
+    bits_per_byte: float
+    train_tokens: int
+    tokens_per_s: float
+
+
+class BodyEvaluate(WireStruct, frozen=True, kw_only=True):
+    """``body.evaluate``: how well a body foretells the text in ``texts``, a file or a folder.
+
+    ``window``: tokens that are read at a time; fewer where the text or the context is shorter.
+    """
+
+    name: str
+    texts: Annotated[str, Meta(min_length=1)]
+    window: Annotated[int, Meta(ge=64, le=65536)] = 512
+
+
+class StillMarks(WireStruct, frozen=True, kw_only=True):
+    """Of a body of TTT layers, with the states kept as it has them, learning nothing."""
+
+    perplexity: float
+    by_position: list[float]
+    recall: float
+
+
+class BodyEvaluated(WireStruct, frozen=True, kw_only=True):
+    """Result of ``body.evaluate``. ``tokens``: of all the text, of which up to 32 windows are read.
+
+    ``by_position``: perplexity of each eighth of the windows, from their beginning. ``recall``:
+    the share of a passage's tokens foretold right where it has just been read; ``first``: where
+    it has not.
+    """
+
+    name: str
+    family: str
+    tokens: int
+    window: int
+    perplexity: float
+    bits_per_byte: float
+    by_position: list[float]
+    recall: float
+    first: float
+    still: StillMarks | None = None
+
+
+class BodyExport(WireStruct, frozen=True, kw_only=True):
+    """``body.export``: write a body of TTT layers to ``path``, where nothing may be yet."""
+
+    name: str
+    path: Annotated[str, Meta(min_length=1)]
+    format: Literal["bitt", "safetensors"] = "bitt"
+
+
+class BodyExported(WireStruct, frozen=True, kw_only=True):
+    """Result of ``body.export``."""
+
+    path: str
+    format: str
+    size_bytes: int
+
+
 SoulName = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -566,11 +652,15 @@ class SoulUndo(WireStruct, frozen=True, kw_only=True):
 
 
 class SoulExport(WireStruct, frozen=True, kw_only=True):
-    """``soul.export``: copy a soul ("" is the one in use) to an absolute path."""
+    """``soul.export``: copy a soul ("" is the one in use) to an absolute path.
+
+    ``original``: as the original engine reads it, where its bodies have such souls.
+    """
 
     path: Annotated[str, Meta(min_length=1)]
     name: Annotated[str, Meta(max_length=64)] = ""
     replace: bool = False
+    original: bool = False
 
 
 class SoulImport(WireStruct, frozen=True, kw_only=True):
@@ -1030,7 +1120,7 @@ class Event(WireStruct, frozen=True, kw_only=True):
 
 
 EVENTS = (
-    *("welcome", "state", "request", "turn", "body", "soul", "pull", "log", "frontend"),
+    *("welcome", "state", "request", "turn", "body", "soul", "pull", "train", "log", "frontend"),
     *("bodies", "reload", "config", "progress"),
 )
 
@@ -1064,6 +1154,9 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "body.unload": (Empty, Empty),
     "body.catalog": (Empty, Catalog),
     "body.pull": (BodyPull, BodyPulled),
+    "body.train": (BodyTrain, BodyTrained),
+    "body.evaluate": (BodyEvaluate, BodyEvaluated),
+    "body.export": (BodyExport, BodyExported),
     "soul.list": (Empty, SoulList),
     "soul.use": (SoulRef, SoulStatus),
     "soul.new": (SoulRef, SoulStatus),

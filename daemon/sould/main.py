@@ -59,6 +59,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             from sould.pluginhost import main as host
 
             host.main(argv[1:])
+        case ["train"]:
+            from sould.training import main as training
+
+            return training.main(argv[1:])
+        case ["convert-soul"]:
+            from sould import convert_soul
+
+            return convert_soul.main(argv[1:])
+        case ["evaluate-body"]:
+            from sould.training import examine
+
+            return examine.main(argv[1:])
+        case ["export-body"]:
+            from sould.bodystore import export
+
+            return export.main(argv[1:])
         case ["read-documents"]:
             from sould.documents import main as documents
 
@@ -141,6 +157,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "show-config": "print what is in force, as JSON",
         "inspect": "say what a body is, as JSON lines",
         "pull": "fetch a body into models/",
+        "train": "train a body from text, as JSON lines",
+        "evaluate-body": "measure a body on text, as JSON lines",
+        "export-body": "write a body as one file or folder, as JSON lines",
+        "convert-soul": "make a soul of the original engine ours, or the other way round",
         "verify": "say whether a .soul file is sound, as JSON lines",
         "read-chats": "read a chat log of another program, as JSON lines",
         "doctor": "look at the installation, as JSON lines; nothing is changed",

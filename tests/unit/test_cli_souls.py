@@ -258,7 +258,7 @@ def test_where_a_soul_is_exported_to(
 ) -> None:
     (tmp_path / "folder").mkdir()
     assert soul("export", *args, "--replace") == (0, "mika  9 MB  /far/mika.soul\n")
-    params = {"path": str(tmp_path / path), "name": name, "replace": True}
+    params = {"path": str(tmp_path / path), "name": name, "replace": True, "original": False}
     assert asked(daemon) == ("soul.export", params)
 
 
@@ -401,7 +401,7 @@ def test_new_alone_is_a_conversation_as_before(
 def test_files_in_the_chat(conversation: Conversation, daemon: FakeDaemon, tmp_path: Path) -> None:
     commands.run(conversation, "export", "work 'my souls/a b.soul'")
     path = str(tmp_path / "my souls" / "a b.soul")
-    assert asked(daemon)[1] == {"path": path, "name": "work", "replace": False}
+    assert asked(daemon)[1] == {"path": path, "name": "work", "replace": False, "original": False}
     assert "/use mika" in commands.run(conversation, "import", "got.soul guest")
     assert asked(daemon)[1] == {"path": str(tmp_path / "got.soul"), "name": "guest"}
     assert commands.run(conversation, "verify", "a b.soul") == "/x.soul: sound"

@@ -29,6 +29,7 @@ FAMILIES = {
     "stage": [
         *("queued", "waiting", "loading", "prefill", "downloading", "checking", "placing"),
         *("preparing", "gathering", "dreaming", "examining"),
+        *("tokenizer", "tokens", "training"),
     ],
     "job.waits": ["nothing", "time", "idle", "mains", "retry"],
     "sleep": [

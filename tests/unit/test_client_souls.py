@@ -59,7 +59,7 @@ CASES: list[tuple[str, str, tuple[Any, ...], dict[str, Any], dict[str, Any], Any
     ),
     (
         "soul_export", "soul.export", ("/x.soul", "mika"), {"replace": True},
-        {"path": "/x.soul", "name": "mika", "replace": True}, FILE,
+        {"path": "/x.soul", "name": "mika", "replace": True, "original": False}, FILE,
     ),
     (
         "soul_import", "soul.import", ("/x.soul", "mika"), {},

@@ -287,7 +287,7 @@ def day(number: int) -> str:
 @pytest.mark.parametrize(
     ("key", "value", "match"),
     [
-        ("version", "2", "version is '2', this Bit-TTT reads 1"),
+        ("version", "3", "version is '3', this Bit-TTT reads 1 and 2"),
         ("version", None, "version is missing"),
         ("format", "bit-ttt-sole", "no soul"),
         ("extra", "x", "extra is unknown"),

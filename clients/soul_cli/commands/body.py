@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from soul_cli import output
+from soul_cli.commands.body_training import evaluate, export, train
 from soul_cli.options import Command, Group, option
 from soul_cli.settings import Settings
 from soul_cli.waiting import Waiting
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def body() -> None:
-    """List, fetch, load and describe bodies."""
+    """List, fetch, load, describe, train, measure and export bodies."""
+
+
+body.add_command(train)
+body.add_command(evaluate)
+body.add_command(export)
 
 
 @body.command("list", cls=Command)

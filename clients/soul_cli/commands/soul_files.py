@@ -14,15 +14,20 @@ from soul_cli.waiting import Waiting
 @click.command(cls=Command)
 @click.argument("words", metavar="[NAME] [FILE]", nargs=-1)
 @option("--replace", "replaces_file", is_flag=True)
+@option("--original", "is_original", is_flag=True)
 @click.pass_obj
-def export(settings: Settings, words: tuple[str, ...], replaces_file: bool) -> None:
+def export(
+    settings: Settings, words: tuple[str, ...], replaces_file: bool, is_original: bool
+) -> None:
     """Copy a soul to a file."""
     if len(words) > 2:
         raise click.UsageError(settings.texts("usage.export"))
     name, file = naming.split_export(list(words))
     with settings.connect_or_start() as client, Waiting(settings.texts) as waiting:
         path = naming.export_path(file, name or settings.soul_in_use(client).name)
-        done = client.soul_export(path, name, replace=replaces_file, on_update=waiting.update)
+        done = client.soul_export(
+            path, name, replace=replaces_file, original=is_original, on_update=waiting.update
+        )
     if settings.is_json:
         output.say_json(done)
     else:

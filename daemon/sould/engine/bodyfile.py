@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from sould.engine.bodies import family_of_gguf, family_of_hf
+from sould.engine.bodies import bit_ttt, family_of_gguf, family_of_hf
 from sould.engine.bodies.common import expected_shapes, spec_from_gguf, stored_name
 from sould.engine.fingerprint import fingerprint, recall, remember
+from sould.engine.formats.bitt_file import BittFile, open_bitt
 from sould.engine.formats.gguf_file import GgufFile, open_gguf
 from sould.engine.formats.safetensors_file import inside, open_folder, open_safetensors
 from sould.engine.formats.settings import Settings, read_json
 from sould.engine.formats.special_tokens import (
     SpecialTokens,
     optional_json,
+    special_of,
     special_of_gguf,
     special_of_hf,
 )
@@ -52,12 +54,12 @@ class BodyFile:
     """A body that was found sound. ``tensors`` go by role (``bodies.common``).
 
     ``family`` is a key of ``bodies.FAMILIES``. ``files``: all files the body is made of.
-    ``gguf``: the opened header, if that is the format.
+    ``gguf``, ``bitt``: the opened header, if that is the format.
     ``quantisation``: the type most weights have, such as "Q4_1" or "BF16".
     """
 
     path: Path
-    format: Literal["hf", "gguf", "safetensors"]
+    format: Literal["hf", "gguf", "safetensors", "bitt"]
     family: str
     spec: BodySpec
     tensors: Mapping[str, StoredTensor]
@@ -66,6 +68,7 @@ class BodyFile:
     licence: str
     files: tuple[Path, ...]
     gguf: GgufFile | None = None
+    bitt: BittFile | None = None
 
     @property
     def parameters(self) -> int:
@@ -88,6 +91,14 @@ class BodyFile:
         folder = self.path if self.format == "hf" else self.path.parent
         return folder / "tokenizer.json"
 
+    def tokenizer_description(self) -> dict[str, Any]:
+        """Return what tokenizer.json says, or would say.
+
+        Raises:
+            BodyInvalid: there is none, or it is no JSON.
+        """
+        return dict(self.bitt.tokenizer) if self.bitt else read_json(self.tokenizer_json)
+
     def fingerprint(self, cache_dir: Path | None = None) -> str:
         """Return the sha256 of architecture, weights and tokenizer, from the cache if kept there.
 
@@ -98,6 +109,9 @@ class BodyFile:
         if self.gguf:
             prefixes = (f"{self.gguf.metadata.text('general.architecture')}.", "tokenizer.ggml.")
             architecture, tokenizer = (_metadata_bytes(self.gguf, p) for p in prefixes)
+        elif self.spec.ttt:  # the same in a folder and in a .bitt, whatever sizes are called
+            described = (bit_ttt.architecture(self.spec), self.tokenizer_description())
+            architecture, tokenizer = ([_canonical(one)] for one in described)
         else:
             config = read_json(self.tokenizer_json.with_name("config.json"))
             kept = {key: config[key] for key in _ARCHITECTURE_KEYS if key in config}
@@ -112,7 +126,7 @@ class BodyFile:
 
 
 def open_body(path: Path) -> BodyFile:
-    """Open a Hugging Face folder, a .gguf or a bare .safetensors with its sidecars.
+    """Open a Hugging Face folder, a .gguf, a .bitt or a bare .safetensors with its sidecars.
 
     Reads headers and sidecars only. Everything in them is taken as hostile.
 
@@ -125,10 +139,12 @@ def open_body(path: Path) -> BodyFile:
         raise BodyInvalid(f"{path}: there is no such file or folder")
     if path.suffix.lower() == ".gguf":
         return _open_gguf(path)
+    if path.suffix.lower() == ".bitt":
+        return _open_bitt(path)
     if path.suffix.lower() == ".safetensors":
         return _open_hf(path, "safetensors", path.parent, open_safetensors(path))
     raise BodyInvalid(
-        f"{path}: is neither a folder nor a .gguf or .safetensors file", "give one of these"
+        f"{path}: is neither a folder nor a .gguf, .bitt or .safetensors file", "give one of these"
     )
 
 
@@ -154,6 +170,26 @@ def _open_hf(
         chat_template=_hf_template(folder),
         licence=_readme_licence(folder),
         files=(config_path, tokenizer_path, *{tensor.file for tensor in tensors.values()}),
+    )
+
+
+def _open_bitt(path: Path) -> BodyFile:
+    bitt = open_bitt(path)
+    config, nothing = Settings(bitt.config, path), Settings({}, path)
+    family = family_of_hf(config)
+    spec = family.spec_from_hf(config)
+    tokenizer = Settings(bitt.tokenizer, path)
+    return BodyFile(
+        path=path,
+        format="bitt",
+        family=family.key,
+        spec=spec,
+        tensors=_by_role(path, spec, family.hf_names, bitt.tensors),
+        special=special_of(tokenizer, nothing, nothing, config, spec.vocab_size),
+        chat_template=None,
+        licence="",
+        files=(path,),
+        bitt=bitt,
     )
 
 
@@ -210,6 +246,8 @@ def _is_ignorable(name: str, spec: BodySpec) -> bool:
     """Say whether a tensor may be left unread: it repeats what is known from elsewhere."""
     if name.endswith("rotary_emb.inv_freq") or name == "rope_freqs.weight":
         return True
+    if spec.ttt is not None and name == "lm_head.bias":
+        return True  # versions of the original engine before v0.3.0 wrote one; it reads none
     return spec.tied and name == "lm_head.weight"
 
 
@@ -242,6 +280,10 @@ def _read_text(path: Path) -> str:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as e:
         raise BodyInvalid(f"{path}: is not UTF-8 ({e.reason} at byte {e.start})") from e
+
+
+def _canonical(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _metadata_bytes(file: GgufFile, prefix: str) -> list[bytes]:

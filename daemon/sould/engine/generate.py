@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from soul_client.wire import ChatMessage, Chunk, Finish, Progress, Usage
 from sould.bridge import Generate, Generated
-from sould.engine.kvcache import KVCache
 from sould.engine.prefixcache import Said
 from sould.engine.prompt import Prompt, fit, reply_room
+from sould.engine.runner import AnySoul, Cache
 from sould.engine.sampling import Sampler
-from sould.engine.soul.weights import Soul
 from sould.engine.stopping import StopTexts
 from sould.errors import BadRequest
 
@@ -26,7 +25,7 @@ Steps: TypeAlias = Generator[Progress | Chunk | None, None, T]
 
 
 def generate(
-    body: Body, request: Generate, stop: Event, *, soul: Soul | None = None
+    body: Body, request: Generate, stop: Event, *, soul: AnySoul | None = None
 ) -> Steps[Generated]:
     """Answer the last message of ``request`` with ``soul``; every yield ends one small step.
 
@@ -50,7 +49,7 @@ class _Reply:
     ``n_whole``: the first so many ids spell exactly what was said; None if no number does.
     """
 
-    def __init__(self, body: Body, request: Generate, stop: Event, soul: Soul | None) -> None:
+    def __init__(self, body: Body, request: Generate, stop: Event, soul: AnySoul | None) -> None:
         self.body = body
         self.soul = soul
         self.sampling = request.sampling
@@ -123,7 +122,7 @@ class _Reply:
         room = reply_room(self.sampling.max_tokens, limit)
         return ids if len(ids) <= limit - room else self.prompt.ids
 
-    def _prefill(self, ids: list[int], kv: KVCache) -> Steps[None]:
+    def _prefill(self, ids: list[int], kv: Cache) -> Steps[None]:
         """Compute what of ``ids`` is not in the cache, in pieces; a stop ends it early."""
         pacer, start = self.body.pacer, kv.length
         while kv.length < len(ids) and not self.stop.is_set():
@@ -133,7 +132,7 @@ class _Reply:
             pacer.note(len(piece), self.prefill_s[-1])
             yield Progress(stage="prefill", done=kv.length - start, total=len(ids) - start)
 
-    def _speak(self, token: int, kv: KVCache) -> Steps[Finish]:
+    def _speak(self, token: int, kv: Cache) -> Steps[Finish]:
         """Say one token after the other, the first of them after ``token``.
 
         The last token of a prompt is computed here too: so a reply's logits come out of the
@@ -154,7 +153,7 @@ class _Reply:
                 return "length"
         return "cancelled"
 
-    def _next_token(self, token: int, kv: KVCache) -> int:
+    def _next_token(self, token: int, kv: Cache) -> int:
         with self.body.decoder.wearing(self.soul):
             logits_V = self.body.decoder.forward([token], kv)
         assert logits_V is not None

@@ -6,11 +6,13 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from threading import Event
+from typing import TypeAlias
 
 from msgspec import Struct
 
 from soul_client.wire import Dreamt, SleepReport
 from sould.bridge import Imprint, Imprinted, Sleep, Slept
+from sould.engine.native.teacher import NativeTeacher
 from sould.engine.soul.imprint import Progress
 from sould.engine.soul.night import Dreaming, NightsEnd
 from sould.engine.soul.teacher import Steps, Teacher
@@ -21,6 +23,7 @@ log = logging.getLogger(__name__)
 
 Answer = Callable[[str, Struct | Exception], None]
 Tell = Callable[[str, Struct], None]
+AnyTeacher: TypeAlias = Teacher | NativeTeacher
 
 
 class _Lesson:
@@ -42,7 +45,7 @@ class Learning:
         self._tell = tell
         self._lessons: deque[_Lesson] = deque()
         self._worn: WornSoul | None = None
-        self._teacher: Teacher | None = None
+        self._teacher: AnyTeacher | None = None
         self._is_prepared = True
 
     @property
@@ -50,7 +53,7 @@ class Learning:
         """Nothing is to be learned, nor to be prepared."""
         return not self._lessons and self._is_prepared
 
-    def begin(self, worn: WornSoul | None, teacher: Teacher | None) -> None:
+    def begin(self, worn: WornSoul | None, teacher: AnyTeacher | None) -> None:
         """Teach this soul from now on. What was being learned for another is given up."""
         lessons, self._lessons = self._lessons, deque()
         self._worn, self._teacher = worn, teacher
@@ -104,7 +107,7 @@ class Learning:
             log.warning("nothing could be prepared to learn: %s: %s", type(error).__name__, error)
             self._is_prepared = True
 
-    def _begun(self, lesson: _Lesson, worn: WornSoul, teacher: Teacher) -> bool:
+    def _begun(self, lesson: _Lesson, worn: WornSoul, teacher: AnyTeacher) -> bool:
         """Begin a lesson, or end it at once if there is nothing to learn."""
         if isinstance(lesson.params, Sleep):
             return self._begun_night(lesson, lesson.params, worn, teacher)
@@ -117,7 +120,7 @@ class Learning:
         return True
 
     def _begun_night(
-        self, lesson: _Lesson, params: Sleep, worn: WornSoul, teacher: Teacher
+        self, lesson: _Lesson, params: Sleep, worn: WornSoul, teacher: AnyTeacher
     ) -> bool:
         told = [record for record in params.records if teacher.tells(record)]
         is_new = any(not params.nights.get(record.id) for record in told)
@@ -133,7 +136,7 @@ class Learning:
         return True
 
     def _slept(
-        self, lesson: _Lesson, params: Sleep, dreamt: NightsEnd, worn: WornSoul, teacher: Teacher
+        self, lesson: _Lesson, params: Sleep, dreamt: NightsEnd, worn: WornSoul, teacher: AnyTeacher
     ) -> None:
         self._lessons.remove(lesson)
         before, after = dreamt.before.told(), dreamt.after.told()
@@ -170,7 +173,7 @@ class Learning:
         params: Imprint,
         progress: Progress,
         worn: WornSoul,
-        teacher: Teacher,
+        teacher: AnyTeacher,
     ) -> None:
         self._lessons.remove(lesson)
         record = params.record

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import torch
+from msgspec.structs import replace
 
 from soul_client.wire import LoadedBody, Progress
 from sould.bridge import Load
@@ -20,10 +22,13 @@ from sould.engine.choices import Choice
 from sould.engine.decoder import Decoder
 from sould.engine.kernel import KernelUnavailable, NativeKernel, load_kernel
 from sould.engine.memory import FLOAT_BYTES, token_bytes
+from sould.engine.native.decoder import NativeDecoder
+from sould.engine.native.weights import read_model
 from sould.engine.pacing import Pacer
 from sould.engine.plan import Machine, Plan, make_plan
 from sould.engine.prefixcache import PrefixCache
 from sould.engine.read_weights import read_weights
+from sould.engine.runner import Runner
 from sould.engine.soul.weights import MatrixName, norm_limits
 from sould.engine.template import ChatTemplate
 from sould.engine.tokenizer import Tokenizer
@@ -45,12 +50,12 @@ class Body:
     ``vocab_size``: of the tokenizer; the embedding may be padded beyond it. ``ends``: tokens
     that end a reply, which are all control tokens: a body that begins another turn has said
     its own, and nothing it says is hidden from the user. ``soul_limits``: of each matrix, the
-    norm that a soul's share may have.
+    norm that a soul's share may have; of a native body, none.
     """
 
     tokenizer: Tokenizer
     template: ChatTemplate
-    decoder: Decoder
+    decoder: Runner
     prefixes: PrefixCache
     pacer: Pacer
     vocab_size: int
@@ -73,18 +78,11 @@ def load(request: Load, *, should_stop: Callable[[], bool], tell: Tell) -> Body:
     started_s = time.perf_counter()
     progress = _Progress(should_stop, tell)
     file = open_body(Path(request.path))
+    request = _as_native(request) if file.spec.ttt else request
     plan = make_plan(file, request, look_at_machine(request.device))
     torch.set_num_threads(plan.threads)
-    progress.say("loading", note="preparing the kernel")
-    kernel = _choose_kernel(request, plan)
-    weights = read_weights(
-        file,
-        dtype=_DTYPES.get(plan.dtypes.held),
-        on_progress=lambda done, total: progress.say("loading", done, total),
-    )
-    if kernel.value is None and plan.device == "cpu":
-        weights = unpack(weights, spare_bytes=plan.spare_bytes)
-    decoder = _new_decoder(file, weights, plan, kernel.value)
+    running = (_run_native if file.spec.ttt else _run_packed)(file, request, plan, progress)
+    decoder = running.decoder
     progress.say("checking")
     fingerprint = file.fingerprint(Path(request.cache_dir))
     progress.say("loading", note="warming up")
@@ -93,11 +91,8 @@ def load(request: Load, *, should_stop: Callable[[], bool], tell: Tell) -> Body:
     template = ChatTemplate(file, tokenizer)
     gc.freeze()  # torch's million objects need not be looked at in every full collection
     load_s = time.perf_counter() - started_s
-    reasons = [*plan.reasons, kernel.reason, *weights.notes]
-    summary = _summarise(request, plan, file.family, decoder, fingerprint, load_s, reasons)
-    dense = kernel.value.dense if kernel.value else Weight.dense
-    limits = norm_limits(weights, dense=dense)
-    return _new_body(summary, tokenizer, template, decoder, plan, limits)
+    summary = _summarise(request, plan, file.family, running, fingerprint, load_s)
+    return _new_body(summary, tokenizer, template, decoder, plan, running.limits())
 
 
 def look_at_machine(device: str) -> Machine:
@@ -151,6 +146,63 @@ class _Progress:
             self._tell(self._last)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Running:
+    """A body that can run. ``limits``: of souls' shares; ``reasons``: of what was chosen."""
+
+    decoder: Runner
+    kernel: Literal["native", "torch"]
+    limits: Callable[[], Mapping[MatrixName, torch.Tensor]]
+    reasons: list[str]
+
+
+def _run_packed(file: BodyFile, request: Load, plan: Plan, progress: _Progress) -> _Running:
+    """Read the weights of a transformer, packed as they are."""
+    progress.say("loading", note="preparing the kernel")
+    kernel = _choose_kernel(request, plan)
+    weights = read_weights(
+        file,
+        dtype=_DTYPES.get(plan.dtypes.held),
+        on_progress=lambda done, total: progress.say("loading", done, total),
+    )
+    if kernel.value is None and plan.device == "cpu":
+        weights = unpack(weights, spare_bytes=plan.spare_bytes)
+    dense = kernel.value.dense if kernel.value else Weight.dense
+    return _Running(
+        decoder=_new_decoder(file, weights, plan, kernel.value),
+        kernel="native" if kernel.value else "torch",
+        limits=lambda: norm_limits(weights, dense=dense),
+        reasons=[kernel.reason, *weights.notes],
+    )
+
+
+def _run_native(file: BodyFile, request: Load, plan: Plan, progress: _Progress) -> _Running:
+    """Read a body of TTT layers, and make its weights ternary."""
+    model = read_model(file, on_progress=lambda done, total: progress.say("loading", done, total))
+    return _Running(
+        decoder=NativeDecoder(model.freeze()),
+        kernel="torch",
+        limits=dict,
+        reasons=["kernel torch: of native bodies there is no other yet"],
+    )
+
+
+def _as_native(request: Load) -> Load:
+    """Return how a body of TTT layers is loaded: on the CPU, in f32, by torch.
+
+    Raises:
+        DeviceUnavailable: something else was asked for by name.
+    """
+    chosen = {"device": "cpu", "dtype": "float32", "kernel": "torch"}
+    for key, value in chosen.items():
+        if (asked := getattr(request, key)) not in ("auto", value):
+            raise DeviceUnavailable(
+                f"{key} {asked} was asked for; bodies of TTT layers run with {value}",
+                f"set body.{key} to auto",
+            )
+    return replace(request, **chosen)
+
+
 def _choose_kernel(request: Load, plan: Plan) -> Choice[NativeKernel | None]:
     if plan.placement.n_gpu:
         if request.kernel == "native":
@@ -184,7 +236,7 @@ def _new_decoder(
     )
 
 
-def _warm_up(decoder: Decoder) -> None:
+def _warm_up(decoder: Runner) -> None:
     """Compute a token: so mapped weights are read now, and what fails does not fail later."""
     decoder.forward([0], decoder.new_cache(1))
 
@@ -193,10 +245,9 @@ def _summarise(
     request: Load,
     plan: Plan,
     family: str,
-    decoder: Decoder,
+    running: _Running,
     fingerprint: str,
     load_s: float,
-    reasons: list[str],
 ) -> LoadedBody:
     return LoadedBody(
         name=request.name,
@@ -204,12 +255,12 @@ def _summarise(
         fingerprint=fingerprint,
         device=plan.device,
         dtype=plan.dtypes.computed,
-        kernel="native" if decoder.kernel else "torch",
+        kernel=running.kernel,
         threads=plan.threads,
         context_tokens=plan.context_tokens,
         memory_bytes=resident_bytes() + gpu_bytes(),
         load_s=load_s,
-        reasons=reasons,
+        reasons=[*plan.reasons, *running.reasons],
     )
 
 
@@ -217,7 +268,7 @@ def _new_body(
     summary: LoadedBody,
     tokenizer: Tokenizer,
     template: ChatTemplate,
-    decoder: Decoder,
+    decoder: Runner,
     plan: Plan,
     limits: Mapping[MatrixName, torch.Tensor],
 ) -> Body:

@@ -19,6 +19,8 @@ AUTO_CONTEXT_TOKENS = 4096
 AUTO_SHARE_OF_FREE = 0.8
 RUNTIME_BYTES = 280 << 20  # Python, torch, tokenizer and templates, before any body
 UNPACKED_BYTES = 16 << 20  # the buffer that packed weights are made dense in
+STATE_EVERY = 128  # tokens, after which a conversation's states are kept to go back to
+STATE_COPIES = 2  # the state, and the one that its mini-batch began with
 PREFILL_TOKENS = 256  # the longest piece of a prompt computed at once
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -88,7 +90,11 @@ def held_bytes(tensors: Iterable[StoredTensor], dtype: Dtype = "auto") -> int:
 
 
 def token_bytes(spec: BodySpec, value_bytes: int = 4) -> int:
-    """Return the bytes of one token's keys and values over all layers."""
+    """Return the bytes of one token's keys and values over all layers; of a body with states, its
+    share of what is kept to go back to.
+    """
+    if spec.ttt is not None:
+        return max(1, spec.state_floats * STATE_COPIES * value_bytes // STATE_EVERY)
     return 2 * spec.n_layers * spec.d_kv * value_bytes
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from sould.engine.kvcache import KVCache
+from sould.engine.runner import Cache
 from sould.engine.soul.weights import State
 from sould.errors import NoMemory
 
@@ -43,7 +43,7 @@ class Slot:
     ``state``: the soul's when the slot was taken, the oldest its keys can be of.
     """
 
-    kv: KVCache
+    kv: Cache
     state: State | None = None
     said: Said | None = None
     is_busy: bool = True
@@ -60,7 +60,7 @@ class PrefixCache:
 
     def __init__(
         self,
-        new_cache: Callable[[int], KVCache],
+        new_cache: Callable[[int], Cache],
         *,
         limit: int,
         token_bytes: int,
@@ -153,7 +153,7 @@ class PrefixCache:
             raise
         return slot
 
-    def _fork(self, kv: KVCache, source: Slot | None, shared: int, room: int) -> Slot:
+    def _fork(self, kv: Cache, source: Slot | None, shared: int, room: int) -> Slot:
         kv.reserve(room)
         if source is not None:
             kv.copy_from(source.kv, shared)

@@ -29,9 +29,11 @@ from sould.bridge import (
 )
 from sould.engine import provenance, souls
 from sould.engine.generate import generate
-from sould.engine.learning import Learning
+from sould.engine.learning import AnyTeacher, Learning
 from sould.engine.link import Link, Request
 from sould.engine.loading import Body, gpu_bytes, load, resident_bytes
+from sould.engine.native.decoder import NativeDecoder
+from sould.engine.native.teacher import NativeTeacher
 from sould.engine.scheduler import Failed, Finished, Job, Outcome, Scheduler, Told
 from sould.engine.soul.teacher import Teacher
 from sould.engine.soul.worn import WornSoul
@@ -51,7 +53,7 @@ class Engine:
         self._body: Body | None = None
         self._cache_dir = Path()
         self._worn: WornSoul | None = None
-        self._teacher: Teacher | None = None
+        self._teacher: AnyTeacher | None = None
         self._writer = Writer(link.inbox.put)
         self._learning = Learning(self._answer, self._tell_progress)
         self._scheduler = Scheduler(parallel=1)
@@ -147,15 +149,19 @@ class Engine:
         self._take_off()
         yield None
         self._worn = souls.wear(body, params, self._writer)
-        teacher = Teacher(
+        teacher = self._teacher = self._new_teacher(body, params)
+        self._learning.begin(self._worn, teacher)
+        return self._worn.told(all_taught=True)
+
+    def _new_teacher(self, body: Body, params: Wear) -> AnyTeacher:
+        if isinstance(body.decoder, NativeDecoder):
+            return NativeTeacher(body)
+        return Teacher(
             body,
             system=params.system,
             cache_dir=self._cache_dir,
             should_yield=lambda: not self._link.inbox.empty(),
         )
-        self._teacher = teacher
-        self._learning.begin(self._worn, teacher)
-        return self._worn.told(all_taught=True)
 
     def _save(self, id_: str, params: Save) -> None:
         worn = self._worn

@@ -10,9 +10,9 @@ from soul_client.wire import ChatMessage, Progress
 from sould.bridge import Generate, Trace, Traced, Weighed
 from sould.engine.generate import Steps, generate
 from sould.engine.loading import Body
+from sould.engine.runner import AnySoul
 from sould.engine.sampling import NotFinite
 from sould.engine.soul.facts import LONGEST, is_japanese, told
-from sould.engine.soul.weights import Soul
 from sould.engine.souls import PROBE, silently, soul_at
 from sould.errors import BadRequest, Cancelled, PromptTooLong
 
@@ -69,9 +69,9 @@ class _Likelihood:
         self._system = system
         self._stop = stop
         self._kv = body.decoder.new_cache(body.context_tokens)
-        self._soul: Soul | None = None  # the one that the cache is of
+        self._soul: AnySoul | None = None  # the one that the cache is of
 
-    def steps(self, soul: Soul | None, asked: str) -> Steps[float]:
+    def steps(self, soul: AnySoul | None, asked: str) -> Steps[float]:
         """Return ln p a token, what ends the reply not counted. Computed as replies are."""
         ids = self._body.template.render(_messages(self._system, asked))
         size, limit = len(ids) + len(self.answer), self._body.context_tokens
@@ -92,19 +92,19 @@ class _Likelihood:
             yield None
         return total / len(self.answer)
 
-    def _go_back(self, soul: Soul | None, ids: Sequence[int]) -> None:
+    def _go_back(self, soul: AnySoul | None, ids: Sequence[int]) -> None:
         """Keep of the cache what holds for this soul and prompt."""
         pairs = zip(self._kv.tokens, ids, strict=False)
         same = next((n for n, (a, b) in enumerate(pairs) if a != b), len(ids))
         self._kv.truncate(same if soul is self._soul else 0)
         self._soul = soul
 
-    def _forward(self, soul: Soul | None, ids: list[int]) -> None:
+    def _forward(self, soul: AnySoul | None, ids: list[int]) -> None:
         self._check()
         with self._body.decoder.wearing(soul):
             self._body.decoder.forward(ids, self._kv, want="none")
 
-    def _log_p(self, soul: Soul | None, token: int, wanted: int) -> float:
+    def _log_p(self, soul: AnySoul | None, token: int, wanted: int) -> float:
         self._check()
         with self._body.decoder.wearing(soul):
             logits_V = self._body.decoder.forward([token], self._kv)

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 from soul_client.wire import (
     ChatMessage,
+    LayerNorms,
     Probed,
     Progress,
     Sampling,
@@ -18,13 +19,17 @@ from soul_client.wire import (
     TextScored,
 )
 from sould.bridge import Examine, Examined, Generate, Generated, Wear
+from sould.engine.decoder import Decoder
 from sould.engine.generate import Steps, generate
+from sould.engine.learning import AnyTeacher
 from sould.engine.loading import Body
+from sould.engine.native.decoder import NativeDecoder
+from sould.engine.native.reading import ended, nats_of
+from sould.engine.native.soul import StateSoul
+from sould.engine.runner import AnySoul
 from sould.engine.soul.chatform import Line
-from sould.engine.soul.compare import layer_norms
+from sould.engine.soul.compare import layer_norms, state_norms
 from sould.engine.soul.scoring import Scorer
-from sould.engine.soul.teacher import Teacher
-from sould.engine.soul.tensors import soul_of
 from sould.engine.soul.weights import Soul
 from sould.engine.soul.worn import Wearer, WornSoul
 from sould.engine.soul.writer import Writer
@@ -44,6 +49,7 @@ def wearer_of(body: Body) -> Wearer:
         body.soul_limits,
         name=summary.name,
         fingerprint=summary.fingerprint,
+        first=body.decoder.first if isinstance(body.decoder, NativeDecoder) else (),
     )
 
 
@@ -77,13 +83,13 @@ def diff(body: Body, params: SoulDiff, stop: Event) -> Steps[SoulDifference]:
             if stop.is_set():
                 raise Cancelled("comparing was stopped")
         probes.append(Probed(ask=question, a=answers[0], b=answers[1]))
-    layers = layer_norms(body.decoder.spec, a, b)
+    layers = _norms(body, a, b)
     return SoulDifference(a=params.a, b=params.b, layers=layers, probes=probes)
 
 
 def score(body: Body, params: TextScore, should_stop: Callable[[], bool]) -> Steps[TextScored]:
     """Score texts, each on its own, with the soul that is worn or bare; one text a step."""
-    scorer = Scorer(body.decoder, None if params.bare else body.decoder.soul)
+    log_p = _likelihood(body, bare=params.bare)
     special = body.tokenizer.special
     begin = [special.bos] if special.add_bos and special.bos is not None else []
     tokens, nats = [], []
@@ -93,14 +99,13 @@ def score(body: Body, params: TextScore, should_stop: Callable[[], bool]) -> Ste
         yield Progress(stage="scoring", done=n, total=len(params.texts))
         ids = begin + body.tokenizer.encode(text)
         ids = ids[: body.context_tokens]
-        line = Line(ids, list(range(1, len(ids))))
-        tokens.append(len(line.positions))
-        nats.append(-scorer.log_p([], [line])[0] if line.positions else 0.0)
+        tokens.append(max(0, len(ids) - 1))
+        nats.append(-log_p(ids) if len(ids) > 1 else 0.0)
     return TextScored(tokens=tokens, nats=nats)
 
 
 def examine(
-    body: Body, teacher: Teacher, params: Examine, should_stop: Callable[[], bool]
+    body: Body, teacher: AnyTeacher, params: Examine, should_stop: Callable[[], bool]
 ) -> Steps[Examined]:
     """Ask the soul that is worn, and the bare body, about records, or by the probes given."""
 
@@ -120,7 +125,7 @@ def examine(
     return Examined(probes=probes, worn=worn, bare=bare)
 
 
-def soul_at(body: Body, path: str) -> Soul | None:
+def soul_at(body: Body, path: str) -> AnySoul | None:
     """Read a soul file; "" is the bare body.
 
     Raises:
@@ -130,7 +135,25 @@ def soul_at(body: Body, path: str) -> Soul | None:
         return None
     wearer = wearer_of(body)
     record = read(Path(path), expect=wearer.shape)
-    return soul_of(wearer.spec, record.tensors, limits=wearer.limits, seed=0)
+    return wearer.soul(record.tensors, seed=0)
+
+
+def _norms(body: Body, a: AnySoul | None, b: AnySoul | None) -> list[LayerNorms]:
+    if isinstance(body.decoder, NativeDecoder):
+        assert not isinstance(a, Soul) and not isinstance(b, Soul)
+        return state_norms(body.decoder.first, a, b)
+    assert not isinstance(a, StateSoul) and not isinstance(b, StateSoul)
+    return layer_norms(body.decoder.spec, a, b)
+
+
+def _likelihood(body: Body, *, bare: bool) -> Callable[[list[int]], float]:
+    """Return what says Σ ln p of a text's tokens but the first."""
+    decoder, soul = body.decoder, None if bare else body.decoder.soul
+    if isinstance(decoder, NativeDecoder):
+        return lambda ids: -float(ended(nats_of(decoder, soul, ids)).sum())
+    assert isinstance(decoder, Decoder)
+    scorer = Scorer(decoder, soul)
+    return lambda ids: scorer.log_p([], [Line(ids, list(range(1, len(ids))))])[0]
 
 
 def silently(steps: Steps[Generated]) -> Steps[str]:

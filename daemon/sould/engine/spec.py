@@ -10,6 +10,18 @@ TernaryForm = Literal["master", "scale", "inverse_scale", "blocks"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class TttSpec:
+    """How the layers of a body learn that has states in place of attention.
+
+    ``inner_lr``: of a token, at most. ``mini_batch``: tokens whose gradients are taken together.
+    """
+
+    rule: Literal["reconstruct", "ttt_linear"]
+    inner_lr: float
+    mini_batch: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class BodySpec:
     """A decoder-only transformer of the Llama line.
 
@@ -17,6 +29,7 @@ class BodySpec:
     ``rope_scale`` multiplies cos and sin (YaRN's attention factor, else 1).
     ``windows`` holds one attention window per layer in tokens, 0 for all of the context.
     Rotary pairs are (i, i + head_dim/2): loaders reorder rows of files that pair (2i, 2i+1).
+    With ``ttt`` it has no attention: each head has a state of (head_dim, head_dim).
     ``activation``: of the gate; ``relu2`` is max(0, x)². ``sub_norms``: what goes into o and down
     is normed first. ``ternary``: the layers' matrices are ternary and what goes into them is
     rounded to int8. It says what the file has: weights to be rounded ("master"), packed ones with
@@ -44,6 +57,7 @@ class BodySpec:
     activation: Activation = "silu"
     sub_norms: bool = False
     ternary: TernaryForm | None = None
+    ttt: TttSpec | None = None
 
     @property
     def d_q(self) -> int:
@@ -52,3 +66,8 @@ class BodySpec:
     @property
     def d_kv(self) -> int:
         return self.n_kv_heads * self.head_dim
+
+    @property
+    def state_floats(self) -> int:
+        """Numbers in the states of all layers."""
+        return self.n_layers * self.n_heads * self.head_dim**2

@@ -14,7 +14,6 @@ from tokenizers import decoders
 
 from sould.engine.bodyfile import BodyFile
 from sould.engine.formats.gguf_tokenizer import SPACE, build_tokenizer
-from sould.engine.formats.settings import read_json
 from sould.engine.formats.special_tokens import SpecialTokens
 from sould.errors import BodyInvalid
 
@@ -53,7 +52,8 @@ class Tokenizer:
         """
         if body.gguf:
             return cls(build_tokenizer(body.gguf), body.special, body.path)
-        return cls(_read_tokenizer_json(body), body.special, body.tokenizer_json)
+        source = body.path if body.bitt else body.tokenizer_json
+        return cls(_read_tokenizer_json(body, source), body.special, source)
 
     def encode(self, text: str, *, special: bool = False) -> list[int]:
         """Return the ids of ``text``; nothing is put before or after.
@@ -184,14 +184,13 @@ _BYTES = _byte_alphabet()
 _BYTE_TOKEN = re.compile("<0x[0-9A-F]{2}>")
 
 
-def _read_tokenizer_json(body: BodyFile) -> tokenizers.Tokenizer:
-    """Read tokenizer.json, mended where its added tokens do not fit the body.
+def _read_tokenizer_json(body: BodyFile, path: Path) -> tokenizers.Tokenizer:
+    """Read tokenizer.json, which is in ``path``, mended where its added tokens do not fit the body.
 
     Ends of a reply that it calls ordinary become special; added tokens beyond the embedding
     are left out.
     """
-    path = body.tokenizer_json
-    description = read_json(path)
+    description = body.tokenizer_description()
     added = description.get("added_tokens") or []
     ends = body.special.eos | {body.special.bos}
     description["added_tokens"] = [
@@ -200,7 +199,7 @@ def _read_tokenizer_json(body: BodyFile) -> tokenizers.Tokenizer:
         if token["id"] < body.spec.vocab_size
     ]
     try:
-        if description["added_tokens"] == added:
+        if description["added_tokens"] == added and not body.bitt:
             backend = tokenizers.Tokenizer.from_file(str(path))
         else:
             backend = tokenizers.Tokenizer.from_str(json.dumps(description))

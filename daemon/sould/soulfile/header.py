@@ -93,8 +93,8 @@ def require_body(meta: SoulMeta, body: BodyShape) -> None:
         )
     if meta.dims != body.dims:
         raise SoulInvalid(
-            f"soul '{meta.name}' is for body {body.name}, but with sizes {vars(meta.dims)}; "
-            f"the body has {vars(body.dims)}"
+            f"soul '{meta.name}' is for body {body.name}, but with sizes {meta.dims.told()}; "
+            f"the body has {body.dims.told()}"
         )
 
 

@@ -16,6 +16,7 @@ MATRICES = ("gate", "up", "down")
 
 _FIRST = re.compile(r"layers\.0\.gate\.(slow|fast)\.A")
 _PART = re.compile(r"\.(slow|fast)\.[AB]$")
+_STATE = re.compile(r"w_state\.(0|[1-9][0-9]*)")
 _DTYPE_BYTES = 4
 
 
@@ -39,9 +40,19 @@ def tensor_shapes(dims: Dims, ranks: Mapping[str, int]) -> dict[str, tuple[int, 
     }
 
 
+def state_shapes(dims: Dims) -> dict[str, tuple[int, int]]:
+    """Return every tensor of a native body's soul by name."""
+    return {f"w_state.{i}": (dims.state_rows, dims.state_cols) for i in range(dims.n_layers)}
+
+
+def is_state(name: str) -> bool:
+    """Tell whether a tensor is a state of a native body."""
+    return bool(_STATE.fullmatch(name))
+
+
 def is_fast(name: str) -> bool:
-    """Tell whether a tensor is of the part that is learned awake."""
-    return bool((match := _PART.search(name)) and match[1] == "fast")
+    """Tell whether a tensor is of the part that is learned awake; states are."""
+    return is_state(name) or bool((match := _PART.search(name)) and match[1] == "fast")
 
 
 def table(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Entry]:
@@ -56,14 +67,15 @@ def table(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Entry]:
 
 def largest_bytes(dims: Dims) -> int:
     """Return the size that no soul file for a body of these sizes exceeds."""
-    shapes = tensor_shapes(dims, dict.fromkeys(PARTS, MAX_RANK)).values()
+    ranks = {} if dims.has_states else dict.fromkeys(PARTS, MAX_RANK)
+    shapes = (state_shapes(dims) if dims.has_states else tensor_shapes(dims, ranks)).values()
     return MAX_HEADER_BYTES + _DTYPE_BYTES * sum(map(math.prod, shapes))
 
 
 def table_faults(dims: Dims, entries: Mapping[str, Entry]) -> Iterator[str]:
     """Yield what is wrong with names, shapes and dtypes. A part is there whole or not at all."""
-    ranks = {}
-    for name, entry in entries.items():
+    ranks: dict[str, int] = {}
+    for name, entry in entries.items() if not dims.has_states else ():
         if match := _FIRST.fullmatch(name):
             rank = entry.shape[0] if entry.shape else 0
             if not 1 <= rank <= MAX_RANK:
@@ -71,10 +83,12 @@ def table_faults(dims: Dims, entries: Mapping[str, Entry]) -> Iterator[str]:
                 return
             ranks[match[1]] = rank
     expected = tensor_shapes(dims, ranks)
+    if dims.has_states:
+        expected = state_shapes(dims) if entries else {}
     for name, entry in entries.items():
         if name not in expected:
             match = _PART.search(name)
-            is_headless = match is not None and match[1] not in ranks
+            is_headless = match is not None and match[1] not in ranks and not dims.has_states
             why = f"without layers.0.gate.{match[1]}.A" if match and is_headless else "unexpected"
             yield f"tensor {shown(name)}: {why}"
         elif entry.dtype != "F32":

@@ -17,6 +17,7 @@ from sould.soulfile.taught import pack, unpack
 
 FORMAT = "bit-ttt-soul"
 VERSION = "1"
+STATE_VERSION = "2"  # of souls of native bodies
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -28,11 +29,25 @@ _MOMENT = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Dims:
-    """Of the body: what the shapes of a soul's tensors follow from."""
+    """Of the body: what the shapes of a soul's tensors follow from.
+
+    ``state_rows``, ``state_cols``: of a native body, the states of a layer's heads one below the
+    other; 0 for all others.
+    """
 
     n_layers: int
     d_model: int
     d_ff: int
+    state_rows: int = 0
+    state_cols: int = 0
+
+    @property
+    def has_states(self) -> bool:
+        return self.state_rows > 0
+
+    def told(self) -> dict[str, int]:
+        """Return the sizes that a file names."""
+        return {key: value for key, value in vars(self).items() if value}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +89,14 @@ def encode(meta: SoulMeta) -> dict[str, str]:
     """Return the metadata as it is written, every key, in the order of FORMAT.md."""
     return {
         "format": FORMAT,
-        "version": VERSION,
+        "version": STATE_VERSION if meta.dims.has_states else VERSION,
         "name": meta.name,
         "created": meta.created,
         "saved": meta.saved,
         "body": meta.body,
         "body_name": meta.body_name,
         "family": meta.family,
-        "dims": _json(vars(meta.dims)),
+        "dims": _json(meta.dims.told()),
         "level": str(meta.level),
         "parent": meta.parent,
         "taught": pack(meta.taught),
@@ -93,9 +108,10 @@ def encode(meta: SoulMeta) -> dict[str, str]:
 
 def decode(metadata: Mapping[str, str]) -> tuple[SoulMeta | None, list[str]]:
     """Return the metadata of a file of our format with its types, or None and every fault."""
-    if metadata.get("version") != VERSION:
-        version = _quoted(metadata.get("version"))
-        return None, [f"metadata: version is {version}, this Bit-TTT reads {VERSION}"]
+    version = metadata.get("version")
+    if version not in (VERSION, STATE_VERSION):
+        known = f"{VERSION} and {STATE_VERSION}"
+        return None, [f"metadata: version is {_quoted(version)}, this Bit-TTT reads {known}"]
     faults = [
         f"metadata: {shown(key)} is unknown"
         for key in metadata.keys() - _READERS.keys() - {"format", "version"}
@@ -109,6 +125,8 @@ def decode(metadata: Mapping[str, str]) -> tuple[SoulMeta | None, list[str]]:
             values[key] = read(metadata[key])
         except Unsound as e:
             faults.append(f"metadata: {key} {e}")
+    if not faults and values["dims"].has_states != (version == STATE_VERSION):
+        faults.append(f"metadata: dims are not those of version {version}")
     return (None, sorted(faults)) if faults else (SoulMeta(**values), [])
 
 
@@ -172,8 +190,11 @@ def _dims(text: str) -> Dims:
         "d_model": limits.MAX_WIDTH,
         "d_ff": limits.MAX_WIDTH,
     }
+    states = {"state_rows": limits.MAX_WIDTH, "state_cols": limits.MAX_WIDTH}
+    if found.keys() == most.keys() | states.keys():
+        most |= states
     if found.keys() != most.keys():
-        raise Unsound(f"does not hold exactly {', '.join(most)}")
+        raise Unsound(f"does not hold exactly {', '.join(most)}, or those and {', '.join(states)}")
     for key, value in found.items():
         if type(value) is not int or not 1 <= value <= most[key]:
             raise Unsound(f"has {key} {_quoted(str(value))}, allowed are 1 to {most[key]}")

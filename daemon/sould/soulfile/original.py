@@ -1,4 +1,4 @@
-"""The soul of the original engine, read: ``w_state.{i}`` and ``meta_config``.
+"""The soul of the original engine, read and written: ``w_state.{i}`` and ``meta_config``.
 
 ``w_state.{i}`` is F32 (1, D/4, D/4), one a layer. ``meta_config`` is U32: hidden size D,
 layers, and in all but the oldest files the level, high word first. No fingerprint, no
@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sould.errors import SoulInvalid
-from sould.soulfile.container import Entry, parse_header, take
+from sould.durable import replace_file
+from sould.errors import SoulInvalid, SoulMismatch, StorageError
+from sould.soulfile.container import Entry, length_of, parse_header, take, write_header
 from sould.soulfile.header import reading
 from sould.soulfile.jsontext import Unsound
+from sould.soulfile.layout import table
 from sould.soulfile.limits import MAX_FILE_BYTES, MAX_LEVEL, MAX_NORM
 from sould.soulfile.recognise import Kind, kind_of
+from sould.soulfile.record import SoulRecord
 
 _CONFIG = "meta_config"
 
@@ -50,6 +53,35 @@ def read_original(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> OriginalSou
         hidden_dim, n_layers, level = _config(header.tensors[_CONFIG], data)
         states = _states(header.tensors, hidden_dim, n_layers, data)
     return OriginalSoul(w_states=states, hidden_dim=hidden_dim, n_layers=n_layers, level=level)
+
+
+def write_original(path: Path, soul: SoulRecord) -> None:
+    """Write a soul of ours as the original engine reads it; but for the level, metadata are lost.
+
+    Raises:
+        SoulMismatch: it is not one square state a layer, of a quarter of the body's width.
+        StorageError: the old file, if any, is still there.
+    """
+    meta, dims = soul.meta, soul.meta.dims
+    side = dims.d_model // 4
+    if (dims.state_rows, dims.state_cols) != (side, side) or not soul.tensors:
+        raise SoulMismatch(
+            f"soul '{meta.name}' is of a {meta.family} body, and holds no states that the original "
+            "engine knows",
+            "only souls of bodies of the rule 'reconstruct' that have read something do",
+        )
+    words = [dims.d_model, dims.n_layers, meta.level >> 32, meta.level & 0xFFFFFFFF]
+    names = [f"w_state.{i}" for i in range(dims.n_layers)]
+    entries = table({name: (1, side, side) for name in names})
+    end = max(entry.end for entry in entries.values())
+    entries[_CONFIG] = Entry("U32", (4,), end, end + 16)
+    text = write_header({}, entries)
+    parts = [np.ascontiguousarray(soul.tensors[name]).data.cast("B") for name in names]
+    try:
+        config = np.asarray(words, "<u4").tobytes()
+        replace_file(path, [length_of(text), text, *parts, config])
+    except OSError as e:
+        raise StorageError(f"{path} cannot be written: {e.strerror or e}") from e
 
 
 def _config(entry: Entry, data: bytes) -> tuple[int, int, int]:

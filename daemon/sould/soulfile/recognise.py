@@ -54,7 +54,10 @@ _WHAT = {
 }
 _ADVICE = {
     Kind.SOUL: "",
-    Kind.ORIGINAL: f"it works on the native body that it was grown on, and no other; {_REBUILD}",
+    Kind.ORIGINAL: (
+        "it works on the native body that it was grown on, and no other: load that one and run "
+        f"'soul import'; or {_REBUILD}"
+    ),
     Kind.SQUARE: _REBUILD,
     Kind.LORA: _REBUILD,
     Kind.OTHER: "",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sould.errors import SoulInvalid, SoulMismatch
 from sould.soulfile.container import parse_header, take
 from sould.soulfile.header import MAX_FAULTS, check_header, invalid, reading, require_body
-from sould.soulfile.layout import largest_bytes, table
+from sould.soulfile.layout import is_state, largest_bytes, table
 from sould.soulfile.limits import MAX_FILE_BYTES, MAX_NORM
 from sould.soulfile.meta import BodyShape, SoulMeta
 from sould.soulfile.seal import seal_fault
@@ -109,17 +109,24 @@ def write(path: Path, record: SoulRecord) -> SoulMeta:
 
 
 def weight_faults(tensors: Weights) -> Iterator[str]:
-    """Yield each A, B or B·A that is not finite or whose norm is over the cap."""
+    """Yield each A, B, B·A or state that is not finite or whose norm is over the cap."""
+    for name, norm in _all_norms(tensors):
+        if not math.isfinite(norm):
+            yield f"tensor {name}: has a number that is not finite"
+        elif norm > MAX_NORM:
+            yield f"tensor {name}: has the norm {norm:.4g}, the limit is {MAX_NORM:g}"
+
+
+def _all_norms(tensors: Weights) -> Iterator[tuple[str, float]]:
+    """Yield the norm of each A, B, B·A and state, by a name for it."""
     for name in sorted(tensors):
-        if not name.endswith(".A"):
-            continue
-        stem = name[:-1]
-        norms = _norms(tensors[name], tensors[f"{stem}B"])
-        for part, norm in zip(("A", "B", "B·A"), norms, strict=True):
-            if not math.isfinite(norm):
-                yield f"tensor {stem}{part}: has a number that is not finite"
-            elif norm > MAX_NORM:
-                yield f"tensor {stem}{part}: has the norm {norm:.4g}, the limit is {MAX_NORM:g}"
+        if is_state(name):
+            with np.errstate(invalid="ignore"):
+                yield name, float(np.linalg.norm(tensors[name].astype(np.float64)))
+        elif name.endswith(".A"):
+            stem = name[:-1]
+            norms = _norms(tensors[name], tensors[f"{stem}B"])
+            yield from zip((f"{stem}A", f"{stem}B", f"{stem}B·A"), norms, strict=True)
 
 
 def _norms(a_RI: NDArray[np.float32], b_OR: NDArray[np.float32]) -> list[float]:

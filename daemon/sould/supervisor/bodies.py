@@ -24,10 +24,11 @@ from soul_client.wire import (
     LoadedBody,
     Progress,
 )
+from sould.bodystore.orders import load_order
 from sould.bodystore.scan import resolve
 from sould.bodystore.sighting import Stamp, stamp_of
 from sould.bridge import Load
-from sould.config import Config, parse_size
+from sould.config import Config
 from sould.errors import BodyInvalid, BodyMissing
 from sould.supervisor.children import run_child
 from sould.supervisor.engine import Engine
@@ -173,23 +174,7 @@ class Bodies:
             BodyMissing: it is not in ``models/``.
         """
         entry = self.find(name)
-        return self._load_of(entry), _version(entry)
-
-    def _load_of(self, entry: BodyEntry) -> Load:
-        body = self._config.body
-        return Load(
-            name=entry.name,
-            path=entry.path,
-            cache_dir=str(self._config.cache_dir),
-            device=body.device,
-            dtype=body.dtype,
-            kernel=body.kernel,
-            threads=None if body.threads == "auto" else body.threads,
-            context_tokens=None if body.context_tokens == "auto" else body.context_tokens,
-            memory_budget_bytes=parse_size(body.memory_budget),
-            vram_budget_bytes=parse_size(body.vram_budget),
-            parallel=body.parallel,
-        )
+        return load_order(self._config, entry), _version(entry)
 
     def find(self, name: str) -> BodyEntry:
         """Return a body of ``models/``; "" is the configured one. Blocking.

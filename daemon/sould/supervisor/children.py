@@ -38,16 +38,19 @@ class _Line(Struct):
 
 
 async def run_child(
-    command: Sequence[str], on_progress: Callable[[Progress], None]
+    command: Sequence[str],
+    on_progress: Callable[[Progress], None],
+    *,
+    kill_after_s: float = KILL_AFTER_S,
 ) -> dict[str, Any]:
     """Run a child to its end and return what it is ``done`` with.
 
-    Cancelling ends it, and everything it started.
+    Cancelling ends it, and everything it started; it has ``kill_after_s`` for that.
 
     Raises:
         SouldError: the error it reports, or how it ended without a word.
     """
-    child = _Child(command, on_progress)
+    child = _Child(command, on_progress, kill_after_s)
     try:
         return await child.outcome
     finally:
@@ -55,7 +58,13 @@ async def run_child(
 
 
 class _Child:
-    def __init__(self, command: Sequence[str], on_progress: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        on_progress: Callable[[Progress], None],
+        kill_after_s: float,
+    ) -> None:
+        self._kill_after_s = kill_after_s
         self._loop = asyncio.get_running_loop()
         self.outcome: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self.outcome.add_done_callback(note_failure)
@@ -74,7 +83,7 @@ class _Child:
         """Ask the child and all it started to end, if it still runs; make it, a little later."""
         if self._process.poll() is None:
             self._signal("SIGTERM")
-            self._loop.call_later(KILL_AFTER_S, self._kill)
+            self._loop.call_later(self._kill_after_s, self._kill)
 
     def _kill(self) -> None:
         if self._process.poll() is None:

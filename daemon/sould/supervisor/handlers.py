@@ -9,6 +9,7 @@ from datetime import datetime
 from sould.config import Config
 from sould.soulfile.home import SoulFolder
 from sould.supervisor.bodies import Bodies
+from sould.supervisor.converting import Converter
 from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
 from sould.supervisor.erasing import Eraser
@@ -36,6 +37,7 @@ from sould.supervisor.souls import Souls
 from sould.supervisor.status import SLEEP
 from sould.supervisor.turns import Turns
 from sould.supervisor.wardrobe import Wardrobe
+from sould.supervisor.workshop import Workshop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,7 @@ def make_handlers(
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,
         plugins=parts.plugins,
+        converter=Converter(parts.config, lambda: parts.bodies.wanted),
     )
     provenance = Provenance(
         scheduler=parts.scheduler,
@@ -127,6 +130,7 @@ def make_handlers(
     reincarnating = _reincarnating(parts, sleeping)
     lookups = Lookups(parts.sessions)
     settings = Settings(parts.config, take_up_settings)
+    workshop = Workshop(parts.config, parts.events)
     return {
         "chat.send": turns.send,
         "session.list": lookups.list_sessions,
@@ -140,6 +144,9 @@ def make_handlers(
         "body.unload": parts.bodies.unload,
         "body.catalog": parts.bodies.catalog,
         "body.pull": parts.bodies.pull,
+        "body.train": workshop.train,
+        "body.evaluate": workshop.evaluate,
+        "body.export": workshop.export,
         "soul.list": souls.list,
         "soul.use": souls.use,
         "soul.new": souls.new,

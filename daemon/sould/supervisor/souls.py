@@ -38,6 +38,7 @@ from sould.plugin import structs
 from sould.soulfile.home import SoulFolder, SoulHome
 from sould.supervisor import shelf
 from sould.supervisor.children import run_child
+from sould.supervisor.converting import Converter
 from sould.supervisor.engine import Engine
 from sould.supervisor.learner import Learner
 from sould.supervisor.loaded import loaded
@@ -63,6 +64,7 @@ class Souls:
         clock: Callable[[], datetime],
         body_name: Callable[[], str],
         plugins: Plugins,
+        converter: Converter,
         verify_command: Sequence[str] = VERIFY_COMMAND,
     ) -> None:
         self._scheduler = scheduler
@@ -73,6 +75,7 @@ class Souls:
         self._clock = clock
         self._body_name = body_name
         self._plugins = plugins
+        self._converter = converter
         self._verify_command = verify_command
 
     async def list(self, request: Request, params: Empty) -> SoulList:
@@ -152,9 +155,15 @@ class Souls:
             name = params.name or self._wardrobe.name
             if name == self._wardrobe.name:
                 await self._wardrobe.save("export")
-            size_bytes = await asyncio.to_thread(
-                lambda: self._folder.export(name, path, replace=params.replace)
-            )
+            if params.original:
+                home = self._folder.home(name)
+                size_bytes = await self._converter.theirs(
+                    request, home, path, replace=params.replace
+                )
+            else:
+                size_bytes = await asyncio.to_thread(
+                    lambda: self._folder.export(name, path, replace=params.replace)
+                )
             return SoulFile(name=name, path=str(path), size_bytes=size_bytes)
 
     async def import_file(self, request: Request, params: SoulImport) -> SoulFile:
@@ -225,13 +234,19 @@ class Souls:
     async def _take_in(
         self, request: Request, path: Path, name: str, *, must_fit: bool = False
     ) -> SoulHome:
-        """Check a file and make a soul of it.
+        """Check a file and make a soul of it; one of the original engine is for the body at hand.
 
         Raises:
             SoulInvalid: it is unsound, or a plugin objects to it.
             SoulMismatch: it must fit the loaded body, and does not.
             SouldError: there is a soul of that name, or it cannot be written.
         """
+        async with self._converter.ours(request, path, name) as ours:
+            return await self._take_in_ours(request, ours, name, must_fit=must_fit)
+
+    async def _take_in_ours(
+        self, request: Request, path: Path, name: str, *, must_fit: bool
+    ) -> SoulHome:
         checked = await self._verify(request, path)
         if checked.faults:
             raise SoulInvalid(f"{path}: {checked.faults[0]}")

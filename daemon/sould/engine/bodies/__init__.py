@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sould.engine.bodies import bitnet, llama, mistral, qwen2, qwen3
+from sould.engine.bodies import bit_ttt, bitnet, llama, mistral, qwen2, qwen3
 from sould.engine.bodies.common import Family
 from sould.engine.formats.gguf_file import GgufFile
 from sould.engine.formats.settings import Settings
 
 FAMILIES: dict[str, Family] = {
-    module.FAMILY.key: module.FAMILY for module in (llama, mistral, qwen2, qwen3, bitnet)
+    module.FAMILY.key: module.FAMILY for module in (llama, mistral, qwen2, qwen3, bitnet, bit_ttt)
 }
 
 
@@ -18,6 +18,8 @@ def family_of_hf(config: Settings) -> Family:
     Raises:
         BodyInvalid: none of ours.
     """
+    if bit_ttt.is_original(config):
+        return bit_ttt.FAMILY
     model_type = config.text("model_type")
     for family in FAMILIES.values():
         if model_type == family.hf_model_type:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sould.engine.bodies.rope import rope_from_gguf, rope_from_hf
+from sould.engine.bodies.ttt_shapes import ttt_shapes
 from sould.engine.formats.gguf_file import GgufFile
 from sould.engine.formats.settings import Settings
 from sould.engine.formats.ternary import MATRICES
@@ -207,6 +208,8 @@ def layer_windows(config: Settings) -> tuple[int, ...]:
 
 def expected_shapes(spec: BodySpec) -> dict[str, tuple[int, ...]]:
     """Return every role of a body of this spec with the shape its tensor must have."""
+    if spec.ttt is not None:
+        return ttt_shapes(spec, spec.ttt)
     d, d_q, d_kv, d_ff = spec.d_model, spec.d_q, spec.d_kv, spec.d_ff
     layer: dict[str, tuple[int, ...]] = {
         "attn_norm": (d,),

@@ -75,6 +75,21 @@ def special_of_hf(folder: Path, config: Settings, vocab_size: int) -> SpecialTok
     tokenizer = Settings(read_json(folder / "tokenizer.json"), folder / "tokenizer.json")
     settings = optional_json(folder, "tokenizer_config.json")
     generation = optional_json(folder, "generation_config.json")
+    return special_of(tokenizer, settings, generation, config, vocab_size)
+
+
+def special_of(
+    tokenizer: Settings,
+    settings: Settings,
+    generation: Settings,
+    config: Settings,
+    vocab_size: int,
+) -> SpecialTokens:
+    """Read the special tokens of these four files' contents.
+
+    Raises:
+        BodyInvalid: an id is outside of the vocabulary.
+    """
     added = _added_tokens(tokenizer)
     texts = {role: text for role in _ROLES if (text := _token_text(settings.values.get(role)))}
     ends = {added[text] for text in TURN_ENDS & added.keys()}

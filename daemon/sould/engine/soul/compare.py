@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from soul_client.wire import LayerNorms
+from sould.engine.native.soul import StateSoul
 from sould.engine.soul.weights import MATRICES, MatrixName, Soul, product_norms
 from sould.engine.spec import BodySpec
 
@@ -25,6 +28,25 @@ def layer_norms(spec: BodySpec, a: Soul | None, b: Soul | None) -> list[LayerNor
     return [
         LayerNorms(layer=i, a=tables["a"][i], b=tables["b"][i], change=tables["change"][i])
         for i in range(spec.n_layers)
+    ]
+
+
+def state_norms(
+    first: Sequence[Tensor], a: StateSoul | None, b: StateSoul | None
+) -> list[LayerNorms]:
+    """Return ‖W - W₀‖_F of both souls of a native body and ‖Wₐ - W_b‖_F, one number a layer.
+
+    ``first``: W₀ of each layer. None is the bare body.
+    """
+    states = [first if soul is None else soul.states for soul in (a, b)]
+    return [
+        LayerNorms(
+            layer=i,
+            a=[float((one - own).norm())],
+            b=[float((other - own).norm())],
+            change=[float((one - other).norm())],
+        )
+        for i, (own, one, other) in enumerate(zip(first, *states, strict=True))
     ]
 
 

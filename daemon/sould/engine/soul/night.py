@@ -18,6 +18,7 @@ from torch import Tensor
 
 from soul_client.wire import Progress, SleepMarks
 from sould.engine.decoder import Decoder
+from sould.engine.runner import AnySoul
 from sould.engine.soul import imprint
 from sould.engine.soul.anchors import Anchor
 from sould.engine.soul.chatform import ChatForm
@@ -102,7 +103,7 @@ class NightsEnd:
     that were left out, by id, with the newer one's.
     """
 
-    soul: Soul | None
+    soul: AnySoul | None
     why: str
     before: Marks
     after: Marks

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from soul_client.wire import Progress as Stage
 from sould.bridge import Imprint, Mark, Probe, Sleep, Told
+from sould.engine.decoder import Decoder
+from sould.engine.runner import AnySoul
 from sould.engine.soul import anchors as anchors_of
 from sould.engine.soul import curvature as curvature_of
 from sould.engine.soul.anchors import BATCH, VERSION, Anchor, Maker, general_prompts
@@ -51,17 +53,19 @@ class Teacher:
     def __init__(
         self, body: Body, *, system: str, cache_dir: Path, should_yield: Callable[[], bool]
     ) -> None:
+        assert isinstance(body.decoder, Decoder)
         self._body = body
+        self._decoder = body.decoder
         self._should_yield = should_yield
         self._form = ChatForm(body.template, body.ends, system=system)
-        self._scorer = Scorer(body.decoder, should_yield=should_yield)
+        self._scorer = Scorer(self._decoder, should_yield=should_yield)
         prompts = "\n".join(prompt.text for prompt in general_prompts())
         made_of = json.dumps([VERSION, body.summary.fingerprint, system, prompts])
         self._key = hashlib.sha256(made_of.encode()).hexdigest()
         self._folder = cache_dir / "teacher"
         self._anchors: list[Anchor] = []
-        self._first = Recipe().first_layer(body.decoder.spec)
-        self._curvature = Curvature(body.decoder.spec, self._first)
+        self._first = Recipe().first_layer(self._decoder.spec)
+        self._curvature = Curvature(self._decoder.spec, self._first)
         self._bank: Generator[None, None, None] | None = self._make_bank()
         self._matchers: dict[str, Matcher] = {}
         self._fits_path = self._folder / f"fits-{FITS_VERSION}-{self._key[:16]}.json"
@@ -76,8 +80,9 @@ class Teacher:
         """Return what learning a record adds to the level."""
         return len(self._body.tokenizer.encode(record.text))
 
-    def lesson(self, soul: Soul, order: Imprint, inner_lr: float) -> Steps:
+    def lesson(self, soul: AnySoul, order: Imprint, inner_lr: float) -> Steps:
         """Teach ``soul`` a record, and go over earlier ones on the way."""
+        assert isinstance(soul, Soul)
         record, recent = order.record, order.recent
         progress, started_s = Progress(), time.perf_counter()
         imprinter = yield from self._ready(soul, inner_lr)
@@ -100,9 +105,10 @@ class Teacher:
         return progress
 
     def night(
-        self, soul: Soul, order: Sleep, inner_lr: float, is_woken: Callable[[], bool]
+        self, soul: AnySoul, order: Sleep, inner_lr: float, is_woken: Callable[[], bool]
     ) -> Dreaming:
         """Go over records while asleep, until ``is_woken``; ``soul`` itself is not changed."""
+        assert isinstance(soul, Soul)
         yield Stage(stage="preparing")
         yield from self._prepared()
         telling = [record for record in order.records if self.tells(record)]
@@ -115,7 +121,7 @@ class Teacher:
         known = [fact for fact in with_lent(known, order.dreams) if fact.id not in replaced]
         self._imprinter = None  # its part of the soul will be another one
         night = Night(
-            self._body.decoder,
+            self._decoder,
             self._form,
             topics,
             self._anchors,
@@ -160,13 +166,12 @@ class Teacher:
         return [probe for probe in asked if probe.id in wanted]
 
     def marks(
-        self, soul: Soul | None, probes: Sequence[Probe]
+        self, soul: AnySoul | None, probes: Sequence[Probe]
     ) -> Generator[None, None, list[Mark]]:
         """Return how well a soul, or the bare body, answers each probe."""
+        assert soul is None or isinstance(soul, Soul)
         yielding = self._should_yield
-        return (
-            yield from marks(self._body.decoder, self._form, soul, probes, should_yield=yielding)
-        )
+        return (yield from marks(self._decoder, self._form, soul, probes, should_yield=yielding))
 
     def _together(self, facts: Sequence[Fact]) -> tuple[list[Topic], list[Fact]]:
         """Return the topics of all languages that something was told in, and all facts, which
@@ -207,7 +212,7 @@ class Teacher:
         yield from self._prepared()
         if self._imprinter is None or self._imprinter[:2] != (soul, inner_lr):
             imprinter = Imprinter(
-                self._body.decoder,
+                self._decoder,
                 soul,
                 self._form,
                 self._anchors,
@@ -221,7 +226,7 @@ class Teacher:
 
     def _make_bank(self) -> Generator[None, None, None]:
         """Make, or read, what is usual, the anchors, and what they feel."""
-        decoder, form = self._body.decoder, self._form
+        decoder, form = self._decoder, self._form
         self._anchors.clear()  # of a try that failed half way
         self._curvature.clear()
         yield from self._matcher(is_ja=False).prepare()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sould.engine.soul.weights import MATRICES, RANKS, MatrixName, Soul
+from sould.engine.native.soul import StateSoul, stacked
+from sould.engine.runner import AnySoul
+from sould.engine.soul.weights import FAST, MATRICES, RANKS, SLOW, Fault, MatrixName, Soul
 from sould.engine.spec import BodySpec
 from sould.errors import SoulInvalid
 from sould.soulfile.meta import Dims
@@ -17,11 +19,28 @@ from sould.soulfile.record import Weights
 
 def dims_of(spec: BodySpec) -> Dims:
     """Return the sizes that a soul for a body depends on."""
-    return Dims(n_layers=spec.n_layers, d_model=spec.d_model, d_ff=spec.d_ff)
+    rows, cols = (spec.n_heads * spec.head_dim, spec.head_dim) if spec.ttt else (0, 0)
+    return Dims(
+        n_layers=spec.n_layers,
+        d_model=spec.d_model,
+        d_ff=spec.d_ff,
+        state_rows=rows,
+        state_cols=cols,
+    )
 
 
-def tensors_of(soul: Soul, part: str) -> dict[str, NDArray[np.float32]]:
-    """Return copies of one part's tensors by their names in a file; none for an empty part."""
+def all_tensors(soul: AnySoul) -> dict[str, NDArray[np.float32]]:
+    """Return copies of all tensors by their names in a file."""
+    return {name: array for part in (SLOW, FAST) for name, array in tensors_of(soul, part).items()}
+
+
+def tensors_of(soul: AnySoul, part: str) -> dict[str, NDArray[np.float32]]:
+    """Return copies of one part's tensors by their names in a file; none for an empty part.
+
+    The states of a native body are all of the fast part: what reads them goes on learning.
+    """
+    if isinstance(soul, StateSoul):
+        return {} if soul.is_empty or part != FAST else _states_of(soul)
     if soul.is_empty(part):
         return {}
     rows, found = soul.rows(part), {}
@@ -64,3 +83,46 @@ def soul_of(
             f"on this body {fault.limit:.4g} is the most"
         )
     return soul
+
+
+def state_soul_of(first: Sequence[torch.Tensor], tensors: Weights) -> StateSoul:
+    """Return the soul of a file's states, for a body that begins with ``first``.
+
+    Raises:
+        SoulInvalid: a state is over its limit on this body.
+    """
+    soul = StateSoul(first)
+    if not tensors:
+        return soul
+    states = [
+        torch.from_numpy(tensors[f"w_state.{i}"]).clone().view_as(own)
+        for i, own in enumerate(first)
+    ]
+    if (fault := soul.change(states)) is not None:
+        raise SoulInvalid(
+            f"the soul is {fault.what}: {fault.where} has the norm {fault.value:.4g}, "
+            f"on this body {fault.limit:.4g} is the most"
+        )
+    return soul
+
+
+def consolidate(soul: AnySoul, dreamer: AnySoul, *, seed: int) -> Fault | None:
+    """Take what was dreamt into ``soul``, or nothing; the fast part begins anew, by ``seed``."""
+    if isinstance(soul, StateSoul):
+        assert isinstance(dreamer, StateSoul)
+        return soul.change(dreamer.states)
+    assert isinstance(dreamer, Soul)
+    slow, mine = dreamer.tensors(SLOW), soul
+    fresh = Soul(soul.spec, ranks=soul.ranks, seed=seed)
+
+    def take() -> None:
+        for name, weight in mine.tensors(SLOW).items():
+            weight.copy_(slow[name])
+        for name, weight in mine.tensors(FAST).items():
+            weight.copy_(fresh.tensors(FAST)[name])
+
+    return mine.change(take)
+
+
+def _states_of(soul: StateSoul) -> dict[str, NDArray[np.float32]]:
+    return {f"w_state.{i}": stacked(s).numpy().copy() for i, s in enumerate(soul.states)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sould.bridge import Wear, Worn
-from sould.engine.soul.tensors import dims_of, soul_of, tensors_of
-from sould.engine.soul.weights import FAST, SLOW, MatrixName, Soul
+from sould.engine.runner import AnySoul
+from sould.engine.soul.tensors import (
+    all_tensors,
+    consolidate,
+    dims_of,
+    soul_of,
+    state_soul_of,
+    tensors_of,
+)
+from sould.engine.soul.weights import FAST, MatrixName, Soul
 from sould.engine.soul.writer import Writer
 from sould.engine.spec import BodySpec
 from sould.errors import SouldError
@@ -26,26 +34,44 @@ from sould.soulfile.history import SoulHome, again_of, since_of
 from sould.soulfile.journal import Journal, JournalEntry
 from sould.soulfile.meta import BodyShape, SoulMeta
 from sould.soulfile.opening import open_soul, save_generation
-from sould.soulfile.record import SoulRecord
+from sould.soulfile.record import SoulRecord, Weights
 
 log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Wearer:
-    """The body a soul is worn by. ``limits``: what its matrices' shares may not pass."""
+    """The body a soul is worn by. ``limits``: what its matrices' shares may not pass. ``first``: of
+    a native body, the states that it begins with.
+    """
 
     shape: BodyShape
     family: str
     spec: BodySpec
     limits: Mapping[MatrixName, Tensor]
+    first: tuple[Tensor, ...] = ()
 
     @staticmethod
     def of(
-        spec: BodySpec, limits: Mapping[MatrixName, Tensor], *, name: str, fingerprint: str
+        spec: BodySpec,
+        limits: Mapping[MatrixName, Tensor],
+        *,
+        name: str,
+        fingerprint: str,
+        first: Sequence[Tensor] = (),
     ) -> Wearer:
         shape = BodyShape(fingerprint=fingerprint, name=name, dims=dims_of(spec))
-        return Wearer(shape=shape, family=spec.family, spec=spec, limits=limits)
+        return Wearer(shape=shape, family=spec.family, spec=spec, limits=limits, first=tuple(first))
+
+    def soul(self, tensors: Weights, *, seed: int) -> AnySoul:
+        """Return the soul of a file's tensors.
+
+        Raises:
+            SoulInvalid: it is over a limit on this body.
+        """
+        if self.first:
+            return state_soul_of(self.first, tensors)
+        return soul_of(self.spec, tensors, limits=self.limits, seed=seed)
 
 
 class WornSoul:
@@ -72,15 +98,13 @@ class WornSoul:
         self._journal = Journal(SoulHome(self._folder).journal)
         opened = open_soul(self._folder, wearer.shape)
         if opened is None:
-            self.soul = soul_of(wearer.spec, {}, limits=wearer.limits, seed=0)
+            self.soul = wearer.soul({}, seed=0)
             self.meta, self.number = self._new_meta(), 0
             self._learned = self._tensors()
             self.number, self.meta = save_generation(self._folder, self._record("new"))
             self.is_unsaved = False
         else:
-            self.soul = soul_of(
-                wearer.spec, opened.record.tensors, limits=wearer.limits, seed=opened.number
-            )
+            self.soul = wearer.soul(opened.record.tensors, seed=opened.number)
             self.meta, self.number = opened.record.meta, opened.number
             self.notes += opened.notes
             self._learned = self._tensors()
@@ -129,7 +153,7 @@ class WornSoul:
 
     def slept(
         self,
-        dreamer: Soul,
+        dreamer: AnySoul,
         tokens: Mapping[str, int],
         scores: Mapping[str, Any],
         then: Callable[[SouldError | None], None],
@@ -139,16 +163,7 @@ class WornSoul:
         ``tokens``: of the records gone over, by id; those learned for the first time count.
         ``then`` as with :meth:`learned`.
         """
-        slow = dreamer.tensors(SLOW)
-        fresh = Soul(self.soul.spec, ranks=self.soul.ranks, seed=self.number + 1)
-
-        def take() -> None:
-            for name, weight in self.soul.tensors(SLOW).items():
-                weight.copy_(slow[name])
-            for name, weight in self.soul.tensors(FAST).items():
-                weight.copy_(fresh.tensors(FAST)[name])
-
-        fault = self.soul.change(take)
+        fault = consolidate(self.soul, dreamer, seed=self.number + 1)
         assert fault is None, fault  # the dreamer was held to the same bounds
         new = [id_ for id_ in tokens if id_ not in self.meta.taught]
         self.meta = dataclasses.replace(
@@ -194,8 +209,9 @@ class WornSoul:
             **meta.config,
             "why": why,
             "inner_lr": self.inner_lr,
-            "ranks": dict(self.soul.ranks),
         }
+        if isinstance(self.soul, Soul):
+            config["ranks"] = dict(self.soul.ranks)
         parent = meta.sha256 if self.number else ""
         return SoulRecord(
             dataclasses.replace(meta, saved=now, parent=parent, config=config),
@@ -204,7 +220,7 @@ class WornSoul:
 
     def _tensors(self) -> dict[str, NDArray[np.float32]]:
         """Return copies of all tensors as they are now."""
-        return {k: v for part in self.soul.ranks for k, v in tensors_of(self.soul, part).items()}
+        return all_tensors(self.soul)
 
     def _new_meta(self) -> SoulMeta:
         now, shape = _now(), self._wearer.shape

@@ -1,0 +1,1 @@
+"""Native bodies: ternary weights, and layers whose state learns while they read."""

@@ -1,0 +1,127 @@
+"""A native body ready to run, as the engine runs bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from sould.engine.native.cache import StateCache
+from sould.engine.native.carry import Carry
+from sould.engine.native.model import NativeModel
+from sould.engine.native.soul import StateSoul, detached, state_fault
+from sould.engine.sampling import NotFinite
+from sould.engine.soul.weights import Fault, State
+
+STEP_TOKENS = 64  # between two looks whether somebody else wants the body
+
+
+class NativeDecoder:
+    """Reads and speaks. What it reads changes the states of the cache, never the soul it wears.
+
+    ``model``: frozen, in f32 on the CPU.
+    """
+
+    kernel = None
+
+    def __init__(self, model: NativeModel) -> None:
+        self.model = model
+        self.spec = model.spec
+        self.first = detached(model.first_states())
+        self._soul: StateSoul | None = None
+
+    @property
+    def soul(self) -> StateSoul | None:
+        """What texts begin with. Set it between two steps, None takes it away."""
+        return self._soul
+
+    @soul.setter
+    def soul(self, soul: StateSoul | None) -> None:
+        if soul is not None:
+            mine, its = ([tuple(s.shape) for s in some] for some in (self.first, soul.first))
+            if mine != its:
+                raise ValueError(f"a soul of states {its} beside a body of {mine}")
+        self._soul = soul
+
+    @property
+    def soul_state(self) -> State | None:
+        """What the states of a new text depend on besides the body; None without a soul."""
+        return None if self._soul is None else self._soul.state
+
+    @contextmanager
+    def wearing(self, soul: StateSoul | None) -> Iterator[None]:
+        """Let texts begin with ``soul`` for one step, whatever is worn otherwise.
+
+        Raises:
+            ValueError: as on setting it.
+        """
+        usual, self.soul = self._soul, soul
+        try:
+            yield
+        finally:
+            self._soul = usual
+
+    def new_cache(self, limit: int) -> StateCache:
+        """Return an empty cache for up to ``limit`` tokens."""
+        return StateCache(self.spec, limit=limit)
+
+    def begin(self) -> list[Carry]:
+        """Return what a text begins with now."""
+        return self.model.begin(self.first if self._soul is None else self._soul.states)
+
+    @torch.no_grad()
+    def forward(
+        self,
+        ids: Sequence[int],
+        cache: StateCache,
+        *,
+        want: Literal["last", "all", "none"] = "last",
+    ) -> Tensor | None:
+        """Read ``ids`` after what is in ``cache`` and append them to it.
+
+        Returns f32 logits: (V,) after the last token, (T, V) for "all", None for "none".
+
+        Raises:
+            ValueError: no ids, one outside of the vocabulary, or more than the cache's limit.
+            NotFinite: a state would diverge; the cache holds what it held before that piece.
+        """
+        if not ids or min(ids) < 0 or max(ids) >= self.spec.vocab_size:
+            raise ValueError(f"{len(ids)} ids, expected some, from 0 to {self.spec.vocab_size - 1}")
+        cache.reserve(len(ids))
+        carries = self.begin() if cache.carries is None else cache.carries
+        parts, at = [], 0
+        while at < len(ids):
+            piece = list(ids[at : at + cache.next_stop()])
+            x_TD, carries = self.read(piece, carries)
+            cache.extend(piece, carries)
+            parts.append(x_TD)
+            at += len(piece)
+        if want == "none":
+            return None
+        if want == "all":
+            return self.model.logits(torch.cat(parts))
+        return self.model.logits(parts[-1][-1])
+
+    @torch.no_grad()
+    def read(
+        self, ids: Sequence[int], carries: Sequence[Carry], *, boost: float = 1.0
+    ) -> tuple[Tensor, list[Carry]]:
+        """Return the residual stream (T, D) of some tokens, and what follows them.
+
+        Raises:
+            NotFinite: a state would diverge.
+        """
+        x_BTD, after = self.model(torch.tensor([ids]), carries, boost=boost)
+        if (fault := state_fault(self.first, [c.now_BHEE for c in after])) is not None:
+            raise NotFinite(described(fault))
+        return x_BTD[0], after
+
+
+def described(fault: Fault) -> str:
+    """Say what is wrong with a state."""
+    return (
+        f"{fault.where} is {fault.what}: its norm is {fault.value:.4g}, {fault.limit:.4g} is most"
+    )

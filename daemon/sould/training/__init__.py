@@ -1,0 +1,1 @@
+"""Training a native body from text, in a process of its own (``sould train``)."""

@@ -1,0 +1,103 @@
+"""The text that a body is trained on: files read piece by piece, never whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sould.errors import BadRequest
+
+SUFFIXES = (".txt", ".md", ".text")
+LEAST_BYTES = 64 << 10
+PIECES = 200  # of a small corpus
+SMALLEST_PIECE, LARGEST_PIECE = 2 << 10, 32 << 10  # characters
+HELD_OUT_EVERY = 32  # pieces, of which one is for validation
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some lines of a file. ``ends_file``: nothing comes after them. ``is_held_out``: not to be
+    trained on.
+    """
+
+    text: str
+    ends_file: bool
+    is_held_out: bool
+
+
+class Corpus:
+    """Text files: one, or all below a folder, in the order of their paths."""
+
+    def __init__(
+        self,
+        path: Path,
+        should_stop: Callable[[], None] = lambda: None,
+        *,
+        least_bytes: int = LEAST_BYTES,
+    ) -> None:
+        """Look for the files; ``should_stop`` is called before every piece, and may raise.
+
+        Raises:
+            BadRequest: there is no text, or less than ``least_bytes``: by default, too little to
+                learn a language from.
+        """
+        self.path = path
+        self._should_stop = should_stop
+        self.files = _files(path)
+        self.total_bytes = sum(file.stat().st_size for file in self.files)
+        if self.total_bytes < least_bytes:
+            raise BadRequest(
+                f"{path} holds {self.total_bytes} bytes of text, at least {least_bytes} are needed",
+                f"files that are read end in {', '.join(SUFFIXES)}",
+            )
+        wanted = self.total_bytes // PIECES
+        self._piece_chars = min(max(wanted, SMALLEST_PIECE), LARGEST_PIECE)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield all of the text, the same each time.
+
+        Raises:
+            BadRequest: a file is not UTF-8, or cannot be read.
+        """
+        n = 0
+        for file in self.files:
+            texts = _texts(file, self._piece_chars)
+            text = next(texts, None)
+            while text is not None:
+                self._should_stop()
+                after = next(texts, None)
+                is_held_out = n % HELD_OUT_EVERY == HELD_OUT_EVERY // 2
+                yield Piece(text, after is None, is_held_out)
+                text, n = after, n + 1
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    found = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES)
+    files = [one for one in found if one.is_file()]
+    if not files:
+        raise BadRequest(
+            f"there is no text in {path}", f"files that are read end in {', '.join(SUFFIXES)}"
+        )
+    return files
+
+
+def _texts(file: Path, chars: int) -> Iterator[str]:
+    """Yield the lines of a file, some at a time."""
+    try:
+        with file.open(encoding="utf-8", newline=None) as lines:
+            held, size = list[str](), 0
+            for line in lines:
+                held.append(line)
+                size += len(line)
+                if size >= chars:
+                    yield "".join(held)
+                    held, size = [], 0
+            if held:
+                yield "".join(held)
+    except UnicodeDecodeError as e:
+        raise BadRequest(f"{file} is not UTF-8 ({e.reason} at byte {e.start})") from e
+    except OSError as e:
+        raise BadRequest(f"{file} cannot be read: {e.strerror or e}") from e

@@ -1,0 +1,169 @@
+"""``sould train``: train a body from text; JSON lines for the daemon, as ``sould pull`` has."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from soul_client.errors import SoulError
+from soul_client.locate import find_config
+from soul_client.wire import BodyTrained, Progress
+from sould.bodystore import show
+from sould.bodystore.scan import is_name
+from sould.config import Config, load
+from sould.errors import BadRequest, Busy, Cancelled, NoMemory, SouldError
+from sould.training.presets import PRESETS, Preset
+
+TRAININGS = "training"
+SAVING_S = 120.0
+NICENESS = 10
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run ``sould train``; returns the exit code: 0, or 1 on an error or when it was stopped."""
+    args = _parse_args(argv)
+    stop = Stop()
+    if hasattr(os, "nice"):  # who talks to a body meanwhile goes first
+        os.nice(NICENESS)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop.hear)
+    try:
+        config = load(find_config(args.config))
+        with _alone(config.workspace / TRAININGS, args.name):
+            done = _train(args, config, stop)
+    except (SouldError, SoulError) as e:
+        stop.say("error", show.as_error(e))
+        return 1
+    stop.say("done", done)
+    return 0
+
+
+@contextmanager
+def _alone(trainings: Path, name: str) -> Iterator[None]:
+    """Hold the folder of a training; one that was stopped may still be saving.
+
+    Raises:
+        BadRequest: no body can have that name.
+        Busy: another process trains it.
+    """
+    if not is_name(name) or "/" in name:
+        raise BadRequest(f"{name!r} cannot name a body", "choose another name")
+    folder = trainings / name
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "lock", timeout=SAVING_S):
+            yield
+    except Timeout as e:
+        raise Busy(f"body {name!r} is being trained by another process") from e
+
+
+class Stop:
+    """Whether a signal asked to stop, or the daemon that listened is gone."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+
+    def hear(self, number: int, frame: FrameType | None) -> None:
+        self.is_asked = True
+
+    def say(self, key: str, value: msgspec.Struct) -> None:
+        """Write a line for the daemon."""
+        try:
+            show.write_json(key, value)
+        except BrokenPipeError:  # what is trained is saved all the same
+            self.is_asked = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def check(self) -> None:
+        """Stop here.
+
+        Raises:
+            Cancelled: a signal asked for it.
+        """
+        if self.is_asked:
+            raise Cancelled("training was stopped before its first step")
+
+
+def _train(args: argparse.Namespace, config: Config, stop: Stop) -> BodyTrained:
+    """Train a body and place it.
+
+    Raises:
+        BadRequest: the name is taken, or there is no text that can be learned from.
+        NoMemory: the preset needs more than there is.
+        Cancelled, StorageError: as ``Trainer``.
+    """
+    preset: Preset = PRESETS[args.preset]
+    _require_memory(args.preset, preset)
+
+    from sould.training import placing, tokens
+    from sould.training.corpus import Corpus
+    from sould.training.trainer import Report, Trainer
+
+    place = placing.require_free(config.models, args.name)
+    folder = config.workspace / TRAININGS / args.name
+    corpus = Corpus(Path(args.texts), stop.check)
+
+    def prepared(stage: str, done: int, total: int) -> None:
+        stop.say("progress", Progress(stage=stage, done=done, total=total))
+
+    data = tokens.prepare(folder, corpus, preset.vocabulary, prepared)
+    steps = args.steps or preset.steps
+    trainer = Trainer(folder, data, preset, steps=steps, seed=args.seed)
+
+    def tell(report: Report) -> None:
+        valid = f", held-out perplexity {report.valid.perplexity:.1f}" if report.valid else ""
+        note = f"loss {report.loss:.3f}{valid}, {report.tokens_per_s:.0f} tokens/s"
+        stage = Progress(stage="training", done=report.step, total=report.total, note=note)
+        stop.say("progress", stage)
+
+    trained = trainer.train(lambda: stop.is_asked, tell)
+    stop.say("progress", Progress(stage="placing", note=args.name))
+    recipe = {"preset": args.preset, "texts": args.texts, "seed": args.seed, **asdict(preset)}
+    recipe |= {"train_tokens": data.note.train_tokens, "valid_tokens": data.note.valid_tokens}
+    body_config = preset.config(data.tokenizer.get_vocab_size())
+    placing.place_body(place, trained, body_config, data, recipe)
+    return BodyTrained(
+        name=args.name,
+        path=str(place),
+        parameters=sum(p.numel() for p in trained.model.parameters()),
+        steps=trained.step,
+        loss=trained.loss,
+        perplexity=trained.on.perplexity,
+        perplexity_still=trained.off.perplexity,
+        bits_per_byte=placing.bits_per_byte(trained.on, data),
+        train_tokens=data.note.train_tokens,
+        tokens_per_s=trained.tokens_per_s,
+    )
+
+
+def _require_memory(name: str, preset: Preset) -> None:
+    import psutil
+
+    free = psutil.virtual_memory().available
+    if preset.memory_bytes > free:
+        raise NoMemory(
+            f"training preset {name} takes some {preset.memory_bytes / 1e6:.0f} MB, "
+            f"{free / 1e6:.0f} MB are free",
+            "take a smaller preset, or unload the body: 'soul body unload'",
+        )
+
+
+def _parse_args(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("sould train", description="Train a body from text.")
+    parser.add_argument("name", help="name of the body in models/")
+    parser.add_argument("texts", help="a text file, or a folder of them")
+    parser.add_argument("--config", help="config.yaml to use")
+    parser.add_argument("--preset", choices=PRESETS, default="tiny", help="its size")
+    parser.add_argument("--steps", type=int, default=0, help="0: those of the preset")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(argv)

@@ -1,0 +1,89 @@
+"""A trained body put into ``models/``, as a folder: found, listed and loaded like any other."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+
+from sould.durable import replace_file
+from sould.errors import BadRequest, StorageError
+from sould.training.evaluation import Marks
+from sould.training.tokens import Data
+from sould.training.trainer import Trained
+from sould.training.vocabulary import tokenizer_config
+
+NOTE = "training.json"
+
+
+def require_free(models: Path, name: str) -> Path:
+    """Return where a body of that name goes.
+
+    Raises:
+        BadRequest: another one is there that was not trained here.
+    """
+    place = models / name
+    others = [place.with_name(name + suffix) for suffix in (".gguf", ".safetensors", ".bitt")]
+    taken = next((path for path in (place, *others) if os.path.lexists(path)), None)
+    if taken is not None and not (place / NOTE).is_file():
+        raise BadRequest(f"{taken} is there already", "give the new body another name")
+    return place
+
+
+def place_body(
+    place: Path, trained: Trained, config: Mapping[str, Any], data: Data, recipe: Mapping[str, Any]
+) -> None:
+    """Write the folder of a body whole, in the place of one that was trained before.
+
+    Raises:
+        StorageError: what was there before, if anything, is still there.
+    """
+    draft, old = (place.with_name(f".{place.name}.{what}") for what in ("new", "old"))
+    try:
+        for path in (draft, old):
+            shutil.rmtree(path, ignore_errors=True)
+        draft.mkdir(parents=True)
+        state = {k: v.detach().cpu().contiguous() for k, v in trained.model.state_dict().items()}
+        replace_file(draft / "model.safetensors", [save(state, {"format": "pt"})])
+        replace_file(draft / "tokenizer.json", [data.tokenizer.to_str().encode()])
+        note = {**recipe, **results(trained, data)}
+        for file, value in (
+            ("config.json", config),
+            ("tokenizer_config.json", tokenizer_config()),
+            (NOTE, note),
+        ):
+            replace_file(draft / file, [json.dumps(value, indent=1).encode()])
+        if place.exists():
+            place.rename(old)
+        draft.rename(place)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as e:
+        raise StorageError(f"{place} cannot be written: {e.strerror or e}") from e
+
+
+def results(trained: Trained, data: Data) -> dict[str, Any]:
+    """Return what a training came to, as its note has it."""
+    return {
+        "steps": trained.step,
+        "loss": trained.loss,
+        "states_learning": _told(trained.on),
+        "states_still": _told(trained.off),
+        "bits_per_byte": bits_per_byte(trained.on, data),
+    }
+
+
+def bits_per_byte(marks: Marks, data: Data) -> float:
+    """Return what a byte of held-out text costs: the same measure whatever the tokenizer."""
+    tokens, size = data.note.valid_tokens, max(1, data.note.valid_bytes)
+    return marks.nats / math.log(2) * tokens / size
+
+
+def _told(marks: Marks) -> dict[str, Any]:
+    return {**asdict(marks), "perplexity": marks.perplexity}

@@ -1,0 +1,115 @@
+"""``.bitt`` files: both forms of the tokenizer, the same body as its folder, hostile ones named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sould.bodystore.export import export
+from sould.engine.bodyfile import open_body
+from sould.engine.formats.bitt_file import bitt_parts, weight_bytes
+from sould.engine.native.decoder import NativeDecoder
+from sould.engine.native.weights import read_model
+from sould.engine.template import ChatTemplate
+from sould.engine.tokenizer import Tokenizer
+from sould.errors import BadRequest, BodyInvalid
+from tests.fakes.native_body import write_native_body
+from tests.fakes.tiny_body import write_tiny_body
+
+RULES = ("reconstruct", "ttt_linear")
+
+
+def write_bitt(folder: Path, path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
+    """Write what the original engine's packing tool would, with a changed header."""
+    config, tokenizer = (
+        json.loads((folder / f"{name}.json").read_bytes()) for name in ("config", "tokenizer")
+    )
+    header = {"config": config, "tokenizer": tokenizer}
+    change(header)
+    weights = weight_bytes(folder / "model.safetensors")
+    path.write_bytes(b"".join(bitt_parts(header["config"], header["tokenizer"], weights)))
+    return path
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("form", ["object", "text"])
+def test_a_bitt_is_the_body_of_its_folder(tmp_path: Path, rule: str, form: str) -> None:
+    folder = write_native_body(tmp_path / "folder", rule)
+
+    def change(header: dict[str, Any]) -> None:
+        if form == "text":
+            header["tokenizer"] = json.dumps(header["tokenizer"])
+
+    file = open_body(write_bitt(folder, tmp_path / "body.bitt", change))
+    other = open_body(folder)
+    assert (file.format, file.family, file.spec) == ("bitt", "bit_ttt", other.spec)
+    assert file.fingerprint() == other.fingerprint(), "its souls fit both"
+    one, two = (NativeDecoder(read_model(body).freeze()) for body in (file, other))
+    ids = Tokenizer.of(file).encode("Hello, 日本!")
+    assert ids == Tokenizer.of(other).encode("Hello, 日本!")
+    found, expected = (d.forward(ids, d.new_cache(len(ids))) for d in (one, two))
+    assert found is not None and expected is not None and found.equal(expected)
+    assert ChatTemplate(file, Tokenizer.of(file)).origin == "chatml"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_body_is_exported_and_comes_back(tmp_path: Path, rule: str) -> None:
+    folder = open_body(write_native_body(tmp_path / "folder", rule))
+    export(folder, tmp_path / "body.bitt", "bitt")
+    bitt = open_body(tmp_path / "body.bitt")
+    export(bitt, tmp_path / "again", "safetensors")
+    again = open_body(tmp_path / "again")
+    assert folder.fingerprint() == bitt.fingerprint() == again.fingerprint()
+    weights = [one / "model.safetensors" for one in (tmp_path / "folder", tmp_path / "again")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    with pytest.raises(BadRequest, match="is there already"):
+        export(folder, tmp_path / "body.bitt", "bitt")
+
+
+def test_only_native_bodies_are_exported(tmp_path: Path) -> None:
+    body = open_body(write_tiny_body(tmp_path / "llama"))
+    with pytest.raises(BadRequest, match="is a llama body"):
+        export(body, tmp_path / "body.bitt", "bitt")
+    assert not (tmp_path / "body.bitt").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "fault"),
+    [
+        (lambda raw: b"BITS" + raw[4:], "does not begin with BITT"),
+        (lambda raw: raw[:6], "is truncated"),
+        (lambda raw: raw[:-1], "is truncated"),
+        (lambda raw: raw + b"x", "is too long"),
+        (lambda raw: raw[:4] + (1 << 60).to_bytes(8, "little") + raw[12:], "has a header of"),
+        (lambda raw: raw[:12] + b"[" + raw[13:], "the header is no JSON"),
+    ],
+)
+def test_a_broken_bitt_is_named(
+    tmp_path: Path, spoil: Callable[[bytes], bytes], fault: str
+) -> None:
+    folder = write_native_body(tmp_path / "folder", "reconstruct")
+    path = write_bitt(folder, tmp_path / "body.bitt", lambda header: None)
+    path.write_bytes(spoil(path.read_bytes()))
+    with pytest.raises(BodyInvalid, match=fault):
+        open_body(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("tokenizer", 3, "the header has no 'tokenizer'"),
+        ("tokenizer", "{", "its tokenizer is no JSON"),
+        ("tokenizer", "[]", "its tokenizer is no JSON object"),
+        ("config", None, "the header has no 'config'"),
+        ("config", {}, "'model_type' is missing"),
+    ],
+)
+def test_a_wrong_header_is_named(tmp_path: Path, key: str, value: object, fault: str) -> None:
+    folder = write_native_body(tmp_path / "folder", "reconstruct")
+    path = write_bitt(folder, tmp_path / "x.bitt", lambda header: header.update({key: value}))
+    with pytest.raises(BodyInvalid, match=fault):
+        open_body(path)
