@@ -109,6 +109,9 @@ def test_every_method_can_be_called_by_name() -> None:
     needed = {
         "chat.send": wire.ChatSend(text="x"),
         "session.get": wire.SessionGet(session="s"),
+        "body.train": wire.BodyTrain(name="story", texts="/x"),
+        "body.evaluate": wire.BodyEvaluate(name="story", texts="/x"),
+        "body.export": wire.BodyExport(name="story", path="/x.bitt"),
         "soul.use": wire.SoulRef(name="mika"),
         "soul.new": wire.SoulRef(name="mika"),
         "soul.load": wire.SoulLoad(source="mika"),

@@ -23,7 +23,10 @@ from soul_lab.local import Log
 from soul_lab.outbox import MOST_ANSWERS, MOST_MESSAGES, Outbox
 from sould.plugin.frontend import SETTINGS_VARIABLE
 
-PATHS = {"diary.import", "diary.feed", "soul.load", "soul.export", "soul.import", "soul.verify"}
+PATHS = {
+    *("diary.import", "diary.feed", "body.train", "body.evaluate", "body.export"),
+    *("soul.load", "soul.export", "soul.import", "soul.verify"),
+}
 
 
 def asked_with(**heads: str) -> Request:
