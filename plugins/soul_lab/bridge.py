@@ -91,9 +91,9 @@ class Bridge:
                 await self._leave()
 
     async def _greet(self) -> None:
-        """Say how the daemon is; if there is none, the hub says so."""
+        """Say how the daemon is now, which is more than its events tell."""
         with contextlib.suppress(SoulError):
-            status = await self._client.status()
+            status = await self._hub.client.status()
             self.tell(messages.event(state_event(status.event_seq, status)))
 
     async def _leave(self) -> None:

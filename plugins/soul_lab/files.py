@@ -1,18 +1,31 @@
-"""The files of the page, from memory: those there are, and no others."""
+"""The files of the page, from memory: those there are, and no others.
+
+A browser takes its time with each file, so the script and the style sheet that the page begins with
+are sent with all that they import.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import mimetypes
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from soul_lab.joined import join_script, join_style
+
 PAGE = Path(__file__).with_name("page")
 INDEX = "index.html"
+JOINED: dict[str, Callable[[Path], str]] = {
+    "app/main.js": join_script,
+    "style/main.css": join_style,
+}
+"""What is sent with all that it imports."""
+Stamp = tuple[tuple[int, int], ...]
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".svg": "image/svg+xml"}
 """Of which the machine's own table may say something else."""
 _SHORTEST_ZIPPED_BYTES = 512
@@ -21,7 +34,7 @@ _SHORTEST_ZIPPED_BYTES = 512
 class PageFile(Struct, frozen=True, kw_only=True):
     """A file as it is sent. ``zipped``: b"" where it is not worth it."""
 
-    stamp: tuple[int, int]
+    stamp: Stamp
     body: bytes
     zipped: bytes
     type: str
@@ -53,16 +66,21 @@ class PageFiles:
 
     def _newest(self, name: str) -> PageFile:
         path = self._paths[name]
-        stat = path.stat()
-        stamp = stat.st_mtime_ns, stat.st_size
+        join = JOINED.get(name)
+        parts = [path] if join is None else self._of_kind(path.suffix)
+        stamp = tuple((stat.st_mtime_ns, stat.st_size) for stat in map(Path.stat, parts))
         file = self._read.get(name)
         if file is None or file.stamp != stamp:
-            file = self._read[name] = _read(path, stamp)
+            body = path.read_bytes() if join is None else join(path).encode()
+            file = self._read[name] = _file(path, body, stamp)
         return file
 
+    def _of_kind(self, suffix: str) -> list[Path]:
+        """Return all that a script, or a style sheet, can import."""
+        return [path for path in self._paths.values() if path.suffix == suffix]
 
-def _read(path: Path, stamp: tuple[int, int]) -> PageFile:
-    body = path.read_bytes()
+
+def _file(path: Path, body: bytes, stamp: Stamp) -> PageFile:
     zipped = gzip.compress(body, mtime=0) if len(body) >= _SHORTEST_ZIPPED_BYTES else b""
     guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     return PageFile(

@@ -33,6 +33,7 @@ class Hub:
         self._pages: set[Listener] = set()
         self._lines: deque[dict[str, Any]] = deque(maxlen=KEPT_LINES)
         self._daemon_id = ""
+        self._standing: dict[str, str] = {}  # how the daemon said it was, and what changed since
         self._lasting: set[asyncio.Task[None]] = set()
 
     def new_client(self) -> AsyncClient:
@@ -41,8 +42,11 @@ class Hub:
 
     @contextlib.contextmanager
     def joined(self, page: Listener) -> Iterator[None]:
-        """Tell a page whether there is a daemon, and from then on what happens."""
-        page.tell(messages.link(self._daemon_id))
+        """Tell a page whether there is a daemon and how it last said it was, and from then on what
+        happens.
+        """
+        for message in (messages.link(self._daemon_id), *self._standing.values()):
+            page.tell(message)
         self._pages.add(page)
         try:
             yield
@@ -88,11 +92,20 @@ class Hub:
             self._set_daemon(str(event.data.get("daemon_id", "")))
         elif event.name == "log":
             self._lines.append({"ts": event.ts, **event.data})
-        self._tell_all(messages.event(seen))
+        message = messages.event(seen)
+        self._note_standing(event.name, message)
+        self._tell_all(message)
+
+    def _note_standing(self, name: str, message: str) -> None:
+        if name in ("welcome", "state"):
+            self._standing = {"state": message}
+        elif name in ("soul", "body"):
+            self._standing[name] = message
 
     def _set_daemon(self, daemon_id: str) -> None:
         if daemon_id != self._daemon_id:
             self._daemon_id = daemon_id
+            self._standing = {}
             self._tell_all(messages.link(daemon_id))
 
     def _tell_all(self, message: str) -> None:

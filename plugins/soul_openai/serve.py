@@ -33,7 +33,7 @@ def main() -> int:
     workspace = Path(settings.workspace)
     token = "" if settings.token == "none" else read_or_make_token(workspace)
     try:
-        listening = _listen(settings.host, settings.port)
+        listening = listen(settings.host, settings.port)
     except OSError as e:
         print(f"{settings.host} port {settings.port} cannot be had: {e.strerror}", file=sys.stderr)
         return 1
@@ -54,9 +54,17 @@ def main() -> int:
     return 0
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; what is sent does not wait for what was sent before to be
+    acknowledged.
+
+    Raises:
+        OSError: somebody else does, or it is no address of this machine.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 @contextlib.contextmanager

@@ -15,8 +15,10 @@ OTHER = ".row-line:has(h3:text-is('other'))"
 
 def test_a_body_is_loaded_with_progress_and_unloaded(tmp_path: Path, browser: Browser) -> None:
     with served(tmp_path, "--load-s", "3") as own, visited(own, browser) as lab:
-        page, second = lab.open("lab"), lab.open("lab")
+        page, second = lab.open("lab"), lab.open()
         page.locator(OTHER).get_by_role("button", name="Load").click()
+        expect(page.locator(WORK)).to_contain_text("Loading the body")
+        second.evaluate("location.hash = '#/lab'")  # only now is that page made
         for one in (page, second):
             expect(one.locator(WORK)).to_contain_text("Loading the body")
             expect(one.locator(WORK)).to_contain_text(" %")

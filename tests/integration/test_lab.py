@@ -182,6 +182,20 @@ def test_how_things_stand_is_told_at_once(page: Page, shared: Lab) -> None:
     assert state["daemon_id"] == up["daemon"] and state["pid"] == shared[1].status().pid
 
 
+def test_what_changed_since_the_last_state_is_told_at_once(browser: Browser, shared: Lab) -> None:
+    ask = shared[1].ask
+    with browser.page() as watching:
+        watching.event("state")
+        ask("soul.new", {"name": "newest"})
+        watching.next(lambda m: m.get("name") == "soul" and m["data"]["name"] == "newest")
+    with browser.page() as page:
+        first = page.event("state")
+        page.event("state")  # as it is now
+    later = [one["data"]["name"] for one in page.seen if one.get("name") == "soul"]
+    assert [first["soul"]["name"], *later][-1] == "newest"
+    ask("soul.use", {"name": "default"})
+
+
 def test_a_reply_comes_as_it_is_said(page: Page) -> None:
     answers = page.answers(page.send("chat.send", text="tokens 3"))
     assert [one["kind"] for one in answers if one["kind"] != "progress"][:2] == ["ack", "chunk"]

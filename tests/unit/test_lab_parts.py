@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,23 @@ def test_a_file_that_changes_is_read_anew(page: Path) -> None:
     assert (after.status_code, after.body) == (200, b"y = 2;")
 
 
+def test_a_part_that_changes_is_joined_anew(page: Path) -> None:
+    for folder, suffix in (("app", "js"), ("style", "css")):
+        (page / folder).mkdir()
+        (page / folder / f"part.{suffix}").write_text("before")
+    (page / "app" / "main.js").write_text('import { a } from "./part.js";\n')
+    (page / "style" / "main.css").write_text('@import "part.css";\n')
+    files = PageFiles(page)
+    for name in ("app/main.js", "style/main.css"):
+        before = files.answer(name, asked_with())
+        part = page / name.replace("main", "part")
+        part.write_text("after")
+        os.utime(part, (1, 1))
+        after = files.answer(name, asked_with())
+        assert b"before" in before.body and b"after" in after.body
+        assert before.headers["etag"] != after.headers["etag"]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -192,6 +210,15 @@ def test_hostile_numbers_of_lines() -> None:
         wrong: dict[str, Any] = {"limit": limit}
         with pytest.raises(WireError):
             convert(wrong, Log)
+
+
+def test_what_is_sent_waits_for_no_acknowledgement() -> None:
+    with (
+        serve.listen("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_port_that_is_taken_is_named(

@@ -14,11 +14,11 @@ apply();
 const scheme = location.protocol === "https:" ? "wss" : "ws";
 const model = new Model(new Link(`${scheme}://${location.host}/ws`));
 const pages = {
-  chat: new ChatPage(model),
-  lab: new LabPage(model),
-  sleep: new SleepPage(model),
-  console: new ConsolePage(model),
-  plugins: new PluginsPage(model),
-  settings: new SettingsPage(model),
+  chat: () => new ChatPage(model),
+  lab: () => new LabPage(model),
+  sleep: () => new SleepPage(model),
+  console: () => new ConsolePage(model),
+  plugins: () => new PluginsPage(model),
+  settings: () => new SettingsPage(model),
 };
 new Shell(model, pages);

@@ -1,11 +1,10 @@
 /** What the page knows of the daemon; everything that is drawn is drawn from it. */
 
-const LOG_LINES = 2000;
-
 /**
  * `status`, `soul`, `body`: as the daemon last told. `work`: long requests by id, with
- * `method` and `progress`. `isUp`: whether the daemon can be reached. Listeners get the name of what
- * has changed: `link`, `status`, `soul`, `body`, `work`, `log`, or any event of the daemon's.
+ * `method` and `progress`. `isUp`: whether the daemon can be reached, and has told its status.
+ * Listeners get the name of what has changed: `link`, `status`, `soul`, `body`, `work`, or any event of
+ * the daemon's.
  */
 export class Model {
   isUp = false;
@@ -15,12 +14,11 @@ export class Model {
   soul = null;
   body = null;
   work = new Map();
-  log = [];
   #listeners = new Map();
+  #told = 0; // the number of the newest status
 
   constructor(link) {
     this.link = link;
-    link.on("up", () => this.#up());
     link.on("down", () => this.#down());
     link.on("lost", () => {
       this.isLost = true;
@@ -61,17 +59,10 @@ export class Model {
     if (this.work.delete(id)) this.tell("work", null);
   }
 
-  async #up() {
-    const [status, lines] = await Promise.all([
-      this.link.ask("daemon.status"),
-      this.link.ask("lab.log", { limit: LOG_LINES }),
-    ]).catch(() => [null, null]);
-    if (status === null) return; // gone again; it will be up once more
+  #up(status) {
     this.isUp = this.hasBeenUp = true;
-    this.work.clear();
-    this.log = lines.lines;
     this.#takeStatus(status);
-    for (const name of ["link", "work", "log"]) this.tell(name);
+    for (const name of ["link", "work"]) this.tell(name);
   }
 
   #down() {
@@ -95,18 +86,25 @@ export class Model {
     this.tell(name);
   }
 
-  #take({ name, data, ts }) {
-    if (name === "state" || name === "welcome") this.#takeStatus(data);
+  #take({ name, seq, data, ts }) {
+    if (name === "state") this.#takeState(seq, data);
     else if (name === "soul") this.#set("soul", data);
     else if (name === "body") this.#set("body", data.loaded);
     else if (name === "progress") this.noteProgress(data.id, data.method, data.progress);
     else if (name === "pull" && data.progress) this.noteProgress(data.id, "body.pull", data.progress);
-    else if (name === "log") {
-      this.log = [...this.log.slice(1 - LOG_LINES), { ...data, ts }];
-      this.tell("log", data);
-    } else {
+    else if (name === "log") this.tell("log", { ...data, ts });
+    else {
       if (name === "request" && data.phase !== "accepted") this.#endWork(data.id);
       this.tell(name, data);
     }
+  }
+
+  /** The first one after the link is what the page waits for; an older one may come after a newer. */
+  #takeState(seq, status) {
+    const isOld = status.daemon_id === this.status?.daemon_id && seq < this.#told;
+    if (!this.link.isUp || isOld) return;
+    this.#told = seq;
+    if (this.isUp) this.#takeStatus(status);
+    else this.#up(status);
   }
 }

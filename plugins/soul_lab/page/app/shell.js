@@ -1,4 +1,5 @@
-/** The frame around all pages: navigation, how the soul is, and which page is shown. */
+/** The frame around all pages: navigation, how the soul is, and which page is shown. A page is made when
+ * it is first shown. */
 import { fill, h, show } from "./dom.js";
 import { icon, orb } from "./icons.js";
 import { notices } from "./notices.js";
@@ -8,11 +9,13 @@ import { follow, say, t } from "./texts.js";
 
 export class Shell {
   #shown = null;
+  #made = {};
 
-  constructor(model, pages) {
+  /** `makers`: how each page is made, by its name. */
+  constructor(model, makers) {
     this.model = model;
-    this.pages = pages;
-    this.links = Object.fromEntries(Object.keys(pages).map((name) => [name, this.#link(name)]));
+    this.makers = makers;
+    this.links = Object.fromEntries(Object.keys(makers).map((name) => [name, this.#link(name)]));
     this.sessions = new Sessions(model);
     this.stateName = h("span.presence-name");
     this.stateWords = h("span.presence-state", { role: "status" });
@@ -23,7 +26,11 @@ export class Shell {
     model.on("link status soul body work", () => this.#drawPresence());
     addEventListener("hashchange", () => this.#route());
     addEventListener("keydown", (event) => event.key === "Escape" && this.#toggle(false));
+    for (const name of ["dragover", "drop"]) {
+      addEventListener(name, (event) => event.preventDefault()); // a file does not take our place
+    }
     follow(() => this.#drawPresence());
+    follow(() => this.#drawTitle());
     this.#drawPresence();
     this.#route();
   }
@@ -70,9 +77,9 @@ export class Shell {
 
   #route() {
     const [, name = "chat", ...rest] = location.hash.split("/");
-    const page = this.pages[name] ? name : "chat";
+    const page = this.makers[name] ? name : "chat";
     if (page !== this.#shown) this.#show(page);
-    this.pages[page].enter?.(rest.map(decodeURIComponent).join("/"));
+    this.#made[page].enter(rest.map(decodeURIComponent).join("/"));
     this.sessions.mark(page === "chat" ? rest.join("/") : null);
     document.body.classList.remove("is-open");
   }
@@ -80,15 +87,17 @@ export class Shell {
   #show(name) {
     const isFirst = this.#shown === null;
     this.#shown = name;
+    const { element } = (this.#made[name] ??= this.makers[name]());
     for (const [one, link] of Object.entries(this.links)) {
       if (one === name) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    fill(this.main, this.banner, this.pages[name].element);
-    this.main.scrollTop = 0;
+    fill(this.main, this.banner, element);
     say(this.topTitle, `page.${name}`);
-    document.title = `${t(`page.${name}`)} · Bit-TTT`;
-    if (!isFirst) this.pages[name].element.querySelector("h1")?.focus({ preventScroll: true });
+    this.#drawTitle();
+    if (isFirst) return; // whatever asks where things are makes the browser place them all
+    this.main.scrollTop = 0;
+    element.querySelector("h1")?.focus({ preventScroll: true });
   }
 
   #drawPresence() {
@@ -98,6 +107,9 @@ export class Shell {
     if (this.stateWords.textContent !== t(key, values)) say(this.stateWords, key, values);
     show(this.banner, state === "offline" && this.model.hasBeenUp);
     if (state === "offline") say(this.banner, this.model.isLost ? "link.lost" : "link.down");
-    if (this.#shown) document.title = `${t(`page.${this.#shown}`)} · Bit-TTT`;
+  }
+
+  #drawTitle() {
+    document.title = `${t(`page.${this.#shown}`)} · Bit-TTT`;
   }
 }

@@ -30,6 +30,7 @@ export class WorkLine {
     const head = h("div.row.work-head", {}, this.words, this.share, this.stop);
     this.element = h("div.work", { hidden: true }, head, this.bar);
     model.on("work", () => this.#draw());
+    this.#draw();
   }
 
   #draw() {

@@ -5,10 +5,12 @@ import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 
 const NEAR_PX = 120;
+const ADDRESS_AFTER_MS = 400;
 
 export class ChatPage {
   #open = new Map();
   #shown = null;
+  #timer = 0;
 
   constructor(model) {
     this.model = model;
@@ -47,8 +49,8 @@ export class ChatPage {
     fill(this.holder, conversation.element);
     this.composer.open(session);
     this.#draw();
-    this.#follow(true);
-    if (matchMedia("(pointer: fine)").matches) this.composer.focus();
+    if (!conversation.isEmpty) this.#follow(true);
+    if (matchMedia("(pointer: fine)").matches) requestAnimationFrame(() => this.composer.focus());
   }
 
   #changed(conversation, what) {
@@ -56,16 +58,25 @@ export class ChatPage {
     if (conversation !== this.#shown) return;
     if (what === "grown") return this.#follow(false);
     if (what === "said") this.#follow(true);
+    if (!conversation.isAnswering) this.#showAddress();
     this.#draw();
   }
 
-  /** A new conversation has got its id. */
+  /** A new conversation has got its id. Its address can wait: before the first word the body needs the
+   * processor, and a browser does much for a new address. */
   #named(conversation) {
     this.#open.delete("");
     this.#open.set(conversation.session, conversation);
     if (conversation !== this.#shown) return;
     this.composer.rename(conversation.session);
-    history.replaceState(null, "", `#/chat/${encodeURIComponent(conversation.session)}`);
+    this.#timer = setTimeout(() => this.#showAddress(), ADDRESS_AFTER_MS);
+  }
+
+  #showAddress() {
+    clearTimeout(this.#timer);
+    const address = `#/chat/${encodeURIComponent(this.#shown.session)}`;
+    if (location.hash === address || !this.element.isConnected || !this.#shown.session) return;
+    history.replaceState(null, "", address);
     dispatchEvent(new HashChangeEvent("hashchange"));
   }
 

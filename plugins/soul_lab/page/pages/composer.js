@@ -93,6 +93,7 @@ export class Composer {
 
   #fit() {
     this.text.style.height = "auto";
+    if (!this.text.value) return;
     this.text.style.height = `${Math.min(MOST_HEIGHT_PX, this.text.scrollHeight)}px`;
   }
 

@@ -5,8 +5,11 @@ import { follow } from "../app/texts.js";
 
 const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 const NEAR_PX = 40;
+const MOST_LINES = 2000;
 
 export class ConsolePage {
+  #lines = [];
+
   constructor(model) {
     this.model = model;
     const redraw = () => this.#draw();
@@ -21,11 +24,20 @@ export class ConsolePage {
     const title = h("h1", { text: "page.console", tabIndex: -1 });
     const head = h("header.page-head", {}, h("div", {}, title, h("p", { text: "log.about" })));
     this.element = h("section.page.console", {}, head, tools, this.list, this.none);
-    model.on("log", (line) => (line ? this.#add() : this.#draw()));
+    model.on("log", (line) => this.#add(line));
+    model.on("link", () => model.isUp && this.#read());
     follow(redraw);
+    if (model.isUp) this.#read();
   }
 
   enter() {
+    this.#draw();
+  }
+
+  async #read() {
+    const found = await this.model.link.ask("lab.log", { limit: MOST_LINES }).catch(() => null);
+    if (found === null) return; // it is read again when the daemon is back
+    this.#lines = found.lines;
     this.#draw();
   }
 
@@ -37,13 +49,13 @@ export class ConsolePage {
 
   #draw() {
     if (!this.element.isConnected) return;
-    fill(this.list, ...this.model.log.filter((line) => this.#isShown(line)).map(drawLine));
+    fill(this.list, ...this.#lines.filter((line) => this.#isShown(line)).map(drawLine));
     show(this.none, this.list.childElementCount === 0);
     this.#toEnd(true);
   }
 
-  #add() {
-    const line = this.model.log.at(-1);
+  #add(line) {
+    this.#lines = [...this.#lines.slice(1 - MOST_LINES), line];
     if (!this.element.isConnected || !this.#isShown(line)) return;
     const { scrollHeight, scrollTop, clientHeight } = this.list;
     const wasAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;

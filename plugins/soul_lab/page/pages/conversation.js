@@ -114,10 +114,10 @@ export class Conversation {
     if (this.#call !== null) return;
     const at = this.#messages.findIndex((one) => replaces && one.id === replaces);
     if (at >= 0) this.#dropFrom(at);
+    this.#call = this.#send({ text, isOff, replaces }, () => reply); // before anything is drawn
     const said = this.#said(text, { isOff, replaces });
     const reply = this.#reply(isOff);
     this.#add(said, reply);
-    this.#call = this.#send(said, reply);
     this.#keepUnsent(said);
     this.#mark();
     this.onChange("said");
@@ -128,14 +128,14 @@ export class Conversation {
     }
   }
 
-  #send({ text, isOff, replaces }, reply) {
+  #send({ text, isOff, replaces }, replyOf) {
     const params = { text, session: this.session || null, off_record: isOff };
     if (replaces) params.replaces = replaces;
     return this.model.link.call("chat.send", params, {
-      ack: (ack) => this.#accepted(ack, reply),
-      progress: (progress) => reply.tell(progress),
+      ack: (ack) => this.#accepted(ack, replyOf()),
+      progress: (progress) => replyOf().tell(progress),
       chunk: (chunk) => {
-        reply.grow(chunk.text);
+        replyOf().grow(chunk.text);
         this.onChange("grown");
       },
     });

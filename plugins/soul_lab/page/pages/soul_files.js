@@ -23,9 +23,6 @@ export function acceptDrops(element, onArrived) {
     mark(-depth);
     for (const file of event.dataTransfer.files) bring(file);
   });
-  for (const name of ["dragover", "drop"]) {
-    document.addEventListener(name, (event) => event.preventDefault()); // not to leave the page
-  }
 }
 
 /** Have a file chosen and taken in. */

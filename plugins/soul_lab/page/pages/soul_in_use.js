@@ -27,6 +27,7 @@ export class SoulInUse {
     this.element = h("section.card.soul-card", {}, ...parts);
     model.on("soul body link", () => this.#draw());
     follow(() => this.#draw());
+    this.#draw();
   }
 
   /** Take up what `soul.list` says of it. */
