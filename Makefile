@@ -31,6 +31,9 @@ ifneq ("$(shell test -x $(BIN)/python && cat $(VENV)/.made 2>/dev/null)","$(CURD
 ANEW := anew
 endif
 
+# What hundreds of processes import is compiled once, also where the environment says otherwise.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Set-up must not read what is piped into the chat; only on a terminal does pip show progress.
 QUIETLY := $$(test -t 2 || echo --quiet) </dev/null >&2
 
@@ -131,3 +134,4 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.made
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find daemon clients plugins tests -name __pycache__ -prune -exec rm -rf {} +

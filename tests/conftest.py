@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -25,3 +26,19 @@ def default_body() -> Path:
     if not DEFAULT_BODY.is_file():
         pytest.fail(f"{DEFAULT_BODY} is missing; run 'make body' (or 'make test', which does)")
     return DEFAULT_BODY
+
+
+@pytest.fixture(scope="session")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the kernel as it is compiled for this machine, one for all workers of this run;
+    without a compiler there is nothing in it, and who needs a kernel is told why.
+    """
+    from sould.engine.kernel import KernelUnavailable  # imports torch
+    from tests.fakes.kernel_cache import compile_once
+
+    base = tmp_path_factory.getbasetemp()
+    cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kernels"
+    cache.mkdir(exist_ok=True)
+    with contextlib.suppress(KernelUnavailable):
+        compile_once(cache)
+    return cache

@@ -1,22 +1,46 @@
-"""The default body computes what transformers computes from the same file."""
+"""The default body reads, writes and computes what transformers does from the same file."""
 
 from __future__ import annotations
 
+import functools
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import gguf
+import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sould.engine.bodyfile import open_body
 from sould.engine.decoder import Decoder
 from sould.engine.read_weights import read_weights
+from sould.engine.template import ChatTemplate
 from sould.engine.tokenizer import Tokenizer
+from tests.contract.test_template import CONVERSATIONS, WITH_SYSTEM, messages_of
+from tests.contract.test_tokenizer import TEXTS, tokens_in_pieces
 
 TEXT = (
     "The quick brown fox jumps over the lazy dog. 吾輩は猫である。名前はまだ無い。 😀👨‍👩‍👧‍👦\n"
     "def area(r: float) -> float:\n\treturn 3.14159 * r ** 2  # 100 %\n"
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def file_is_read_once() -> Iterator[None]:
+    """Have transformers remember what it would read of the file again and again, for seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("GGUFReader", "get_tensor_name_map"):
+            patch.setattr(gguf, name, functools.cache(getattr(gguf, name)))
+        yield
+
+
+@pytest.fixture(scope="module")
+def reference(default_body: Path) -> Any:
+    """The tokenizer of transformers."""
+    return AutoTokenizer.from_pretrained(default_body.parent, gguf_file=default_body.name)
 
 
 @pytest.mark.real_body
@@ -33,6 +57,34 @@ def test_logits_equal_those_of_transformers(default_body: Path) -> None:
     with torch.no_grad():
         expected_TV = reference(torch.tensor([ids])).logits[0]
     torch.testing.assert_close(logits_TV, expected_TV, atol=1e-3, rtol=0)
+
+
+@pytest.mark.real_body
+def test_ids_equal_those_of_transformers(default_body: Path, reference: Any) -> None:
+    tokenizer = Tokenizer.of(open_body(default_body))
+    rng = np.random.default_rng(0)
+    words = [word for text in TEXTS for word in re.sub("[½①②١٢٣ⅷ]", "", text).split()]
+    for text in [" ".join(words), *(" ".join(rng.permutation(words)) for _ in range(50))]:
+        ids = tokenizer.encode(text, special=True)
+        assert ids == reference.encode(text, add_special_tokens=False)
+        assert tokenizer.decode(ids) == reference.decode(ids, skip_special_tokens=True)
+        plain = tokenizer.encode(text)
+        assert "".join(tokens_in_pieces(tokenizer, plain)) == text
+
+
+@pytest.mark.real_body
+def test_the_template_gives_the_ids_of_transformers(default_body: Path, reference: Any) -> None:
+    body = open_body(default_body)
+    template = ChatTemplate(body, Tokenizer.of(body))
+    assert template.origin == "body"
+    for pairs in [*CONVERSATIONS, WITH_SYSTEM]:
+        expected = reference.apply_chat_template(
+            [{"role": role, "content": text} for role, text in pairs],
+            add_generation_prompt=True,
+            return_dict=False,
+        )
+        assert template.render(messages_of(pairs)) == expected
+    assert "named SmolLM" in str(reference.decode(template.render(messages_of([("user", "x")]))))
 
 
 @pytest.mark.real_body

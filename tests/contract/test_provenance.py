@@ -15,6 +15,7 @@ from sould.engine.provenance import trace
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.scoring import Scorer
 from sould.errors import Cancelled, PromptTooLong
+from tests.fakes.kernel_cache import lend_kernels
 from tests.fakes.tiny_home import CONTEXT, load_request, write_tiny_home
 
 QUESTION, ANSWER = "Where do I live?", "You live in Bath, near the station."
@@ -80,7 +81,10 @@ def test_what_cannot_be_traced_is_refused(body: Body) -> None:
 
 
 @pytest.mark.real_body
-def test_the_record_that_has_the_answer_explains_it(default_body: Path, tmp_path: Path) -> None:
+def test_the_record_that_has_the_answer_explains_it(
+    default_body: Path, kernels: Path, tmp_path: Path
+) -> None:
+    lend_kernels(kernels, tmp_path)
     body = loaded(
         Load(name="default", path=str(default_body), cache_dir=str(tmp_path), device="cpu")
     )

@@ -250,19 +250,3 @@ def test_a_template_that_takes_for_ever_is_stopped() -> None:
         SandboxedTemplate(loops, limit_s=0.2).render()
     assert time.monotonic() - started < 2
     assert sys.gettrace() is before
-
-
-@pytest.mark.real_body
-def test_the_default_bodys_template_gives_the_ids_of_transformers(default_body: Path) -> None:
-    body = open_body(default_body)
-    template = ChatTemplate(body, Tokenizer.of(body))
-    reference = AutoTokenizer.from_pretrained(default_body.parent, gguf_file=default_body.name)
-    assert template.origin == "body"
-    for pairs in [*CONVERSATIONS, WITH_SYSTEM]:
-        expected = reference.apply_chat_template(
-            [{"role": role, "content": text} for role, text in pairs],
-            add_generation_prompt=True,
-            return_dict=False,
-        )
-        assert template.render(messages_of(pairs)) == expected
-    assert "named SmolLM" in str(reference.decode(template.render(messages_of([("user", "x")]))))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import sentencepiece as spm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, decoders, models, normalizers
 from tokenizers import Tokenizer as Backend
-from transformers import AutoTokenizer
 
 from sould.engine.bodyfile import open_body
 from sould.engine.formats.gguf_tokenizer import build_tokenizer
@@ -297,20 +294,6 @@ def test_a_file_that_names_no_pre_tokenizer_is_told_of(
 
 
 # The default body
-
-
-@pytest.mark.real_body
-def test_the_default_bodys_ids_equal_those_of_transformers(default_body: Path) -> None:
-    tokenizer = Tokenizer.of(open_body(default_body))
-    reference = AutoTokenizer.from_pretrained(default_body.parent, gguf_file=default_body.name)
-    rng = np.random.default_rng(0)
-    words = [word for text in TEXTS for word in re.sub("[½①②١٢٣ⅷ]", "", text).split()]
-    for text in [" ".join(words), *(" ".join(rng.permutation(words)) for _ in range(50))]:
-        ids = tokenizer.encode(text, special=True)
-        assert ids == reference.encode(text, add_special_tokens=False)
-        assert tokenizer.decode(ids) == reference.decode(ids, skip_special_tokens=True)
-        plain = tokenizer.encode(text)
-        assert "".join(tokens_in_pieces(tokenizer, plain)) == text
 
 
 @pytest.mark.real_body

@@ -4,7 +4,7 @@
 
 In FOLDER, 'mika' has generations of level 1 and 2 and a journal of level 3; it is about to be
 changed. After each kill one JSON line says what it is opened as then, and what the same change,
-made again, leaves behind.
+made again, leaves behind; where a kill left the same files as the one before, so does all else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from sould.soulfile.journal import Journal
 from sould.soulfile.meta import BodyShape, Dims
 from sould.soulfile.opening import open_soul, save_generation
 from sould.soulfile.record import SoulRecord, Weights
+from tests.fakes.kill_write import files_in
 from tests.fakes.souls import BODY, BOTH, make_entry, make_meta, make_tensors
+
+Report = dict[str, Any]
 
 _DIMS = Dims(n_layers=1, d_model=2, d_ff=3)
 _BODY = BodyShape(fingerprint=BODY.fingerprint, name=BODY.name, dims=_DIMS)
@@ -43,24 +46,30 @@ def main(folder: Path, what: str) -> None:
     _prepare(SoulFolder(first))
     change, modules = CHANGES[what]
     watched = {module.__file__ for module in modules if module.__file__}
+    known, report = dict[str, bytes](), Report()
     for line in range(1, 10_000):
         shutil.rmtree(souls.folder, ignore_errors=True)
         shutil.copytree(first, souls.folder)
         was_killed = _killed_at(line, watched, lambda: change(souls))
-        left, after_kill = _drafts(souls), _state(souls)
-        with contextlib.suppress(SoulExists):  # it had come through before the kill
-            change(souls)
-        report = {
-            "killed": was_killed,
-            "after_kill": after_kill,
-            "left": left,
-            "after_next": _state(souls),
-            "left_next": _drafts(souls),
-            "generations": [found.meta.level for found in _mika(souls).generations() if found.meta],
-        }
-        print(json.dumps(report), flush=True)
+        found = files_in(souls.folder)
+        if found != known:
+            known, report = found, _judge(souls, change)
+        print(json.dumps({"killed": was_killed, **report}), flush=True)
         if not was_killed:
             return
+
+
+def _judge(souls: SoulFolder, change: Callable[[SoulFolder], None]) -> Report:
+    left, after_kill = _drafts(souls), _state(souls)
+    with contextlib.suppress(SoulExists):  # it had come through before the kill
+        change(souls)
+    return {
+        "after_kill": after_kill,
+        "left": left,
+        "after_next": _state(souls),
+        "left_next": _drafts(souls),
+        "generations": [found.meta.level for found in _mika(souls).generations() if found.meta],
+    }
 
 
 def _prepare(souls: SoulFolder) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.kernel_cache import lend_kernels
 from tests.fakes.soul_process import Soul
 from tests.fakes.tiny_body import write_tiny_body
 
@@ -19,17 +20,18 @@ body: {{name: {name}, device: cpu, threads: 1}}
 """
 
 
-def soul_with(folder: Path, models: Path, name: str) -> Soul:
+def soul_with(folder: Path, models: Path, name: str, kernels: Path) -> Soul:
     config = folder / "config.yaml"
     config.write_text(CONFIG.format(run=folder / "run", models=models, name=name), "utf-8")
+    lend_kernels(kernels, folder / "workspace" / "cache")
     return Soul(config)
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Soul]:
+def tiny(tmp_path_factory: pytest.TempPathFactory, kernels: Path) -> Iterator[Soul]:
     folder = tmp_path_factory.mktemp("e")
     write_tiny_body(folder / "models" / "tiny")
-    soul = soul_with(folder, folder / "models", "tiny")
+    soul = soul_with(folder, folder / "models", "tiny", kernels)
     yield soul
     soul("down")
 
@@ -60,8 +62,8 @@ def test_what_a_body_is(tiny: Soul) -> None:
 
 
 @pytest.mark.real_body
-def test_the_default_body_answers(default_body: Path, tmp_path: Path) -> None:
-    soul = soul_with(tmp_path, default_body.parent, default_body.stem)
+def test_the_default_body_answers(default_body: Path, tmp_path: Path, kernels: Path) -> None:
+    soul = soul_with(tmp_path, default_body.parent, default_body.stem, kernels)
     try:
         done = soul("chat", "--greedy", "--len", "24", input="What is 2+2?\n", timeout_s=120)
         assert done.returncode == 0 and done.stdout.strip() and done.stdout.endswith("\n")

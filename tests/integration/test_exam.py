@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.daemon_process import DaemonProcess, diary_of, running
+from tests.fakes.kernel_cache import lend_kernels
 from tests.fakes.soul_process import Soul
 from tests.fakes.tiny_body import write_tiny_body
 
@@ -163,7 +164,8 @@ def test_nothing_is_rehearsed_where_memory_is_off(tmp_path: Path) -> None:
         assert diary_of(daemon) == []
 
 
-def test_with_a_real_engine_the_prompt_is_checked(tmp_path: Path) -> None:
+def test_with_a_real_engine_the_prompt_is_checked(tmp_path: Path, kernels: Path) -> None:
+    lend_kernels(kernels, tmp_path / "workspace" / "cache")
     write_tiny_body(tmp_path / "models" / "tiny")
     config = tmp_path / "config.yaml"
     text = "bit_ttt: 1\nruntime_dir: {0}/run\nbody: {{name: tiny, device: cpu, threads: 1}}\n"

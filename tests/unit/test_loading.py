@@ -13,6 +13,7 @@ from sould.bridge import Generate, Generated, Load
 from sould.engine.generate import generate
 from sould.engine.loading import Body, load
 from sould.errors import Cancelled
+from tests.fakes.kernel_cache import lend_kernels
 from tests.fakes.tiny_body import IM_END, SPECIAL, write_tiny_body
 
 
@@ -52,9 +53,10 @@ def test_padding_of_the_embedding_is_not_vocabulary(tmp_path: Path) -> None:
 
 @pytest.mark.real_body
 def test_a_conversation_with_the_real_body_computes_only_what_is_new(
-    default_body: Path, tmp_path: Path
+    default_body: Path, tmp_path: Path, kernels: Path
 ) -> None:
     """A fifth of its replies would be cut into other tokens when they are read again."""
+    lend_kernels(kernels, tmp_path / "cache")
     asked = request(default_body, tmp_path, kernel="auto")
     body = load(asked, should_stop=lambda: False, tell=lambda _: None)
     texts = ["Write a Python function that adds two numbers, and explain it in Japanese."]
