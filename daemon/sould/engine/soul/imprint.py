@@ -55,7 +55,7 @@ class Recipe:
     idiom: float = 0.3
     anchors: int = 4
     kl: float = 10.0
-    guard: float = 800.0
+    guard: float = 1200.0
     damping: float = 0.3
     least_steps: int = 6
     most_steps: int = 11
@@ -69,10 +69,8 @@ class Recipe:
 
     @staticmethod
     def asleep(inner_lr: float) -> Recipe:
-        """Return how a night is spent: more dreams a step, at a boosted rate, worn as learned, and
-        held to the body the more firmly.
-        """
-        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, strength=1.0, dreams=9, guard=1200.0)
+        """Return how a night is spent: more dreams a step, at a boosted rate, worn as learned."""
+        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, strength=1.0, dreams=9)
 
     def first_layer(self, spec: BodySpec) -> int:
         """Return the first layer that learns."""
