@@ -94,12 +94,25 @@ def _fact_lines(
         source = f"  ({output.for_terminal(fact.source)})" if fact.source else ""
         if fact.text:
             found[kind].append(f"{indent}  {output.for_terminal(fact.text)}{source}")
+            found[kind] += [f"{indent}    {line}" for line in _answer_lines(texts, fact)]
     return [
         line
         for kind, some in found.items()
         if some
         for line in (f"{indent}{texts(f'sleep.{kind}')}", *some)
     ]
+
+
+def _answer_lines(texts: Texts, fact: Dreamt) -> list[str]:
+    """Return how a fact was asked for and what was replied, the evening's reply if it was another
+    one; nothing where that is not known.
+    """
+    if not fact.question:
+        return []
+    lines = [texts("sleep.asked", question=output.for_terminal(fact.question))]
+    if fact.said_before != fact.said_after:
+        lines.append(texts("sleep.said_before", reply=output.for_terminal(fact.said_before)))
+    return [*lines, texts("sleep.said_after", reply=output.for_terminal(fact.said_after))]
 
 
 def _saved(texts: Texts, soul: SoulStatus) -> str:

@@ -835,7 +835,9 @@ class Dreamt(WireStruct, frozen=True, kw_only=True):
 
     ``replaced_by``: id of the newer record that it is out of date for; then it is not dreamt of.
     ``text``: what was said, as the diary has it, and ``source``: the document that says it, ""
-    for what the user said; never in the file of a report.
+    for what the user said; never in the file of a report. ``question``: how some facts were asked
+    for, the first words of the reply in the evening, ``said_before``, and in the morning; of a
+    night that was kept.
     """
 
     id: str
@@ -846,6 +848,9 @@ class Dreamt(WireStruct, frozen=True, kw_only=True):
     replaced_by: str = ""
     text: str = ""
     source: str = ""
+    question: str = ""
+    said_before: str = ""
+    said_after: str = ""
 
 
 class SleepReport(WireStruct, frozen=True, kw_only=True):

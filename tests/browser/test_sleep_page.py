@@ -23,8 +23,11 @@ def test_a_night_is_seen_and_woken_and_its_report_read(lab: Lab) -> None:
     page.get_by_role("button", name="Wake").click()
     expect(page.locator(".morning h2")).to_have_text("Last night")
     expect(page.locator(".morning .tag").first).to_have_text("Kept")
-    told = texts(page, ".facts-table tbody tr td:first-child")
-    assert told == ["sleep 90;my cat is called Biscuit"]
+    said = "sleep 90;my cat is called Biscuit"
+    assert texts(page, ".facts-table tbody td:first-child > span") == [said]
+    assert texts(page, ".facts-table tbody td:first-child > div") == [
+        *("What was that?", "Evening: I don't know.", f"Morning: You said: {said}"),
+    ]
     assert texts(page, ".facts-table tbody .unseen") == ["not recalled", "recalled"]
     expect(page.locator(".plots figure")).to_have_count(3)
     summary = re.compile("^Recall over 1 nights")

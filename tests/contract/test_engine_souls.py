@@ -35,6 +35,7 @@ from sould.bridge import (
     Wear,
     Worn,
 )
+from sould.engine.soul.replies import LONGEST
 from sould.engine.souls import PROBE
 from sould.soulfile.home import SoulHome
 from sould.soulfile.record import read
@@ -190,6 +191,9 @@ def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
     assert record.meta.config["why"] == "sleep"
     assert record.tensors and all(".slow." in name for name in record.tensors)
     assert [fact.id for fact in report.facts] == [FACT.id, OTHER.id]
+    for fact in report.facts:
+        said = own_engine.generate(talk(fact.question, sampling=replace(PROBE, max_tokens=LONGEST)))
+        assert said.text.strip() == fact.said_after and fact.said_after
     again = ask(own_engine, "soul.sleep", Sleep(records=told, nights={FACT.id: 1, OTHER.id: 1}))
     assert isinstance(again, Slept) and again.report.outcome == "nothing"
     own_engine.process.kill()

@@ -275,7 +275,14 @@ class FakeSoul:
             seconds=0.5,
             level=self._level,
             facts=[
-                Dreamt(id=r.id, after=is_kept, nights=order.nights.get(r.id, 0))
+                Dreamt(
+                    id=r.id,
+                    after=is_kept,
+                    nights=order.nights.get(r.id, 0),
+                    question="What was that?",
+                    said_before="I don't know.",
+                    said_after=f"You said: {r.text}",
+                )
                 for r in order.records
             ],
         )

@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from soul_client.wire import Dreamt, SleepReport
 from sould.soulfile.home import SoulFolder
 from sould.soulfile.journal import Journal
 from sould.soulfile.opening import open_soul, save_generation
 from sould.soulfile.record import SoulRecord
 from sould.supervisor.diary import Diary, Record
 from sould.supervisor.erasing import NOTE, Eraser
+from sould.supervisor.reports import Reports
 from tests.fakes.kill_at_step import kill_noted
 from tests.fakes.souls import BODY, BOTH, make_entry, make_meta, make_tensors
 
@@ -60,6 +62,9 @@ def _prepare(workspace: Path) -> None:
         meta = make_meta(level=level, taught=frozenset(taught), config={"since": NOW.isoformat()})
         save_generation(mika.folder, SoulRecord(meta, make_tensors(ranks=BOTH, seed=level)))
     Journal(mika.journal).append(make_entry(level=3, taught=f"{LAST}u"))
+    dreamt = Dreamt(id=f"{LAST}u", after=True, question="And your cat?", said_after=WORD)
+    report = SleepReport(outcome="kept", soul="mika", facts=[dreamt])
+    Reports(workspace / "reports").keep(report, NOW)
     teacher = workspace / "cache" / "teacher"
     teacher.mkdir(parents=True)
     (teacher / "fits-0.json").write_text("{}")

@@ -35,6 +35,22 @@ def said(daemon: DaemonProcess) -> list[str]:
     return [one["text"] for one in diary_of(daemon) if one["role"] == "user"]
 
 
+def test_what_was_replied_at_night_is_forgotten_too(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, peer):
+        teach(peer, "I live in Bath.", SECRET)
+        peer.ask("soul.sleep")
+        facts = peer.ask("soul.report")["facts"]
+        told = [f"You said: {one}" for one in said(daemon)]
+        assert [fact["said_after"] for fact in facts] == told
+        forget(peer, "Biscuit")
+        assert holding(daemon, "Biscuit") == []
+        facts = peer.ask("soul.report")["facts"]
+        assert [(fact["text"], fact["question"], fact["said_after"]) for fact in facts] == [
+            ("I live in Bath.", "", ""),
+            ("", "", ""),
+        ]
+
+
 def test_what_is_forgotten_is_nowhere_and_the_rest_is_learned_again(
     tmp_path: Path, done: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,10 @@ def test_a_night_that_passes_is_kept_and_reported(tmp_path: Path) -> None:
         assert peer.ask("soul.report") == report
         folder = locate.workspace_dir(daemon.config) / "reports"
         (written,) = folder.iterdir()
-        assert written.stat().st_mode & 0o077 == 0 and "Biscuit" not in written.read_text("utf-8")
+        assert written.stat().st_mode & 0o077 == 0
+        (fact,) = json.loads(written.read_text("utf-8"))["facts"]
+        assert fact["text"] == "", "what was told is the diary's"
+        assert fact["said_after"] == "You said: my cat is called Biscuit"
 
 
 def test_a_second_night_without_news_changes_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from soul_client.wire import Dreamt, SleepReport
 from sould.bridge import Imprint, Imprinted, Sleep, Slept
 from sould.engine.native.teacher import NativeTeacher
 from sould.engine.soul.imprint import Progress
-from sould.engine.soul.night import Dreaming, NightsEnd
+from sould.engine.soul.night import Answers, Dreaming, NightsEnd
 from sould.engine.soul.teacher import Steps, Teacher
 from sould.engine.soul.worn import WornSoul
 from sould.errors import Cancelled, NotFound, SouldError
@@ -204,15 +204,22 @@ def _facts(order: Sleep, end: NightsEnd) -> list[Dreamt]:
     """Return what became of each fact of a night, in the order of the records."""
     resting = set(order.resting)
     before, after = end.before.known, end.after.known
-    return [
-        Dreamt(
+    none = Answers(question="", before="", after="")
+    found = []
+    for record in order.records:
+        if record.id not in after and record.id not in end.replaced:
+            continue
+        answers = end.answers.get(record.id, none)
+        fact = Dreamt(
             id=record.id,
             nights=order.nights.get(record.id, 0),
             resting=record.id in resting,
             before=before.get(record.id, False),
             after=after.get(record.id, False),
             replaced_by=end.replaced.get(record.id, ""),
+            question=answers.question,
+            said_before=answers.before,
+            said_after=answers.after,
         )
-        for record in order.records
-        if record.id in after or record.id in end.replaced
-    ]
+        found.append(fact)
+    return found

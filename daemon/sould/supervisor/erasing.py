@@ -25,6 +25,8 @@ from sould.soulfile.home import SoulFolder
 from sould.supervisor.diary import Diary
 from sould.supervisor.files import read_note, write_private
 from sould.supervisor.finding import Found, find, find_document, turns
+from sould.supervisor.reports import FOLDER as REPORTS
+from sould.supervisor.reports import Reports
 from sould.supervisor.waiting import comes_by_itself
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class Eraser:
         self._note = workspace / NOTE
         self._teacher = workspace / "cache" / "teacher"
         self._plugins = workspace / "cache" / "plugins"
+        self._reports = Reports(workspace / REPORTS)
         self._diary = diary
         self._souls = souls
         self._clock = clock
@@ -154,6 +157,7 @@ class Eraser:
                 removed = forgetting.forget(home, ids, again=note.again, now=self._clock())
         except SoulMissing:
             log.warning("soul %s is gone; there is nothing left to forget in it", note.soul)
+        self._reports.drop_answers(note.soul)
         self._drop_fits()
         self._drop_plugin_caches()
         with storing(self._note, "removed"):

@@ -1,9 +1,11 @@
-"""The reports of nights: ``workspace/reports/``, one file each, without a word of what was told."""
+"""The reports of nights: ``workspace/reports/``, one file each. Of what was told they have ids
+alone; what was replied where it was asked for is there until anything is forgotten.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -30,7 +32,7 @@ class Reports:
         try:
             make_private_dir(self.folder)
             path = self.folder / f"{began:%Y-%m-%d-%H%M%S-%f}.json"
-            write_private(path, msgspec.json.format(msgspec.json.encode(report)))
+            write_private(path, _as_json(report))
         except StorageError as e:
             log.warning("the report of the night is not written: %s", e)
 
@@ -59,11 +61,25 @@ class Reports:
         Raises:
             StorageError: some may be; do it again.
         """
+        self._rewrite(soul, lambda report: msgspec.structs.replace(report, soul=to))
+
+    def drop_answers(self, soul: str) -> None:
+        """Remove from the reports of a soul what it was asked and replied: any of it may have been
+        about something that is to be forgotten. Done again, it goes on.
+
+        Raises:
+            StorageError: some may be there yet; do it again.
+        """
+        self._rewrite(soul, _without_answers)
+
+    def _rewrite(self, soul: str, change: Callable[[SleepReport], SleepReport]) -> None:
         for path in sorted(self.folder.glob("*.json")):
             report = _read(path)
-            if report is not None and report.soul == soul:
-                renamed = msgspec.structs.replace(report, soul=to)
-                write_private(path, msgspec.json.format(msgspec.json.encode(renamed)))
+            if report is None or report.soul != soul:
+                continue
+            changed = change(report)
+            if changed != report:
+                write_private(path, _as_json(changed))
 
     def all(self) -> Iterator[SleepReport]:
         """Yield all reports, the newest first; what cannot be read is passed over."""
@@ -71,6 +87,18 @@ class Reports:
             report = _read(path)
             if report is not None:
                 yield report
+
+
+def _without_answers(report: SleepReport) -> SleepReport:
+    facts = [
+        msgspec.structs.replace(fact, question="", said_before="", said_after="")
+        for fact in report.facts
+    ]
+    return msgspec.structs.replace(report, facts=facts)
+
+
+def _as_json(report: SleepReport) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(report))
 
 
 def _read(path: Path) -> SleepReport | None:

@@ -29,7 +29,7 @@ class ChatForm:
 
     def __init__(self, template: ChatTemplate, ends: frozenset[int], *, system: str = "") -> None:
         self._template = template
-        self._ends = ends
+        self.ends = ends
         self._system = [ChatMessage(role="system", text=system)] if system else []
         one, other = (self._render(text) for text in ("one", "Two?"))
         same = [a == b for a, b in zip(one, other, strict=False)]
@@ -43,7 +43,7 @@ class ChatForm:
             raise ValueError("the chat template does not put a reply where it is said")
         ids = ids[len(self.prefix) :]
         start = len(before) - len(self.prefix)
-        end = next((i for i in range(start, len(ids)) if ids[i] in self._ends), len(ids) - 1)
+        end = next((i for i in range(start, len(ids)) if ids[i] in self.ends), len(ids) - 1)
         return Line(ids[: end + 1], list(range(start, end + 1)))
 
     def asked(self, question: str) -> list[int]:
@@ -58,7 +58,7 @@ class ChatForm:
     def spoken(self, text: str) -> Line:
         """Return what a user says, to be said by them again: their words, and that they end."""
         ids = self._render(text, is_asked=False)[len(self.prefix) :]
-        end = next((i for i in range(len(ids)) if ids[i] in self._ends), len(ids) - 1)
+        end = next((i for i in range(len(ids)) if ids[i] in self.ends), len(ids) - 1)
         return Line(ids[: end + 1], list(range(end + 1)))
 
     def _render(

@@ -98,9 +98,18 @@ class Gate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What was replied to a question in the evening and in the morning."""
+
+    question: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NightsEnd:
     """What became of a night. ``soul``: the one that passed, None if none did. ``replaced``: facts
-    that were left out, by id, with the newer one's.
+    that were left out, by id, with the newer one's. ``answers``: of some facts, by id.
     """
 
     soul: AnySoul | None
@@ -110,6 +119,7 @@ class NightsEnd:
     steps: int
     seconds: float
     replaced: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, Answers] = field(default_factory=dict)
 
 
 Dreaming = Generator[Progress | None, None, NightsEnd]

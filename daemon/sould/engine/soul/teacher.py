@@ -27,6 +27,7 @@ from sould.engine.soul.imprint import Imprinter, Progress, Recipe
 from sould.engine.soul.kept import keep_json, kept_json, not_kept
 from sould.engine.soul.night import Dreaming, Night
 from sould.engine.soul.recall import marks, probes_of
+from sould.engine.soul.replies import Asker
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import OTHER, Matcher, Topic
 from sould.engine.soul.updates import superseded
@@ -59,6 +60,12 @@ class Teacher:
         self._should_yield = should_yield
         self._form = ChatForm(body.template, body.ends, system=system)
         self._scorer = Scorer(self._decoder, should_yield=should_yield)
+        self._asker = Asker(
+            decoder=self._decoder,
+            form=self._form,
+            tokenizer=body.tokenizer,
+            vocab_size=body.vocab_size,
+        )
         prompts = "\n".join(prompt.text for prompt in general_prompts())
         made_of = json.dumps([VERSION, body.summary.fingerprint, system, prompts])
         self._key = hashlib.sha256(made_of.encode()).hexdigest()
@@ -146,7 +153,8 @@ class Teacher:
             *(after.statements, before.stated, after.stated),
             *(before.drift, after.drift, dreamt.seconds, dreamt.why),
         )
-        return replace(dreamt, replaced=replaced)
+        answers = yield from self._asker.night(soul, dreamt, probes_of(topics, known))
+        return replace(dreamt, replaced=replaced, answers=answers)
 
     def probes(
         self, records: Sequence[Told], beside: Sequence[Told]

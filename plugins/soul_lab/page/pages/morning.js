@@ -55,15 +55,24 @@ function table(facts) {
   return h("div.wide", {}, h("table.facts-table", {}, h("thead", {}, h("tr", {}, ...titles)), body));
 }
 
-function row({ text, source, before, after, resting, replaced_by }) {
+function row({ text, source, before, after, resting, replaced_by, question, ...said }) {
   const note = replaced_by ? "morning.replaced" : resting ? "morning.resting" : null;
   const tags = [
     note ? h("span.tag.is-plain", { text: note }) : null,
     source ? h("span.tag.is-plain", {}, source) : null,
   ];
   const words = h("td", { dir: "auto" }, h("span", {}, text), " ", ...tags.filter(Boolean));
+  if (question) words.append(...answers(question, said));
   const marks = replaced_by ? [h("td", {}, "–"), h("td", {}, "–")] : [mark(before), mark(after)];
   return h("tr", {}, words, ...marks);
+}
+
+function answers(question, { said_before, said_after }) {
+  const reply = (when, text) =>
+    h("div.small", { dir: "auto" }, h("span.soft", { text: when }), `: ${text}`);
+  const lines = [h("div.soft.small", { dir: "auto" }, question)];
+  if (said_before !== said_after) lines.push(reply("morning.before", said_before));
+  return [...lines, reply("morning.after", said_after)];
 }
 
 function mark(isRecalled) {
