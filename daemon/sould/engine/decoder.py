@@ -17,8 +17,7 @@ body takes the memory of its file. On the CPU a compiled kernel does the same fa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -28,8 +27,9 @@ from torch.nn import functional as F
 
 from sould.engine import ternary
 from sould.engine.kvcache import KVCache
-from sould.engine.soul.weights import MatrixName, Soul, State, matrix_sizes
+from sould.engine.soul.weights import MatrixName, Soul, matrix_sizes
 from sould.engine.spec import Activation, BodySpec
+from sould.engine.wearer import Wearer
 from sould.engine.weights import BodyWeights, LayerWeights, Weight
 
 CPU = torch.device("cpu")
@@ -81,7 +81,7 @@ class Kernel(Protocol):
         ...
 
 
-class Decoder:
+class Decoder(Wearer[Soul]):
     """A body ready to run. Its weights never change; the soul beside them may.
 
     ``devices``: one per layer (the embedding goes with the first, the head with the last);
@@ -116,42 +116,11 @@ class Decoder:
         self.native = kernel if dtype == torch.float32 and set(self.devices) == {CPU} else None
         self.stepper = self.native.stepper(spec, weights) if self.native else None
         self._scratch = torch.empty(0)
-        self._soul: Soul | None = None
 
-    @property
-    def soul(self) -> Soul | None:
-        """What is added to gate, up and down. Set it between two steps, None takes it away.
-
-        Raises:
-            ValueError: on setting one that was made for matrices of other sizes.
-        """
-        return self._soul
-
-    @soul.setter
-    def soul(self, soul: Soul | None) -> None:
-        if soul is not None:
-            mine, its = ((s.n_layers, matrix_sizes(s)) for s in (self.spec, soul.spec))
-            if mine != its:
-                raise ValueError(f"a soul for {its} beside a body of {mine} (layers, matrices)")
-        self._soul = soul
-
-    @property
-    def soul_state(self) -> State | None:
-        """What keys and values computed now depend on besides the body; None without a soul."""
-        return None if self._soul is None else self._soul.state
-
-    @contextmanager
-    def wearing(self, soul: Soul | None) -> Iterator[None]:
-        """Let the body wear ``soul`` for one step, whatever it wears otherwise.
-
-        Raises:
-            ValueError: as on setting it.
-        """
-        usual, self.soul = self._soul, soul
-        try:
-            yield
-        finally:
-            self._soul = usual
+    def require_fits(self, soul: Soul) -> None:
+        mine, its = ((s.n_layers, matrix_sizes(s)) for s in (self.spec, soul.spec))
+        if mine != its:
+            raise ValueError(f"a soul for {its} beside a body of {mine} (layers, matrices)")
 
     def new_cache(self, limit: int) -> KVCache:
         """Return an empty cache for up to ``limit`` tokens, laid out for this decoder."""

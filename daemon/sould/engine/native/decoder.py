@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -14,12 +13,13 @@ from sould.engine.native.carry import Carry
 from sould.engine.native.model import NativeModel
 from sould.engine.native.soul import StateSoul, detached, state_fault
 from sould.engine.sampling import NotFinite
-from sould.engine.soul.weights import Fault, State
+from sould.engine.soul.weights import Fault
+from sould.engine.wearer import Wearer
 
 STEP_TOKENS = 64  # between two looks whether somebody else wants the body
 
 
-class NativeDecoder:
+class NativeDecoder(Wearer[StateSoul]):
     """Reads and speaks. What it reads changes the states of the cache, never the soul it wears.
 
     ``model``: frozen, in f32 on the CPU.
@@ -31,38 +31,11 @@ class NativeDecoder:
         self.model = model
         self.spec = model.spec
         self.first = detached(model.first_states())
-        self._soul: StateSoul | None = None
 
-    @property
-    def soul(self) -> StateSoul | None:
-        """What texts begin with. Set it between two steps, None takes it away."""
-        return self._soul
-
-    @soul.setter
-    def soul(self, soul: StateSoul | None) -> None:
-        if soul is not None:
-            mine, its = ([tuple(s.shape) for s in some] for some in (self.first, soul.first))
-            if mine != its:
-                raise ValueError(f"a soul of states {its} beside a body of {mine}")
-        self._soul = soul
-
-    @property
-    def soul_state(self) -> State | None:
-        """What the states of a new text depend on besides the body; None without a soul."""
-        return None if self._soul is None else self._soul.state
-
-    @contextmanager
-    def wearing(self, soul: StateSoul | None) -> Iterator[None]:
-        """Let texts begin with ``soul`` for one step, whatever is worn otherwise.
-
-        Raises:
-            ValueError: as on setting it.
-        """
-        usual, self.soul = self._soul, soul
-        try:
-            yield
-        finally:
-            self._soul = usual
+    def require_fits(self, soul: StateSoul) -> None:
+        mine, its = ([tuple(s.shape) for s in some] for some in (self.first, soul.first))
+        if mine != its:
+            raise ValueError(f"a soul of states {its} beside a body of {mine}")
 
     def new_cache(self, limit: int) -> StateCache:
         """Return an empty cache for up to ``limit`` tokens."""
