@@ -30,6 +30,7 @@ from tests.bench.table import ROOT, Env, describe_machine, save, show
 WORK = ROOT / "workspace" / "native-body"
 CONFIG = "bit_ttt: 1\nworkspace: .\nmodels: models\nruntime_dir: run\n"
 PACE_STEPS = 40
+FAR, FAR_WINDOWS = 4, 16  # windows of a training, read at a stretch
 TOLD_EVERY = 50  # steps
 
 
@@ -46,6 +47,7 @@ def main() -> int:
     native = read_model(open_body(place)).freeze()
     tell("measuring")
     found = compare(native, control, data, preset.window)
+    far = compare(native, control, data, FAR * preset.window, most=FAR_WINDOWS)
     pace = paces(data, preset, steps=PACE_STEPS, clock=clock_here())
     env = replace(Env(), body=place / "model.safetensors", threads=torch.get_num_threads())
     about = {
@@ -53,7 +55,7 @@ def main() -> int:
         "trained": f"{args.preset}: {steps} steps of {preset.batch} × {preset.window} tokens",
         "text": f"{data.note.train_tokens:,} tokens, {data.note.valid_tokens:,} held out",
     }
-    rows = rows_of(found, pace, data, preset, native, control)
+    rows = rows_of(found, far, pace, data, native, control)
     show(about, rows)
     print(save(ROOT / "bench-results", about, rows))
     return int(any(row.ok is False for row in rows))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from sould.engine.native.decoder import NativeDecoder
 from sould.engine.native.model import NativeModel
 from sould.training.measure import TextMarks, measure
-from sould.training.presets import Preset
 from sould.training.tokens import Data
 from tests.bench.native_body.attention import AttentionRunner, count
 from tests.bench.native_body.pace import Pace
@@ -20,8 +19,12 @@ LEAST_GAIN = 0.10
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Marks on the same windows of held-out text: states learning, states still, attention."""
+    """Marks on the same windows of held-out text: states learning, states still, attention.
 
+    ``window``: tokens of each.
+    """
+
+    window: int
     on: TextMarks
     still: TextMarks
     attention: TextMarks
@@ -39,6 +42,7 @@ def compare(
     decoder = NativeDecoder(native)
     runner = AttentionRunner(control)
     return Comparison(
+        window=window,
         on=measure(decoder, data.valid, window=window, most=most),
         still=measure(decoder, data.valid, window=window, most=most, is_still=True),
         attention=measure(runner, data.valid, window=window, most=most),  # type: ignore[arg-type]
@@ -47,13 +51,13 @@ def compare(
 
 def rows_of(
     found: Comparison,
+    far: Comparison,
     pace: Pace,
     data: Data,
-    preset: Preset,
     native: NativeModel,
     control: NativeModel,
 ) -> list[Row]:
-    """Return the table."""
+    """Return the table. ``far``: of windows longer than those of the training."""
     on, still, attention = found.on, found.still, found.attention
     return [
         Row(
@@ -76,7 +80,14 @@ def rows_of(
             unit="% lower",
             note=f"attention {attention.perplexity:.1f}",
         ),
-        *_positions(found, preset.window),
+        *_positions(found),
+        Row(
+            name=f"perplexity, windows of {far.window:,} tokens",
+            value=far.on.perplexity,
+            unit="",
+            note=f"still {far.still.perplexity:.1f}, attention {far.attention.perplexity:.1f}",
+        ),
+        _positions(far)[-1],
         Row(
             name="bits a byte",
             value=_bits(on, data),
@@ -101,10 +112,10 @@ def rows_of(
     ]
 
 
-def _positions(found: Comparison, window: int) -> list[Row]:
+def _positions(found: Comparison) -> list[Row]:
     marks = (found.on, found.still, found.attention)
     parts = zip(*(one.by_position for one in marks), strict=True)
-    size = window // len(found.on.by_position)
+    size = found.window // len(found.on.by_position)
     return [
         Row(
             name=f"perplexity, tokens {n * size + 1} to {(n + 1) * size}",
