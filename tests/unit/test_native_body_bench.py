@@ -38,9 +38,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     return prepare(folder / "tokens", corpus, SMALL.vocabulary, lambda stage, done, total: None)
 
 
-def test_the_control_is_of_equal_size_and_sees_nothing_of_what_comes(data: Data) -> None:
+@pytest.mark.parametrize("has_conv", [False, True])
+def test_a_control_is_of_equal_size_and_sees_nothing_of_what_comes(
+    data: Data, has_conv: bool
+) -> None:
     spec = spec_of(data, SMALL)
-    control = attention_body(spec, seed=0)
+    control = attention_body(spec, seed=0, has_conv=has_conv)
     assert count(control) == pytest.approx(count(NativeModel(spec)), rel=0.01)
     ids = [int(one) for one in data.valid[:40]]
     runner = AttentionRunner(control.freeze())
@@ -64,7 +67,7 @@ def test_a_plain_loop_comes_to_the_losses_of_the_trainer(data: Data) -> None:
 def test_a_plain_training_is_kept_and_gone_on_with(data: Data, tmp_path: Path) -> None:
     told: list[int] = []
     for _ in range(2):
-        model = attention_body(spec_of(data, SMALL), seed=0)
+        model = attention_body(spec_of(data, SMALL), seed=0, has_conv=True)
         loop = PlainLoop(model, data, SMALL, steps=3)
         train_plainly(loop, tmp_path, lambda step, total, loss: told.append(step))
     assert told == [1, 2, 3], "what is trained is not trained again"
@@ -73,16 +76,20 @@ def test_a_plain_training_is_kept_and_gone_on_with(data: Data, tmp_path: Path) -
 def test_both_bodies_are_measured_on_the_same_text(data: Data, tmp_path: Path) -> None:
     trainer = Trainer(tmp_path, data, SMALL, steps=24)
     native = trainer.train(lambda: False, lambda report: None).model.freeze()
-    control = attention_body(spec_of(data, SMALL), seed=0).freeze()
-    found = compare(native, control, data, SMALL.window, most=4)
-    assert found.on != found.still
-    assert found.on.perplexity < 0.8 * found.attention.perplexity, "the control was not trained"
-    far = compare(native, control, data, 4 * SMALL.window, most=1)
+    untrained = attention_body(spec_of(data, SMALL), seed=0, has_conv=False).freeze()
+    controls = {"attention": untrained}
+    found = compare(native, controls, data, SMALL.window, most=4)
+    still, attention = found.others["still"], found.others["attention"]
+    assert found.on != still and found.on.perplexity < 0.8 * attention.perplexity
+    far = compare(native, controls, data, 4 * SMALL.window, most=1)
     pace = paces(data, SMALL, steps=4, clock=time.perf_counter)
-    rows = {row.name: row for row in rows_of(found, far, pace, data, native, control)}
-    gain = rows["perplexity, states learning against still"]
-    assert gain.value == pytest.approx(100 * (1 - found.on.perplexity / found.still.perplexity))
+    rows = {row.name: row for row in rows_of(found, far, pace, data, native, controls)}
+    gain = rows["the same, against states still"]
+    assert gain.value == pytest.approx(100 * (1 - found.on.perplexity / still.perplexity))
     assert gain.ok is (gain.value is not None and gain.value >= 10)
+    assert f"still {still.perplexity:.1f}, attention {attention.perplexity:.1f}" in {
+        row.note for row in rows.values()
+    }
     positions = [name for name in rows if name.startswith("perplexity, tokens")]
     assert positions[0].endswith("1 to 6") and positions[7].endswith("43 to 48")
     assert positions[8:] == ["perplexity, tokens 169 to 192"]

@@ -1,4 +1,4 @@
-"""Train a native body and its control, and compare: ``python -m tests.bench.native_body``.
+"""Train a native body and its controls, and compare: ``python -m tests.bench.native_body``.
 
 What is trained already is not trained again, and what was stopped is gone on with. Exit status 1
 when a bar is missed.
@@ -29,6 +29,7 @@ from tests.bench.table import ROOT, Env, describe_machine, save, show
 
 WORK = ROOT / "workspace" / "native-body"
 CONFIG = "bit_ttt: 1\nworkspace: .\nmodels: models\nruntime_dir: run\n"
+CONTROLS = {"attention": False, "attention-conv": True}  # with a short convolution or without
 PACE_STEPS = 40
 FAR, FAR_WINDOWS = 4, 16  # windows of a training, read at a stretch
 TOLD_EVERY = 50  # steps
@@ -42,12 +43,15 @@ def main() -> int:
     folder = args.folder.resolve()
     train(folder, name, fetch(folder), args.preset, steps)
     data = Data(folder / "training" / name)
-    control = trained_control(folder / "training" / f"{name}-attention", data, preset, steps)
+    controls = {
+        label: trained_control(folder / "training" / f"{name}-{label}", label, data, preset, steps)
+        for label in CONTROLS
+    }
     place = folder / "models" / name
     native = read_model(open_body(place)).freeze()
     tell("measuring")
-    found = compare(native, control, data, preset.window)
-    far = compare(native, control, data, FAR * preset.window, most=FAR_WINDOWS)
+    found = compare(native, controls, data, preset.window)
+    far = compare(native, controls, data, FAR * preset.window, most=FAR_WINDOWS)
     pace = paces(data, preset, steps=PACE_STEPS, clock=clock_here())
     env = replace(Env(), body=place / "model.safetensors", threads=torch.get_num_threads())
     about = {
@@ -55,7 +59,7 @@ def main() -> int:
         "trained": f"{args.preset}: {steps} steps of {preset.batch} × {preset.window} tokens",
         "text": f"{data.note.train_tokens:,} tokens, {data.note.valid_tokens:,} held out",
     }
-    rows = rows_of(found, far, pace, data, native, control)
+    rows = rows_of(found, far, pace, data, native, controls)
     show(about, rows)
     print(save(ROOT / "bench-results", about, rows))
     return int(any(row.ok is False for row in rows))
@@ -82,9 +86,11 @@ def train(folder: Path, name: str, texts: Path, preset: str, steps: int) -> None
                 tell(f"{name}: step {at['done']} of {at['total']}, {at['note']}")
 
 
-def trained_control(folder: Path, data: Data, preset: Preset, steps: int) -> NativeModel:
-    """Return the body with attention, trained by a plain loop, frozen."""
-    model = attention_body(spec_of(data, preset), seed=0)
+def trained_control(
+    folder: Path, label: str, data: Data, preset: Preset, steps: int
+) -> NativeModel:
+    """Return a body with attention, trained by a plain loop, frozen."""
+    model = attention_body(spec_of(data, preset), seed=0, has_conv=CONTROLS[label])
 
     def told(step: int, total: int, loss: float) -> None:
         if step % TOLD_EVERY == 0:

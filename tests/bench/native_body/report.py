@@ -1,8 +1,9 @@
-"""What is measured of a native body and its control, and how it is told."""
+"""What is measured of a native body and its controls, and how it is told."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sould.engine.native.decoder import NativeDecoder
@@ -19,34 +20,42 @@ LEAST_GAIN = 0.10
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Marks on the same windows of held-out text: states learning, states still, attention.
+    """Marks on the same windows of held-out text: states learning, and all others by name.
 
     ``window``: tokens of each.
     """
 
     window: int
     on: TextMarks
-    still: TextMarks
-    attention: TextMarks
+    others: Mapping[str, TextMarks]
 
     @property
     def gain(self) -> float:
-        """How much lower perplexity is with states that learn."""
-        return 1 - self.on.perplexity / self.still.perplexity
+        """How much lower perplexity is with states that learn than with still ones."""
+        return 1 - self.on.perplexity / self.others["still"].perplexity
+
+    def note(self, value: Callable[[TextMarks], float], digits: int = 1) -> str:
+        """Say what a figure is for all the others."""
+        parts = (f"{name} {value(marks):.{digits}f}" for name, marks in self.others.items())
+        return ", ".join(parts)
 
 
 def compare(
-    native: NativeModel, control: NativeModel, data: Data, window: int, *, most: int = MOST_WINDOWS
+    native: NativeModel,
+    controls: Mapping[str, NativeModel],
+    data: Data,
+    window: int,
+    *,
+    most: int = MOST_WINDOWS,
 ) -> Comparison:
-    """Measure two frozen bodies on the text that was held out from both."""
-    decoder = NativeDecoder(native)
-    runner = AttentionRunner(control)
-    return Comparison(
-        window=window,
-        on=measure(decoder, data.valid, window=window, most=most),
-        still=measure(decoder, data.valid, window=window, most=most, is_still=True),
-        attention=measure(runner, data.valid, window=window, most=most),  # type: ignore[arg-type]
-    )
+    """Measure frozen bodies on the text that was held out from all of them."""
+    decoder, ids = NativeDecoder(native), data.valid
+    others = {"still": measure(decoder, ids, window=window, most=most, is_still=True)}
+    for name, model in controls.items():
+        runner = AttentionRunner(model)
+        others[name] = measure(runner, ids, window=window, most=most)  # type: ignore[arg-type]
+    on = measure(decoder, ids, window=window, most=most)
+    return Comparison(window=window, on=on, others=others)
 
 
 def rows_of(
@@ -55,77 +64,51 @@ def rows_of(
     pace: Pace,
     data: Data,
     native: NativeModel,
-    control: NativeModel,
+    controls: Mapping[str, NativeModel],
 ) -> list[Row]:
     """Return the table. ``far``: of windows longer than those of the training."""
-    on, still, attention = found.on, found.still, found.attention
+
+    def bits(marks: TextMarks) -> float:
+        return marks.nats / math.log(2) * data.note.valid_tokens / data.note.valid_bytes
+
+    sizes = (f"{name} {count(model):,}" for name, model in controls.items())
+    gain = 100 * found.gain
+    speed = pace.ours_per_s / pace.plain_per_s
+    speeds = f"{pace.ours_per_s:,.0f} tokens/s against {pace.plain_per_s:,.0f}"
     return [
-        Row(
-            name="parameters",
-            value=count(native) / 1e6,
-            unit="M",
-            note=f"{count(native):,}; attention {count(control):,}",
-        ),
-        Row(
-            name="perplexity, states learning against still",
-            value=100 * found.gain,
-            unit="% lower",
-            bar="≥ 10 % lower",
-            ok=found.gain >= LEAST_GAIN,
-            note=f"{on.perplexity:.1f} against {still.perplexity:.1f}",
-        ),
-        Row(
-            name="the same, against attention",
-            value=100 * (1 - on.perplexity / attention.perplexity),
-            unit="% lower",
-            note=f"attention {attention.perplexity:.1f}",
-        ),
+        _row("parameters", count(native) / 1e6, ", ".join(sizes), "M"),
+        _row("perplexity", found.on.perplexity, found.note(lambda one: one.perplexity)),
+        _judged("the same, against states still", gain, "% lower", 100 * LEAST_GAIN),
         *_positions(found),
-        Row(
-            name=f"perplexity, windows of {far.window:,} tokens",
-            value=far.on.perplexity,
-            unit="",
-            note=f"still {far.still.perplexity:.1f}, attention {far.attention.perplexity:.1f}",
+        _row(
+            f"perplexity, windows of {far.window:,} tokens",
+            far.on.perplexity,
+            far.note(lambda one: one.perplexity),
         ),
         _positions(far)[-1],
-        Row(
-            name="bits a byte",
-            value=_bits(on, data),
-            unit="",
-            note=f"still {_bits(still, data):.3f}, attention {_bits(attention, data):.3f}",
-        ),
-        Row(
-            name="recall of a passage read once",
-            value=on.recall,
-            unit="",
-            note=f"before {on.first:.2f}; still {still.recall:.2f}; attention "
-            f"{attention.recall:.2f}, before {attention.first:.2f}",
-        ),
-        Row(
-            name="training, against a plain loop",
-            value=pace.ours_per_s / pace.plain_per_s,
-            unit="×",
-            bar="≥ 1 ×",
-            ok=pace.ours_per_s >= pace.plain_per_s,
-            note=f"{pace.ours_per_s:,.0f} tokens/s against {pace.plain_per_s:,.0f}",
-        ),
+        _row("bits a byte", bits(found.on), found.note(bits, 3)),
+        _row("passage read for the first time", found.on.first, found.note(lambda m: m.first, 3)),
+        _row("the same, read once before", found.on.recall, found.note(lambda m: m.recall, 3)),
+        _judged("training, against a plain loop", speed, "×", 1.0, speeds),
     ]
 
 
 def _positions(found: Comparison) -> list[Row]:
-    marks = (found.on, found.still, found.attention)
-    parts = zip(*(one.by_position for one in marks), strict=True)
-    size = found.window // len(found.on.by_position)
-    return [
-        Row(
-            name=f"perplexity, tokens {n * size + 1} to {(n + 1) * size}",
-            value=on,
-            unit="",
-            note=f"still {still:.1f}, attention {attention:.1f}",
-        )
-        for n, (on, still, attention) in enumerate(parts)
-    ]
+    spans = len(found.on.by_position)
+    size = found.window // spans
+
+    def row(n: int) -> Row:
+        note = found.note(lambda one: one.by_position[n])
+        name = f"perplexity, tokens {n * size + 1} to {(n + 1) * size}"
+        return _row(name, found.on.by_position[n], note)
+
+    return [row(n) for n in range(spans)]
 
 
-def _bits(marks: TextMarks, data: Data) -> float:
-    return marks.nats / math.log(2) * data.note.valid_tokens / data.note.valid_bytes
+def _row(name: str, value: float, note: str, unit: str = "") -> Row:
+    return Row(name=name, value=value, unit=unit, note=note)
+
+
+def _judged(name: str, value: float, unit: str, least: float, note: str = "") -> Row:
+    bar = f"≥ {least:g} {unit}"
+    return Row(name=name, value=value, unit=unit, bar=bar, ok=value >= least, note=note)
