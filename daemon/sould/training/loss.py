@@ -32,7 +32,8 @@ class _HeadLoss(torch.autograd.Function):
         nats = x_ND.new_zeros((), dtype=torch.float32)
         x_grads = []
         head_grad_VD = torch.zeros_like(head_VD, dtype=torch.float32)
-        for x_RD, wanted_R in zip(x_ND.split(ROWS), wanted_N.split(ROWS), strict=True):
+        parts = zip(torch.split(x_ND, ROWS), torch.split(wanted_N, ROWS), strict=True)
+        for x_RD, wanted_R in parts:
             p_RV = (x_RD @ head_VD.mT).float().log_softmax(-1)
             nats -= p_RV.gather(-1, wanted_R[:, None]).sum()
             p_RV.exp_()
