@@ -83,7 +83,7 @@ def test_both_bodies_are_measured_on_the_same_text(data: Data, tmp_path: Path) -
     assert found.on != still and found.on.perplexity < 0.8 * attention.perplexity
     far = compare(native, controls, data, 4 * SMALL.window, most=1)
     pace = paces(data, SMALL, steps=4, clock=time.perf_counter)
-    rows = {row.name: row for row in rows_of(found, far, pace, data, native, controls)}
+    rows = {row.name: row for row in rows_of(found, far, pace, data, {"native": 5, "attention": 6})}
     gain = rows["the same, against states still"]
     assert gain.value == pytest.approx(100 * (1 - found.on.perplexity / still.perplexity))
     assert gain.ok is (gain.value is not None and gain.value >= 10)

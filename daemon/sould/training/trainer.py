@@ -28,6 +28,7 @@ CLIP = 1.0
 CHECKPOINT_S = 300.0
 EXAM_WINDOWS = 32
 QUICK_WINDOWS = 8
+VALIDATIONS = 20  # of a training
 SMOOTH = 0.95  # of the loss that is shown
 
 
@@ -97,7 +98,7 @@ class Trainer:
             StorageError: a checkpoint cannot be written.
         """
         saved_s = began_s = time.monotonic()
-        first, every = self.step, max(1, self._total // 20)
+        first, every = self.step, max(1, self._total // VALIDATIONS)
         while self.step < self._total:
             self._step()
             if self.step % every == 0 and self.step < self._total:

@@ -20,7 +20,7 @@ from sould.engine.native.model import NativeModel
 from sould.engine.native.weights import read_model
 from sould.training.presets import PRESETS, Preset
 from sould.training.tokens import Data
-from tests.bench.native_body.attention import attention_body
+from tests.bench.native_body.attention import attention_body, count
 from tests.bench.native_body.pace import clock_here, paces, spec_of
 from tests.bench.native_body.plain import PlainLoop, train_plainly
 from tests.bench.native_body.report import compare, rows_of
@@ -48,7 +48,11 @@ def main() -> int:
         for label in CONTROLS
     }
     place = folder / "models" / name
-    native = read_model(open_body(place)).freeze()
+    models = {"native": read_model(open_body(place)), **controls}
+    sizes = {label: count(model) for label, model in models.items()}
+    native = models.pop("native").freeze()
+    for model in controls.values():
+        model.freeze()
     tell("measuring")
     found = compare(native, controls, data, preset.window)
     far = compare(native, controls, data, FAR * preset.window, most=FAR_WINDOWS)
@@ -59,7 +63,7 @@ def main() -> int:
         "trained": f"{args.preset}: {steps} steps of {preset.batch} × {preset.window} tokens",
         "text": f"{data.note.train_tokens:,} tokens, {data.note.valid_tokens:,} held out",
     }
-    rows = rows_of(found, far, pace, data, native, controls)
+    rows = rows_of(found, far, pace, data, sizes)
     show(about, rows)
     print(save(ROOT / "bench-results", about, rows))
     return int(any(row.ok is False for row in rows))
@@ -89,7 +93,7 @@ def train(folder: Path, name: str, texts: Path, preset: str, steps: int) -> None
 def trained_control(
     folder: Path, label: str, data: Data, preset: Preset, steps: int
 ) -> NativeModel:
-    """Return a body with attention, trained by a plain loop, frozen."""
+    """Return a body with attention, trained by a plain loop."""
     model = attention_body(spec_of(data, preset), seed=0, has_conv=CONTROLS[label])
 
     def told(step: int, total: int, loss: float) -> None:
@@ -97,7 +101,7 @@ def trained_control(
             tell(f"{folder.name}: step {step} of {total}, loss {loss:.3f}")
 
     train_plainly(PlainLoop(model, data, preset, steps=steps), folder, told)
-    return model.cpu().freeze()
+    return model.cpu()
 
 
 def tell(line: str) -> None:

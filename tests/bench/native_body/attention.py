@@ -84,7 +84,7 @@ def attention_body(spec: BodySpec, seed: int, *, has_conv: bool) -> NativeModel:
 
 
 def count(model: nn.Module) -> int:
-    """Return how many parameters a model has."""
+    """Return how many parameters a model has that is not frozen."""
     return sum(p.numel() for p in model.parameters())
 
 

@@ -6,6 +6,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from sould.engine.bodies.bit_ttt import spec_from_hf
 from sould.engine.formats.settings import Settings
 from sould.engine.native.model import NativeModel
 from sould.engine.spec import BodySpec
+from sould.errors import Cancelled
 from sould.training.presets import Preset
 from sould.training.tokens import Data
-from sould.training.trainer import SMOOTH, Report, Trainer
+from sould.training.trainer import SMOOTH, VALIDATIONS, Report, Trainer
 from tests.bench.native_body.plain import PlainLoop
 
 WARM_UP = 2  # steps that do not count
@@ -43,11 +45,14 @@ class Pace:
 
 
 def paces(data: Data, preset: Preset, *, steps: int, clock: Callable[[], float]) -> Pace:
-    """Train two bodies that begin as the same one, ``steps`` steps each, more than ``WARM_UP``."""
-    pace = Pace(tokens=preset.batch * preset.window)
+    """Train two bodies that begin as the same one, ``steps`` steps each, more than ``WARM_UP``.
+
+    They are the first of so many that the trainer validates once in them.
+    """
+    pace, total = Pace(tokens=preset.batch * preset.window), steps * VALIDATIONS
     with tempfile.TemporaryDirectory(prefix="pace-") as folder:
-        ours = Trainer(Path(folder), data, preset, steps=steps)
-        plain = PlainLoop(NativeModel(spec_of(data, preset)).draw(0), data, preset, steps=steps)
+        ours = Trainer(Path(folder), data, preset, steps=total)
+        plain = PlainLoop(NativeModel(spec_of(data, preset)).draw(0), data, preset, steps=total)
         started_s = clock()
 
         def tell(report: Report) -> None:
@@ -61,7 +66,8 @@ def paces(data: Data, preset: Preset, *, steps: int, clock: Callable[[], float])
             pace.plain_loss = loss if is_first else SMOOTH * pace.plain_loss + (1 - SMOOTH) * loss
             started_s = clock()
 
-        ours.train(lambda: False, tell)
+        with suppress(Cancelled):
+            ours.train(lambda: len(pace.ours_s) == steps, tell)
     return pace
 
 

@@ -10,7 +10,7 @@ from sould.engine.native.decoder import NativeDecoder
 from sould.engine.native.model import NativeModel
 from sould.training.measure import TextMarks, measure
 from sould.training.tokens import Data
-from tests.bench.native_body.attention import AttentionRunner, count
+from tests.bench.native_body.attention import AttentionRunner
 from tests.bench.native_body.pace import Pace
 from tests.bench.table import Row
 
@@ -63,20 +63,23 @@ def rows_of(
     far: Comparison,
     pace: Pace,
     data: Data,
-    native: NativeModel,
-    controls: Mapping[str, NativeModel],
+    sizes: Mapping[str, int],
 ) -> list[Row]:
-    """Return the table. ``far``: of windows longer than those of the training."""
+    """Return the table.
+
+    ``far``: of windows longer than those of the training. ``sizes``: parameters by name, the native
+    body first.
+    """
 
     def bits(marks: TextMarks) -> float:
         return marks.nats / math.log(2) * data.note.valid_tokens / data.note.valid_bytes
 
-    sizes = (f"{name} {count(model):,}" for name, model in controls.items())
+    parameters = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
     gain = 100 * found.gain
     speed = pace.ours_per_s / pace.plain_per_s
     speeds = f"{pace.ours_per_s:,.0f} tokens/s against {pace.plain_per_s:,.0f}"
     return [
-        _row("parameters", count(native) / 1e6, ", ".join(sizes), "M"),
+        _row("parameters", next(iter(sizes.values())) / 1e6, parameters, "M"),
         _row("perplexity", found.on.perplexity, found.note(lambda one: one.perplexity)),
         _judged("the same, against states still", gain, "% lower", 100 * LEAST_GAIN),
         *_positions(found),
