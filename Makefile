@@ -6,6 +6,8 @@
 #   make screenshots  a picture of each of its pages, in screenshots/, to be looked at
 #   make lint     style, types, import rules
 #   make bench    the measured table of README.md
+#   make native-body  train a small native body and one with attention, and compare them: hours;
+#                 stopped, it goes on; make native-body PRESET=nano STEPS=1000
 #   make exam     what the soul remembers:   make exam PERSONA=FILE.json NIGHT=2 EXAM_ARGS=--json
 #                 (without PERSONA and NIGHT: a tiny persona of the tests, its first night)
 #   make exam-day what a first day leaves in a soul, each persona's in a fresh home:
@@ -43,7 +45,7 @@ IN_PARALLEL := --numprocesses auto --dist loadfile
 PERSONA ?= tests/data/persona-en.json
 NIGHT   ?= 1
 
-.PHONY: chat test browser screenshots lint bench campaign-souls campaign-kills campaign-frames exam exam-day exam-nights setup setup-dev body test-body clean anew
+.PHONY: chat test browser screenshots lint bench native-body campaign-souls campaign-kills campaign-frames exam exam-day exam-nights setup setup-dev body test-body clean anew
 .NOTPARALLEL:
 
 chat: setup
@@ -66,6 +68,10 @@ lint: setup-dev
 
 bench: setup-dev test-body
 	@BIT_TTT_CONFIG= $(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+native-body: setup-dev
+	@BIT_TTT_CONFIG= $(BIN)/python -m tests.bench.native_body --preset $(or $(PRESET),nano) \
+	  $(if $(STEPS),--steps $(STEPS))
 
 # A general quiz has no nights: make exam PERSONA=general.json NIGHT=
 exam: setup

@@ -14,13 +14,15 @@ from sould.engine.bodyfile import open_body
 from sould.engine.tokenizer import Tokenizer
 from sould.errors import BadRequest, Cancelled
 from sould.training.corpus import Corpus
-from sould.training.evaluation import evaluate
+from sould.training.evaluation import evaluate, loss_of
+from sould.training.loss import mean_loss
 from sould.training.placing import NOTE, place_body, require_free
 from sould.training.presets import PRESETS, Preset
 from sould.training.schedule import rate_at
 from sould.training.tokens import Data, prepare
 from sould.training.trainer import Report, Trainer
 from sould.training.vocabulary import train_tokenizer
+from tests.fakes.native_body import drawn
 
 SMALL = Preset(
     hidden=32, layers=2, heads=2, d_ff=48, vocabulary=300,
@@ -113,6 +115,23 @@ def test_the_rate_rises_and_falls() -> None:
     assert rates[0] == pytest.approx(0.2) and rates[4] == 1.0 == max(rates)
     assert rates[5:] == sorted(rates[5:], reverse=True)
     assert rates[-1] == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.mark.parametrize("size", [2, 65, 130])  # of four texts: less, as much and more than ROWS
+def test_the_loss_of_a_step_is_the_mean_of_all_tokens(data: Data, size: int) -> None:
+    config = SMALL.config(data.tokenizer.get_vocab_size())
+    model = drawn(config, Path(), 0)
+    ids_BT = torch.from_numpy(data.train[: 4 * size].astype("int64")).view(4, size)
+    losses, grads = [], []
+    for loss in (loss_of(model, ids_BT).mean(), mean_loss(model, ids_BT)):
+        model.zero_grad()
+        (3 * loss).backward()
+        losses.append(loss.detach())
+        grads.append([p.grad for p in model.parameters()])
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-6, atol=0)
+    for mine, reference in zip(grads[1], grads[0], strict=True):
+        scale = reference.abs().max()
+        torch.testing.assert_close(mine / scale, reference / scale, rtol=0, atol=1e-5)
 
 
 def test_a_training_that_was_stopped_comes_to_the_same_parameters(

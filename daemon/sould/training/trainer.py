@@ -16,7 +16,8 @@ from sould.engine.formats.settings import Settings
 from sould.engine.native.model import NativeModel
 from sould.errors import BadRequest, Cancelled, SouldError
 from sould.training.checkpoint import load_checkpoint, save_checkpoint
-from sould.training.evaluation import Marks, batch_of, evaluate, loss_of
+from sould.training.evaluation import Marks, batch_of, evaluate
+from sould.training.loss import mean_loss
 from sould.training.presets import Preset
 from sould.training.schedule import rate_at
 from sould.training.tokens import Data
@@ -27,6 +28,7 @@ CLIP = 1.0
 CHECKPOINT_S = 300.0
 EXAM_WINDOWS = 32
 QUICK_WINDOWS = 8
+VALIDATIONS = 20  # of a training
 SMOOTH = 0.95  # of the loss that is shown
 
 
@@ -96,7 +98,7 @@ class Trainer:
             StorageError: a checkpoint cannot be written.
         """
         saved_s = began_s = time.monotonic()
-        first, every = self.step, max(1, self._total // 20)
+        first, every = self.step, max(1, self._total // VALIDATIONS)
         while self.step < self._total:
             self._step()
             if self.step % every == 0 and self.step < self._total:
@@ -130,7 +132,7 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = rate_at(self.step, self._total, preset.lr)
         with torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
-            loss = loss_of(self.model, ids_BT).mean()
+            loss = mean_loss(self.model, ids_BT)
         now = float(loss.detach())
         if not math.isfinite(now):
             raise SouldError(

@@ -56,11 +56,14 @@ class NativeModel(nn.Module):
             after.append(carry)
         return x_BTD, after
 
+    @property
+    def head(self) -> Tensor:
+        """What makes logits of the normed residual stream, (V, D)."""
+        return self.embed.weight if self.lm_head is None else self.lm_head.weight
+
     def logits(self, x_BTD: Tensor) -> Tensor:
         """Return (B, T, V)."""
-        normed_BTD = self.norm_f(x_BTD)
-        head = self.embed.weight if self.lm_head is None else self.lm_head.weight
-        return F.linear(normed_BTD, head)
+        return F.linear(self.norm_f(x_BTD), self.head)
 
     def freeze(self) -> NativeModel:
         """Make all ternary weights final; no gradients from here on. Returns itself."""
