@@ -1,8 +1,12 @@
-"""Where a frontend that speaks HTTP is found: a private file of the workspace, while it serves."""
+"""A frontend that speaks HTTP: the socket it listens on, and the private file of the workspace in
+which it is found while it serves.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +24,28 @@ class HttpFrontend(WireStruct, frozen=True, kw_only=True):
     url: str
     token: str
     pid: int
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; port 0 is any. What is sent does not wait for what was
+    sent before to be acknowledged, which takes a browser 40 ms; asyncio sees to that for its own
+    sockets only.
+
+    Raises:
+        OSError: somebody else does, or it is no address of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sys.platform != "win32":  # there it would let two servers share a port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen()
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from typing import TypedDict
 
 import uvicorn
 
+from soul_client.http_frontend import listen
 from soul_client.lab_door import LabDoor, read_door, write_door
 from soul_lab.app import make_app
 from soul_lab.door import Door
@@ -45,28 +46,6 @@ def main() -> int:
     with listening:
         asyncio.run(serve(listening, told))
     return 0
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there; port 0 is any. What is sent does not wait for what was
-    sent before to be acknowledged, which takes a browser 40 ms; asyncio sees to that for its own
-    sockets only.
-
-    Raises:
-        OSError: somebody else does, or it is no address of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if sys.platform != "win32":  # there it would let two servers share a port
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen()
-    except OSError:
-        listening.close()
-        raise
-    return listening
 
 
 async def serve(listening: socket.socket, told: Told) -> None:

@@ -13,14 +13,13 @@ from pathlib import Path
 import uvicorn
 
 from soul_client import AsyncClient
-from soul_client.http_frontend import HttpFrontend, announced
+from soul_client.http_frontend import HttpFrontend, announced, listen
 from soul_openai.app import make_app
 from soul_openai.keys import read_or_make_token
 from soul_openai.settings import Serving
 from sould.plugin import frontend_settings
 
 NAME = "soul_openai"
-BACKLOG = 128
 MOST_CONNECTIONS = 256
 """More are answered with 503."""
 END_WITHIN_S = 1
@@ -52,19 +51,6 @@ def main() -> int:
     with listening, _announce(workspace, listening, token):
         uvicorn.Server(config).run(sockets=[listening])
     return 0
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there; what is sent does not wait for what was sent before to be
-    acknowledged.
-
-    Raises:
-        OSError: somebody else does, or it is no address of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from soul_client import WireError, wire
 from soul_client.codec import convert
+from soul_client.http_frontend import listen
 from soul_client.wire import Catalog, CatalogEntry, ErrorCode
 from soul_lab import messages, methods, serve
 from soul_lab.files import PageFiles
@@ -214,7 +215,7 @@ def test_hostile_numbers_of_lines() -> None:
 
 def test_what_is_sent_waits_for_no_acknowledgement() -> None:
     with (
-        serve.listen("127.0.0.1", 0) as listening,
+        listen("127.0.0.1", 0) as listening,
         socket.create_connection(listening.getsockname()),
         listening.accept()[0] as accepted,
     ):
@@ -224,7 +225,7 @@ def test_what_is_sent_waits_for_no_acknowledgement() -> None:
 def test_a_port_that_is_taken_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serve.listen("127.0.0.1", 0) as taken:
+    with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         told = {"workspace": "/w", "host": "127.0.0.1", "port": port, "hosts": []}
         monkeypatch.setenv(SETTINGS_VARIABLE, json.dumps(told))

@@ -37,7 +37,6 @@ from soul_openai.models import Model, known, wanted
 from soul_openai.ollama_wire import Options
 from soul_openai.openai_wire import ChatRequest, CompletionRequest
 from soul_openai.refusals import Refused, openai_error, refused
-from soul_openai.serve import listen
 from soul_openai.sessions import Place, Places, begins_with, has_title, place_in, whole
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
@@ -371,15 +370,6 @@ def test_what_is_served_and_what_may_be_set_is_documented() -> None:
     for name, value in msgspec.to_builtins(Settings()).items():
         shown = str(value).lower() if isinstance(value, bool) else value
         assert f"`{name}: {shown}`" in row
-
-
-def test_what_is_sent_waits_for_no_acknowledgement() -> None:
-    with (
-        listen("127.0.0.1", 0) as listening,
-        socket.create_connection(listening.getsockname()),
-        listening.accept()[0] as accepted,
-    ):
-        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_port_that_somebody_else_has_is_named(tmp_path: Path) -> None:
