@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Lab, say, served, texts, visited
+from tests.browser.conftest import Lab, say, served, visited
 from tests.fakes.soul_watch import await_soul, is_done, soul_of
 
 WORK = "section:has(> h2:text-is('Bodies')) .work"
@@ -91,7 +91,7 @@ def test_a_soul_of_another_body_says_why_and_offers_to_be_reborn(lab: Lab) -> No
     expect(trouble).to_contain_text("grown on")
     expect(trouble).to_contain_text("It can be reborn on other")
     trouble.get_by_role("button", name="Reincarnate").click()
-    assert texts(page, "dialog option") == ["other"]
+    expect(page.locator("dialog option")).to_have_text(["other"])
     page.locator("dialog").get_by_role("button", name="Reincarnate").click()
     expect(page.locator("dialog h2")).to_have_text("default-other is born")
     page.get_by_role("button", name="Let it be default from now on").click()

@@ -6,6 +6,7 @@ import { Conversation } from "./conversation.js";
 
 const NEAR_PX = 120;
 const ADDRESS_AFTER_MS = 400;
+const NEW = /^(#(\/(chat\/?)?)?)?$/; // the address of a conversation that has no id yet
 
 export class ChatPage {
   #open = new Map();
@@ -74,8 +75,8 @@ export class ChatPage {
 
   #showAddress() {
     clearTimeout(this.#timer);
+    if (!NEW.test(location.hash) || !this.#shown.session) return; // or who reads has gone elsewhere
     const address = `#/chat/${encodeURIComponent(this.#shown.session)}`;
-    if (location.hash === address || !this.element.isConnected || !this.#shown.session) return;
     history.replaceState(null, "", address);
     dispatchEvent(new HashChangeEvent("hashchange"));
   }
