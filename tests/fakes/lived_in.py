@@ -62,6 +62,13 @@ def _talk(began: datetime, texts: list[str]) -> Iterator[dict[str, Any]]:
         yield {"id": f"{ts[:10].replace('-', '')}-{next(_ids):06x}", **record}
 
 
+ANSWERS = {
+    "question": "What's my tortoise called?",
+    "said_before": "Your tortoise is called a tortoise, which is a reptile of the land.",
+    "said_after": "Your tortoise is called Gherkin.",
+}
+
+
 def _report(night: int, began: datetime, said: list[dict[str, Any]]) -> dict[str, Any]:
     facts = 6 + 2 * night
     recalled = round(facts * (0.35 + 0.05 * night))
@@ -82,6 +89,7 @@ def _report(night: int, began: datetime, said: list[dict[str, Any]]) -> dict[str
                 "before": n % 3 == 0,
                 "after": n % 4 != 3,
                 "resting": n == 1,
+                **(ANSWERS if n == 0 else {}),
             }
             for n, record in enumerate(said[:5])
         ],
