@@ -73,6 +73,18 @@ def test_what_cannot_be_trained_on_is_refused(daemon: DaemonProcess, peer: Peer)
     assert "there is no text in" in answer.message
 
 
+def test_what_cannot_be_a_path_is_refused(daemon: DaemonProcess, peer: Peer) -> None:
+    path = "a\0b"
+    for method, order in (
+        ("body.export", {"name": "story", "path": path}),
+        ("body.evaluate", {"name": "story", "texts": path}),
+        ("body.train", {"name": "story", "texts": path}),
+    ):
+        answer = peer.finish(peer.send(method, order))
+        assert isinstance(answer, Error) and answer.code is ErrorCode.BAD_REQUEST, method
+        assert "a name or path" in answer.message
+
+
 def test_a_training_nobody_listens_to_any_more_saves_and_ends(tmp_path: Path, texts: str) -> None:
     config = write_config(tmp_path)
     command = [sys.executable, "-m", "sould", "train", "--config", str(config), "--preset", "nano"]

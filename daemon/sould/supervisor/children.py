@@ -7,6 +7,7 @@ then ``{"done": …}`` or ``{"error": …}``. Whatever else they print goes to t
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -20,7 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from soul_client.wire import Error, ErrorCode, Progress
-from sould.errors import Relayed
+from sould.errors import BadRequest, Relayed
 from sould.supervisor.background import note_failure
 from sould.supervisor.engine_process import describe_exit
 
@@ -48,6 +49,7 @@ async def run_child(
     Cancelling ends it, and everything it started; it has ``kill_after_s`` for that.
 
     Raises:
+        BadRequest: a name or path can be none: it has a NUL in it, or is too long for a command.
         SouldError: the error it reports, or how it ended without a word.
     """
     child = _Child(command, on_progress, kill_after_s)
@@ -55,6 +57,23 @@ async def run_child(
         return await child.outcome
     finally:
         child.end()
+
+
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except ValueError as e:  # a NUL, or what no file system can name
+        raise BadRequest(f"a name or path cannot be one: {e}") from e
+    except OSError as e:
+        if e.errno != errno.E2BIG:
+            raise
+        raise BadRequest("a name or path is too long to be one") from e
 
 
 class _Child:
@@ -70,13 +89,7 @@ class _Child:
         self.outcome.add_done_callback(note_failure)
         self._on_progress = on_progress
         self._last_line = ""
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        self._process = _start(command)
         threading.Thread(target=self._read, name="child-output", daemon=True).start()
 
     def end(self) -> None:
