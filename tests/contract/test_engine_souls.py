@@ -35,8 +35,8 @@ from sould.bridge import (
     Wear,
     Worn,
 )
+from sould.engine.generate import PROBE
 from sould.engine.soul.replies import LONGEST
-from sould.engine.souls import PROBE
 from sould.soulfile.home import SoulHome
 from sould.soulfile.record import read
 from tests.fakes.engine_client import EngineClient, talk

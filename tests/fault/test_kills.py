@@ -22,7 +22,7 @@ from tests.fakes.daemon_process import DaemonProcess, Peer
 from tests.fakes.soul_checker import TEXTS, Checker, Found, level_of, tells
 from tests.fakes.tiny_home import write_tiny_home
 
-KILLS = int(os.environ.get("KILLS", "4"))
+KILLS = int(os.environ.get("KILLS", "6"))
 SEED = int(os.environ.get("SEED") or time.time_ns() % 1_000_000)
 
 CONFIG = """

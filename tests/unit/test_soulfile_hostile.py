@@ -242,7 +242,7 @@ def test_product_norms(path: Path, sound: bytes) -> None:
 
 
 def test_every_single_bit_is_sealed(path: Path, sound: bytes) -> None:
-    for at in range(0, len(sound) * 8, 23):
+    for at in range(0, len(sound) * 8, 7):
         flipped = bytearray(sound)
         flipped[at // 8] ^= 1 << at % 8
         path.write_bytes(flipped)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from soul_client.wire import ChatMessage, Chunk, Finish, Progress, Usage
+from soul_client.wire import ChatMessage, Chunk, Finish, Progress, Sampling, Usage
 from sould.bridge import Generate, Generated
 from sould.engine.prefixcache import Said
 from sould.engine.prompt import Prompt, fit, reply_room
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Steps: TypeAlias = Generator[Progress | Chunk | None, None, T]
+
+PROBE = Sampling(temperature=0.0, repetition_penalty=1.0, max_tokens=64)
+"""To see what a soul says: greedy, nothing held against what was said before."""
 
 
 def generate(
@@ -40,6 +43,16 @@ def generate(
     if stop.is_set():
         return Generated(text="", finish="cancelled", usage=Usage(), keep_from=request.keep_from)
     return (yield from _Reply(body, request, stop, soul).steps())
+
+
+def silently(steps: Steps[Generated]) -> Generator[None, None, str]:
+    """Run a reply whose chunks nobody is told, and return its text."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return str(end.value.text)
+        yield
 
 
 class _Reply:

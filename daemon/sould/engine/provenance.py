@@ -8,12 +8,12 @@ from threading import Event
 
 from soul_client.wire import ChatMessage, Progress
 from sould.bridge import Generate, Trace, Traced, Weighed
-from sould.engine.generate import Steps, generate
+from sould.engine.generate import PROBE, Steps, generate, silently
 from sould.engine.loading import Body
 from sould.engine.runner import AnySoul
 from sould.engine.sampling import NotFinite
 from sould.engine.soul.facts import LONGEST, is_japanese, told
-from sould.engine.souls import PROBE, silently, soul_at
+from sould.engine.souls import soul_at
 from sould.errors import BadRequest, Cancelled, PromptTooLong
 
 _UNRELATED = {

@@ -12,15 +12,14 @@ from soul_client.wire import (
     LayerNorms,
     Probed,
     Progress,
-    Sampling,
     SoulDiff,
     SoulDifference,
     TextScore,
     TextScored,
 )
-from sould.bridge import Examine, Examined, Generate, Generated, Wear
+from sould.bridge import Examine, Examined, Generate, Wear
 from sould.engine.decoder import Decoder
-from sould.engine.generate import Steps, generate
+from sould.engine.generate import PROBE, Steps, generate, silently
 from sould.engine.learning import AnyTeacher
 from sould.engine.loading import Body
 from sould.engine.native.decoder import NativeDecoder
@@ -37,8 +36,6 @@ from sould.errors import Cancelled
 from sould.soulfile.record import read
 
 T = TypeVar("T")
-
-PROBE = Sampling(temperature=0.0, repetition_penalty=1.0, max_tokens=64)
 
 
 def wearer_of(body: Body) -> Wearer:
@@ -154,13 +151,3 @@ def _likelihood(body: Body, *, bare: bool) -> Callable[[list[int]], float]:
     assert isinstance(decoder, Decoder)
     scorer = Scorer(decoder, soul)
     return lambda ids: scorer.log_p([], [Line(ids, list(range(1, len(ids))))])[0]
-
-
-def silently(steps: Steps[Generated]) -> Steps[str]:
-    """Run a reply whose chunks nobody is told, and return its text."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return str(end.value.text)
-        yield None

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -30,14 +28,12 @@ from sould.bodystore.sighting import Stamp, stamp_of
 from sould.bridge import Load
 from sould.config import Config
 from sould.errors import BodyInvalid, BodyMissing
-from sould.supervisor.children import run_child
+from sould.supervisor.children import Children
 from sould.supervisor.engine import Engine
 from sould.supervisor.events import Events
 from sould.supervisor.models_watch import ModelsWatch
 from sould.supervisor.request import Request, Stopped
 from sould.supervisor.scheduler import Scheduler
-
-CHILD_COMMAND = (sys.executable, "-m", "sould")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +56,7 @@ class Bodies:
         events: Events,
         watch: ModelsWatch,
         on_other_body: Callable[[], None],
-        child_command: Sequence[str] = CHILD_COMMAND,
+        children: Children,
     ) -> None:
         self.wanted = config.body.name
         self._config = config
@@ -69,7 +65,7 @@ class Bodies:
         self._events = events
         self._watch = watch
         self._on_other_body = on_other_body
-        self._child_command = child_command
+        self._children = children
         self._pulling = asyncio.Lock()
         self.loaded: Version | None = None  # what was last begun to be loaded
         self._refused: tuple[Version, str] | None = None
@@ -87,7 +83,7 @@ class Bodies:
         """Read what a body is from its files, in a child process."""
         request.ack()
         entry = await request.race(asyncio.to_thread(self.find, params.name))
-        done = await self._run_child(request, ["inspect", entry.path])
+        done = await self._children.run(request, ["inspect", entry.path])
         return codec.convert(done, BodyInfo)
 
     async def load(self, request: Request, params: BodyRef) -> LoadedBody:
@@ -134,7 +130,8 @@ class Bodies:
             name = ["--name", params.name] if params.name else []
             replace = ["--replace"] if params.replace else []
             source = ["--", params.source] if params.source else []
-            done = await self._run_child(request, ["pull", *name, *replace, *source])
+            argv = ["pull", *name, *replace, *source]
+            done = await self._children.run(request, argv, told_as="pull")
         finally:
             self._pulling.release()
         pulled = codec.convert(done, BodyPulled)
@@ -183,17 +180,6 @@ class Bodies:
             BodyMissing: it is not there.
         """
         return resolve(self._config.models, name or self._config.body.name)
-
-    async def _run_child(self, request: Request, argv: Sequence[str]) -> dict[str, Any]:
-        def report(progress: Progress) -> None:
-            request.progress(progress)
-            if request.method == "body.pull":
-                data = {"id": request.id, "progress": msgspec.to_builtins(progress)}
-                self._events.publish("pull", data)
-
-        verb, *rest = argv
-        command = [*self._child_command, verb, "--config", str(self._config.path), *rest]
-        return await request.race(run_child(command, report))
 
 
 def _catalog(configured_language: str) -> Catalog:

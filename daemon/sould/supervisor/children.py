@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,6 +25,8 @@ from soul_client.wire import Error, ErrorCode, Progress
 from sould.errors import BadRequest, Relayed
 from sould.supervisor.background import note_failure
 from sould.supervisor.engine_process import describe_exit
+from sould.supervisor.events import Events
+from sould.supervisor.request import Request
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,43 @@ class _Line(Struct):
     progress: Progress | None = None
     done: dict[str, Any] | None = None
     error: Error | None = None
+
+
+class Children:
+    """Runs ``sould VERB`` for requests. ``config``: the file that says what the daemon goes by."""
+
+    def __init__(
+        self, config: Path, events: Events, command: Sequence[str] = (sys.executable, "-m", "sould")
+    ) -> None:
+        self._config = config
+        self._events = events
+        self._command = command
+
+    async def run(
+        self,
+        request: Request,
+        argv: Sequence[str],
+        *,
+        told_as: str = "",
+        kill_after_s: float = KILL_AFTER_S,
+    ) -> dict[str, Any]:
+        """Run a child to its end, or the request's, and return what it is ``done`` with.
+
+        ``argv``: verb and arguments. ``told_as``: the event that tells everybody how far it is.
+
+        Raises:
+            SouldError, Stopped: as ``run_child`` and ``Request.race``.
+        """
+
+        def report(progress: Progress) -> None:
+            request.progress(progress)
+            if told_as:
+                data = {"id": request.id, "progress": msgspec.to_builtins(progress)}
+                self._events.publish(told_as, data)
+
+        verb, *rest = argv
+        command = [*self._command, verb, "--config", str(self._config), *rest]
+        return await request.race(run_child(command, report, kill_after_s=kill_after_s))
 
 
 async def run_child(

@@ -17,6 +17,7 @@ from sould.soulfile.home import SoulFolder
 from sould.supervisor.background import Background
 from sould.supervisor.binding import Binding
 from sould.supervisor.bodies import Bodies
+from sould.supervisor.children import Children
 from sould.supervisor.control import Control
 from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
@@ -124,6 +125,7 @@ class Daemon:
             events=self.events,
             watch=models,
             on_other_body=self._sessions.forget,
+            children=Children(config.path, self.events),
         )
         parts = Parts(
             config=config,

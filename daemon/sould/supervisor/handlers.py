@@ -9,6 +9,7 @@ from datetime import datetime
 from sould.config import Config
 from sould.soulfile.home import SoulFolder
 from sould.supervisor.bodies import Bodies
+from sould.supervisor.children import Children
 from sould.supervisor.converting import Converter
 from sould.supervisor.diary import Diary
 from sould.supervisor.engine import Engine
@@ -130,7 +131,7 @@ def make_handlers(
     reincarnating = _reincarnating(parts, sleeping)
     lookups = Lookups(parts.sessions)
     settings = Settings(parts.config, take_up_settings)
-    workshop = Workshop(parts.config, parts.events)
+    workshop = Workshop(Children(parts.config.path, parts.events), parts.events)
     return {
         "chat.send": turns.send,
         "session.list": lookups.list_sessions,

@@ -19,14 +19,31 @@ SPANS = 8  # of a window, of which each has a mean of its own
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
-    """``nats`` a token. ``by_position``: of each eighth of the windows, from their beginning."""
+    """``nats`` a token. ``by_position``: those of each eighth of the windows, from the beginning."""
 
     nats: float
     by_position: tuple[float, ...]
 
     @property
     def perplexity(self) -> float:
-        return math.exp(min(self.nats, 50.0))
+        return perplexity_of(self.nats)
+
+    @property
+    def perplexities(self) -> list[float]:
+        """By position."""
+        return [perplexity_of(nats) for nats in self.by_position]
+
+
+def perplexity_of(nats: float) -> float:
+    """Return the perplexity of so many nats a token, at most e to the 50th."""
+    return math.exp(min(nats, 50.0))
+
+
+def marks_of(losses_BT: Tensor) -> Marks:
+    """Return the marks of windows, of each token's -ln p in them."""
+    mean_T = losses_BT.mean(0)
+    spans = [float(part.mean()) for part in mean_T.tensor_split(SPANS) if len(part)]
+    return Marks(nats=float(mean_T.mean()), by_position=tuple(spans))
 
 
 @torch.no_grad()
@@ -42,9 +59,7 @@ def evaluate(
         loss_of(model, batch_of(ids, starts[i : i + batch], window), boost=boost)
         for i in range(0, len(starts), batch)
     ]
-    mean_T = torch.cat(losses).mean(0)
-    spans = [float(part.mean()) for part in mean_T.tensor_split(SPANS) if len(part)]
-    return Marks(nats=float(mean_T.mean()), by_position=tuple(spans))
+    return marks_of(torch.cat(losses))
 
 
 def loss_of(model: NativeModel, ids_BT: Tensor, *, boost: float = 1.0) -> Tensor:

@@ -75,7 +75,7 @@ def _evaluate(config: Config, name: str, texts: Path, window: int) -> BodyEvalua
         window=window,
         perplexity=marks.perplexity,
         bits_per_byte=marks.nats / math.log(2) * len(ids) / size,
-        by_position=list(marks.by_position),
+        by_position=marks.perplexities,
         recall=marks.recall,
         first=marks.first,
         still=_still(still) if still else None,
@@ -84,7 +84,7 @@ def _evaluate(config: Config, name: str, texts: Path, window: int) -> BodyEvalua
 
 def _still(marks: TextMarks) -> StillMarks:
     return StillMarks(
-        perplexity=marks.perplexity, by_position=list(marks.by_position), recall=marks.recall
+        perplexity=marks.perplexity, by_position=marks.perplexities, recall=marks.recall
     )
 
 

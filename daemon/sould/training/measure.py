@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,28 +10,20 @@ from torch import Tensor
 
 from sould.engine.native.decoder import STEP_TOKENS, NativeDecoder
 from sould.engine.runner import Runner
-from sould.training.evaluation import SPANS, starts_of
+from sould.training.evaluation import Marks, marks_of, starts_of
 from sould.training.tokens import Ids
 
 PASSAGE_TOKENS = 128
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextMarks:
-    """``by_position``: perplexity of each eighth of the windows, from their beginning.
-
-    ``recall``: the share of a passage's tokens that are foretold right (the likeliest one is the
+class TextMarks(Marks):
+    """``recall``: the share of a passage's tokens that are foretold right (the likeliest one is the
     one that comes) where it has just been read; ``first``: where it has not.
     """
 
-    nats: float
-    by_position: tuple[float, ...]
     recall: float
     first: float
-
-    @property
-    def perplexity(self) -> float:
-        return _perplexity(self.nats)
 
 
 def measure(
@@ -58,11 +49,10 @@ def measure(
         first.append(is_right_T[: len(passage) - 1])
         again.append(is_right_T[len(passage) :])
         on_window(done, len(starts))
-    mean_T = torch.stack(nats).mean(0)
-    spans = [float(part.mean()) for part in mean_T.tensor_split(SPANS) if len(part)]
+    of_windows = marks_of(torch.stack(nats))
     return TextMarks(
-        nats=float(mean_T.mean()),
-        by_position=tuple(map(_perplexity, spans)),
+        nats=of_windows.nats,
+        by_position=of_windows.by_position,
         recall=float(torch.cat(again).float().mean()),
         first=float(torch.cat(first).float().mean()),
     )
@@ -94,7 +84,3 @@ def _logits(runner: Runner, ids: Sequence[int], is_still: bool) -> Iterator[Tens
         logits_TV = runner.forward(list(piece), cache, want="all")
         assert logits_TV is not None
         yield logits_TV.float().cpu()
-
-
-def _perplexity(nats: float) -> float:
-    return math.exp(min(nats, 50.0))

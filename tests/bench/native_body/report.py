@@ -101,9 +101,9 @@ def _positions(found: Comparison) -> list[Row]:
     size = found.window // spans
 
     def row(n: int) -> Row:
-        note = found.note(lambda one: one.by_position[n])
+        note = found.note(lambda one: one.perplexities[n])
         name = f"perplexity, tokens {n * size + 1} to {(n + 1) * size}"
-        return _row(name, found.on.by_position[n], note)
+        return _row(name, found.on.perplexities[n], note)
 
     return [row(n) for n in range(spans)]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sould.engine.bodies.rope import rope_from_gguf, rope_from_hf
-from sould.engine.bodies.ttt_shapes import ttt_shapes
+from sould.engine.bodies.ttt_shapes import ttt_layer_shapes
 from sould.engine.formats.gguf_file import GgufFile
 from sould.engine.formats.settings import Settings
 from sould.engine.formats.ternary import MATRICES
@@ -208,8 +208,18 @@ def layer_windows(config: Settings) -> tuple[int, ...]:
 
 def expected_shapes(spec: BodySpec) -> dict[str, tuple[int, ...]]:
     """Return every role of a body of this spec with the shape its tensor must have."""
-    if spec.ttt is not None:
-        return ttt_shapes(spec, spec.ttt)
+    d = spec.d_model
+    layer = _layer_shapes(spec) if spec.ttt is None else ttt_layer_shapes(spec, spec.ttt)
+    shapes: dict[str, tuple[int, ...]] = {"embed": (spec.vocab_size, d), "final_norm": (d,)}
+    if not spec.tied:
+        shapes["head"] = (spec.vocab_size, d)
+    for i in range(spec.n_layers):
+        shapes |= {f"layers.{i}.{role}": shape for role, shape in layer.items()}
+    return shapes
+
+
+def _layer_shapes(spec: BodySpec) -> dict[str, tuple[int, ...]]:
+    """Return every role of a transformer's layer with the shape its tensor must have."""
     d, d_q, d_kv, d_ff = spec.d_model, spec.d_q, spec.d_kv, spec.d_ff
     layer: dict[str, tuple[int, ...]] = {
         "attn_norm": (d,),
@@ -234,12 +244,7 @@ def expected_shapes(spec: BodySpec) -> dict[str, tuple[int, ...]]:
         layer |= {"attn_sub_norm": (d_q,), "mlp_sub_norm": (d_ff,)}
     if spec.ternary in ("scale", "inverse_scale"):
         layer |= {f"{role}_{spec.ternary}": (1,) for role in MATRICES}
-    shapes: dict[str, tuple[int, ...]] = {"embed": (spec.vocab_size, d), "final_norm": (d,)}
-    if not spec.tied:
-        shapes["head"] = (spec.vocab_size, d)
-    for i in range(spec.n_layers):
-        shapes |= {f"layers.{i}.{role}": shape for role, shape in layer.items()}
-    return shapes
+    return layer
 
 
 def stored_name(names: Mapping[str, str], role: str) -> str:

@@ -1,4 +1,4 @@
-"""Which tensors a body of TTT layers has, by role."""
+"""Which tensors a TTT layer has, by role."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from sould.engine.spec import BodySpec, TttSpec
 CONV_TAPS = 4
 
 
-def ttt_shapes(spec: BodySpec, ttt: TttSpec) -> dict[str, tuple[int, ...]]:
-    """Return every role with the shape its tensor must have."""
+def ttt_layer_shapes(spec: BodySpec, ttt: TttSpec) -> dict[str, tuple[int, ...]]:
+    """Return every role of a layer with the shape its tensor must have."""
     d, d_ff, h, e = spec.d_model, spec.d_ff, spec.n_heads, spec.head_dim
     layer: dict[str, tuple[int, ...]] = {"norm1": (d,), "norm2": (d,)}
     if ttt.rule == "reconstruct":
@@ -17,10 +17,4 @@ def ttt_shapes(spec: BodySpec, ttt: TttSpec) -> dict[str, tuple[int, ...]]:
         layer |= dict.fromkeys(("query", "key", "value", "answer"), (d, d))
         layer |= {"answer_norm": (d,), "rate": (h, d), "rate_bias": (h,), "conv": (d, CONV_TAPS)}
         layer |= {"inner_scale": (h, e), "inner_shift": (h, e), "state": (h, e, e)}
-    layer |= {"gate": (d_ff, d), "up": (d_ff, d), "down": (d, d_ff)}
-    shapes: dict[str, tuple[int, ...]] = {"embed": (spec.vocab_size, d), "final_norm": (d,)}
-    if not spec.tied:
-        shapes["head"] = (spec.vocab_size, d)
-    for i in range(spec.n_layers):
-        shapes |= {f"layers.{i}.{role}": shape for role, shape in layer.items()}
-    return shapes
+    return layer | {"gate": (d_ff, d), "up": (d_ff, d), "down": (d, d_ff)}

@@ -29,7 +29,7 @@ class ChatForm:
 
     def __init__(self, template: ChatTemplate, ends: frozenset[int], *, system: str = "") -> None:
         self._template = template
-        self.ends = ends
+        self._ends = ends
         self._system = [ChatMessage(role="system", text=system)] if system else []
         one, other = (self._render(text) for text in ("one", "Two?"))
         same = [a == b for a, b in zip(one, other, strict=False)]
@@ -43,8 +43,12 @@ class ChatForm:
             raise ValueError("the chat template does not put a reply where it is said")
         ids = ids[len(self.prefix) :]
         start = len(before) - len(self.prefix)
-        end = next((i for i in range(start, len(ids)) if ids[i] in self.ends), len(ids) - 1)
+        end = next((i for i in range(start, len(ids)) if ids[i] in self._ends), len(ids) - 1)
         return Line(ids[: end + 1], list(range(start, end + 1)))
+
+    def messages(self, question: str) -> list[ChatMessage]:
+        """Return a chat that asks one question, as it is sent."""
+        return [*self._system, ChatMessage(role="user", text=question)]
 
     def asked(self, question: str) -> list[int]:
         """Return the ids of a question, prefix included, up to where the reply begins."""
@@ -58,13 +62,13 @@ class ChatForm:
     def spoken(self, text: str) -> Line:
         """Return what a user says, to be said by them again: their words, and that they end."""
         ids = self._render(text, is_asked=False)[len(self.prefix) :]
-        end = next((i for i in range(len(ids)) if ids[i] in self.ends), len(ids) - 1)
+        end = next((i for i in range(len(ids)) if ids[i] in self._ends), len(ids) - 1)
         return Line(ids[: end + 1], list(range(end + 1)))
 
     def _render(
         self, question: str, answer: str | None = None, *, is_asked: bool = True
     ) -> list[int]:
-        messages = [*self._system, ChatMessage(role="user", text=question)]
+        messages = self.messages(question)
         if answer is not None:
             messages.append(ChatMessage(role="assistant", text=answer))
         return self._template.render(messages, add_generation_prompt=is_asked and answer is None)

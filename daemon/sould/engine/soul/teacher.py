@@ -27,7 +27,7 @@ from sould.engine.soul.imprint import Imprinter, Progress, Recipe
 from sould.engine.soul.kept import keep_json, kept_json, not_kept
 from sould.engine.soul.night import Dreaming, Night
 from sould.engine.soul.recall import marks, probes_of
-from sould.engine.soul.replies import Asker
+from sould.engine.soul.replies import answers_of
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import OTHER, Matcher, Topic
 from sould.engine.soul.updates import superseded
@@ -60,12 +60,6 @@ class Teacher:
         self._should_yield = should_yield
         self._form = ChatForm(body.template, body.ends, system=system)
         self._scorer = Scorer(self._decoder, should_yield=should_yield)
-        self._asker = Asker(
-            decoder=self._decoder,
-            form=self._form,
-            tokenizer=body.tokenizer,
-            vocab_size=body.vocab_size,
-        )
         prompts = "\n".join(prompt.text for prompt in general_prompts())
         made_of = json.dumps([VERSION, body.summary.fingerprint, system, prompts])
         self._key = hashlib.sha256(made_of.encode()).hexdigest()
@@ -153,7 +147,8 @@ class Teacher:
             *(after.statements, before.stated, after.stated),
             *(before.drift, after.drift, dreamt.seconds, dreamt.why),
         )
-        answers = yield from self._asker.night(soul, dreamt, probes_of(topics, known))
+        probes = probes_of(topics, known)
+        answers = yield from answers_of(self._body, self._form, soul, dreamt, probes)
         return replace(dreamt, replaced=replaced, answers=answers)
 
     def probes(
