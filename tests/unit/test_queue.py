@@ -70,6 +70,17 @@ def test_exclusive_key_waits_for_all_and_nobody_passes_it() -> None:
     assert queue.take() == ["c1", "a2"]
 
 
+def test_exclusive_key_waits_for_its_session_too() -> None:
+    queue: FairQueue[str] = FairQueue(3)
+    queue.add("b1", b"b")
+    queue.add("a1", b"a", "t")
+    queue.add("load", b"b", "t", exclusive=True)
+    queue.finish("b1")
+    assert queue.take() == ["a1"]
+    queue.finish("a1")
+    assert queue.take() == ["load"]
+
+
 def test_withdrawn_key_is_never_served() -> None:
     queue: FairQueue[str] = FairQueue(1)
     queue.add("a1", b"a")

@@ -94,11 +94,12 @@ class FairQueue(Generic[K]):
         for client, entries in self._waiting.items():
             is_full = sum(entry.client == client for entry in running) >= self._per_client
             for entry in entries.values():
-                if entry.exclusive:
+                is_its_turn = not entry.lane or first_in_lane[entry.lane] == entry.number
+                if entry.exclusive and is_its_turn:
                     return None if running else entry
                 if is_full:
                     break
-                if not entry.lane or first_in_lane[entry.lane] == entry.number:
+                if is_its_turn:
                     return entry
         return None
 
