@@ -215,7 +215,8 @@ class FakeSoul:
             os.kill(os.getpid(), signal.SIGKILL)
         if "unteachable" in orders:
             raise SoulInvalid("not to be learned")
-        tokens = 0 if "small talk" in orders else len(record.text.split())
+        is_known = record.id in self._taught | self._learned
+        tokens = 0 if is_known or "small talk" in orders else len(record.text.split())
         self._level += tokens
         self._learned |= {record.id}
         fault = ""
