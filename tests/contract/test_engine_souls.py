@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -33,7 +32,6 @@ from sould.bridge import (
     Trace,
     Traced,
     Wear,
-    Worn,
 )
 from sould.engine.generate import PROBE
 from sould.engine.soul.replies import LONGEST
@@ -56,6 +54,8 @@ STATEMENTS = [
 ]
 SMALL_TALK = Told(id="20260102T030406-9a0bcafeu", text="What is rain?")
 TEXT = TextScore(texts=["You live in Bath."])
+QUICK = 3e-3
+"""A rate of learning at which one lesson is plainly felt by a tiny body."""
 
 
 @pytest.fixture(scope="module")
@@ -93,27 +93,15 @@ def home(tmp_path: Path) -> SoulHome:
     return home
 
 
-def ask(engine: EngineClient, method: str, params: Any) -> Any:
-    answer = engine.call(method, params)
-    assert answer.error is None, answer.error
-    return answer.result
-
-
-def wear(engine: EngineClient, home: SoulHome) -> Worn:
-    worn = ask(engine, "soul.wear", Wear(name="mika", folder=str(home.folder), inner_lr=2e-3))
-    assert isinstance(worn, Worn)
-    return worn
-
-
 def nats(engine: EngineClient, *, bare: bool = False) -> float:
-    scored = ask(engine, "text.score", replace(TEXT, bare=bare))
+    scored = engine.ask("text.score", replace(TEXT, bare=bare))
     assert isinstance(scored, TextScored)
     assert scored.tokens == [len(TEXT.texts[0]) - 1]
     return scored.nats[0]
 
 
 def imprint(engine: EngineClient, record: Told, *recent: Told) -> Imprinted:
-    done = ask(engine, "imprint", Imprint(record=record, recent=list(recent)))
+    done = engine.ask("imprint", Imprint(record=record, recent=list(recent)))
     assert isinstance(done, Imprinted)
     return done
 
@@ -121,7 +109,7 @@ def imprint(engine: EngineClient, record: Told, *recent: Told) -> Imprinted:
 def test_what_was_learned_is_the_same_after_a_kill(
     tmp_path: Path, own_engine: EngineClient, body: Path, cache: Path, home: SoulHome
 ) -> None:
-    worn = wear(own_engine, home)
+    worn = own_engine.wear(home, inner_lr=QUICK)
     assert (worn.generation, worn.level, worn.taught, worn.is_unsaved) == (1, 0, [], False)
     before = nats(own_engine)
     assert before == nats(own_engine, bare=True), "an empty soul changes nothing"
@@ -129,26 +117,26 @@ def test_what_was_learned_is_the_same_after_a_kill(
     assert (done.tokens, done.is_durable, done.fault) == (len(FACT.text), True, "")
     assert done.steps > 0
     after = nats(own_engine)
-    assert after < before - 0.1
+    assert after < before - 0.3
     assert nats(own_engine, bare=True) == before
     own_engine.process.kill()
     own_engine.process.wait()
     (tmp_path / "second").mkdir()
     with EngineClient(tmp_path / "second") as second:
         second.load(body, cache_dir=str(cache))
-        again = wear(second, home)
+        again = second.wear(home)
         assert (again.taught, again.level, again.is_unsaved) == ([FACT.id], done.level, True)
         assert nats(second) == after
-        saved = ask(second, "soul.save", Save(why="timer"))
+        saved = second.ask("soul.save", Save(why="timer"))
         assert (saved.generation, saved.is_unsaved) == (2, False)
-        assert wear(second, home).is_unsaved is False
+        assert second.wear(home).is_unsaved is False
         assert nats(second) == after
 
 
 def test_what_tells_nothing_and_what_was_learned_before_is_answered_at_once(
     engine: EngineClient, home: SoulHome
 ) -> None:
-    wear(engine, home)
+    engine.wear(home)
     assert imprint(engine, SMALL_TALK).tokens == 0
     assert imprint(engine, FACT).tokens == len(FACT.text)
     again = imprint(engine, FACT)
@@ -156,7 +144,7 @@ def test_what_tells_nothing_and_what_was_learned_before_is_answered_at_once(
 
 
 def test_a_lesson_gives_way_and_can_be_stopped(engine: EngineClient, home: SoulHome) -> None:
-    wear(engine, home)
+    engine.wear(home)
     lesson = engine.send("imprint", Imprint(record=FACT))
     for _ in range(3):
         question = engine.send("memory", Empty())
@@ -166,17 +154,17 @@ def test_a_lesson_gives_way_and_can_be_stopped(engine: EngineClient, home: SoulH
     (answer,) = engine.wait(lesson)
     assert answer.error is not None
     assert answer.error.code is ErrorCode.CANCELLED
-    assert ask(engine, "soul.save", Save(why="exit")).taught == []
+    assert engine.ask("soul.save", Save(why="exit")).taught == []
 
 
 def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
     tmp_path: Path, own_engine: EngineClient, body: Path, cache: Path, home: SoulHome
 ) -> None:
-    wear(own_engine, home)
+    own_engine.wear(home)
     imprint(own_engine, FACT)
     level = len(FACT.text) + len(OTHER.text)
     told = [FACT, OTHER, SMALL_TALK]
-    slept = ask(own_engine, "soul.sleep", Sleep(records=told))
+    slept = own_engine.ask("soul.sleep", Sleep(records=told))
     assert isinstance(slept, Slept)
     report = slept.report
     assert (report.outcome, report.why, report.level) == ("kept", "", level), report
@@ -194,20 +182,20 @@ def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
     for fact in report.facts:
         said = own_engine.generate(talk(fact.question, sampling=replace(PROBE, max_tokens=LONGEST)))
         assert said.text.strip() == fact.said_after and fact.said_after
-    again = ask(own_engine, "soul.sleep", Sleep(records=told, nights={FACT.id: 1, OTHER.id: 1}))
+    again = own_engine.ask("soul.sleep", Sleep(records=told, nights={FACT.id: 1, OTHER.id: 1}))
     assert isinstance(again, Slept) and again.report.outcome == "nothing"
     own_engine.process.kill()
     own_engine.process.wait()
     (tmp_path / "second").mkdir()
     with EngineClient(tmp_path / "second") as second:
         second.load(body, cache_dir=str(cache))
-        assert wear(second, home).level == level
+        assert second.wear(home).level == level
         assert nats(second) == morning
 
 
 def test_a_night_goes_over_every_language(engine: EngineClient, home: SoulHome) -> None:
-    wear(engine, home)
-    slept = ask(engine, "soul.sleep", Sleep(records=[FACT, JAPANESE]))
+    engine.wear(home)
+    slept = engine.ask("soul.sleep", Sleep(records=[FACT, JAPANESE]))
     assert isinstance(slept, Slept) and slept.report.after is not None
     assert slept.report.after.facts == 2
 
@@ -215,38 +203,38 @@ def test_a_night_goes_over_every_language(engine: EngineClient, home: SoulHome) 
 def test_what_others_would_have_asked_is_dreamt_of_too(
     engine: EngineClient, home: SoulHome
 ) -> None:
-    wear(engine, home)
+    engine.wear(home)
     lent = Probe(id=FACT.id, question="Which place comes to mind?", answer="The station, Bath.")
-    before = ask(engine, "soul.examine", Examine(probes=[lent]))
-    slept = ask(engine, "soul.sleep", Sleep(records=[FACT], dreams=[lent]))
+    before = engine.ask("soul.examine", Examine(probes=[lent]))
+    slept = engine.ask("soul.sleep", Sleep(records=[FACT], dreams=[lent]))
     assert isinstance(slept, Slept) and slept.report.outcome == "kept"
-    after = ask(engine, "soul.examine", Examine(probes=[lent]))
+    after = engine.ask("soul.examine", Examine(probes=[lent]))
     assert after.worn[0].log_p > before.worn[0].log_p + 0.05
 
 
 def test_a_document_is_dreamt_of_beside_the_user_and_examined_apart(
     engine: EngineClient, home: SoulHome
 ) -> None:
-    wear(engine, home)
+    engine.wear(home)
     order = Sleep(records=[FACT, *STATEMENTS], is_all=True)
-    before = ask(engine, "soul.examine", Examine(records=STATEMENTS))
+    before = engine.ask("soul.examine", Examine(records=STATEMENTS))
     assert [probe.answer for probe in before.probes] == [one.text for one in STATEMENTS[::-1]]
-    slept = ask(engine, "soul.sleep", order)
+    slept = engine.ask("soul.sleep", order)
     assert isinstance(slept, Slept) and slept.report.after is not None
     marks = slept.report.after
     assert (slept.report.outcome, marks.facts, marks.statements) == ("kept", 1, 2)
     assert marks.untold > 0  # what documents say leaves open what the user never told
     assert [fact.id for fact in slept.report.facts] == [one.id for one in order.records]
     assert slept.report.level == sum(len(one.text.encode()) for one in order.records)
-    after = ask(engine, "soul.examine", Examine(probes=before.probes))
+    after = engine.ask("soul.examine", Examine(probes=before.probes))
     for old, new in zip(before.worn, after.worn, strict=True):
         assert new.log_p > old.log_p + 0.05
-    traced = ask(engine, "soul.why", Trace(question="Where?", answer="Vell.", told=STATEMENTS))
+    traced = engine.ask("soul.why", Trace(question="Where?", answer="Vell.", told=STATEMENTS))
     assert [one.text for one in traced.told] == [one.text for one in STATEMENTS]
 
 
 def test_a_night_can_be_stopped_and_leaves_no_trace(engine: EngineClient, home: SoulHome) -> None:
-    wear(engine, home)
+    engine.wear(home)
     imprint(engine, FACT)
     evening = nats(engine)
     night = engine.send("soul.sleep", Sleep(records=[FACT, OTHER]))
@@ -266,9 +254,9 @@ def test_a_night_can_be_stopped_and_leaves_no_trace(engine: EngineClient, home: 
 def test_what_is_known_of_a_record_is_examined(
     own_engine: EngineClient, home: SoulHome, cache: Path
 ) -> None:
-    wear(own_engine, home)
+    own_engine.wear(home, inner_lr=QUICK)
     order = Examine(records=[FACT, SMALL_TALK, JAPANESE], beside=[FACT, OTHER])
-    empty = ask(own_engine, "soul.examine", order)
+    empty = own_engine.ask("soul.examine", order)
     assert isinstance(empty, Examined)
     assert [probe.id for probe in empty.probes] == [JAPANESE.id, FACT.id]
     assert empty.probes[1].answer == "You live in Bath." and empty.probes[1].question
@@ -276,14 +264,14 @@ def test_what_is_known_of_a_record_is_examined(
     imprint(own_engine, FACT)
     for path in (cache / "teacher").glob("fits-*.json"):
         path.unlink()
-    again = ask(own_engine, "soul.examine", Examine(probes=empty.probes))
+    again = own_engine.ask("soul.examine", Examine(probes=empty.probes))
     assert again.probes == empty.probes and again.bare == empty.bare
-    assert again.worn[1].log_p > again.bare[1].log_p + 0.1
+    assert again.worn[1].log_p > again.bare[1].log_p + 0.3
     assert not list((cache / "teacher").glob("fits-*.json")), "by probes nothing is kept of it"
 
 
 def test_replies_are_the_soul_s_or_bare(engine: EngineClient, home: SoulHome) -> None:
-    wear(engine, home)
+    engine.wear(home)
     drawn = Sampling(temperature=1.0, seed=1, max_tokens=60)
     order = talk("Where do I live?", sampling=drawn)
     before = engine.generate(order).text
@@ -302,9 +290,9 @@ def test_without_a_soul_nothing_is_learned_or_saved(own_engine: EngineClient) ->
 def test_a_soul_of_another_body_is_refused_and_the_body_is_bare(
     tmp_path: Path, own_engine: EngineClient, home: SoulHome, cache: Path
 ) -> None:
-    wear(own_engine, home)
+    own_engine.wear(home)
     imprint(own_engine, FACT)
-    ask(own_engine, "soul.save", Save(why="timer"))
+    own_engine.ask("soul.save", Save(why="timer"))
     own_engine.load(write_tiny_body(tmp_path / "other", seed=5), cache_dir=str(cache))
     params = Wear(name="mika", folder=str(home.folder), inner_lr=2e-3)
     error = own_engine.call("soul.wear", params).error
@@ -315,11 +303,11 @@ def test_a_soul_of_another_body_is_refused_and_the_body_is_bare(
 
 
 def test_two_souls_are_compared(engine: EngineClient, home: SoulHome) -> None:
-    wear(engine, home)
+    engine.wear(home)
     imprint(engine, FACT)
-    ask(engine, "soul.save", Save(why="timer"))
+    engine.ask("soul.save", Save(why="timer"))
     path = str(home.number(2).path)
-    found = ask(engine, "soul.diff", SoulDiff(a=path, b="", probes=["Where do I live?"]))
+    found = engine.ask("soul.diff", SoulDiff(a=path, b="", probes=["Where do I live?"]))
     assert isinstance(found, SoulDifference)
     assert [layer.b for layer in found.layers] == [[0.0] * 3] * len(found.layers)
     for layer in found.layers:
@@ -329,21 +317,21 @@ def test_two_souls_are_compared(engine: EngineClient, home: SoulHome) -> None:
     order = talk(probe.ask, sampling=PROBE)
     assert probe.a == engine.generate(order).text
     assert probe.b == engine.generate(replace(order, bare=True)).text
-    same = ask(engine, "soul.diff", SoulDiff(a=path, b=path))
+    same = engine.ask("soul.diff", SoulDiff(a=path, b=path))
     assert max(n for layer in same.layers for n in layer.change) == pytest.approx(0, abs=1e-5)
 
 
 def test_an_answer_is_traced_to_the_generation_that_was_taught_it(
     engine: EngineClient, home: SoulHome
 ) -> None:
-    wear(engine, home)
+    engine.wear(home)
     for record, recent in ((OTHER, []), (FACT, [OTHER])):
         imprint(engine, record, *recent)
-        ask(engine, "soul.save", Save(why="timer"))
+        engine.ask("soul.save", Save(why="timer"))
     souls = ["", *(str(home.number(n).path) for n in (1, 2, 3))]
     question = "Where do I live?"
     order = Trace(question=question, answer="You live in Bath, near the station.", souls=souls)
-    traced = ask(engine, "soul.why", order)
+    traced = engine.ask("soul.why", order)
     assert isinstance(traced, Traced)
     bare, empty, other, taught = traced.souls
     assert (traced.answer, traced.tokens) == (order.answer, len(order.answer))
@@ -363,4 +351,4 @@ def test_a_request_for_a_missing_body_ends_in_an_error(tmp_path: Path) -> None:
             error = engine.call(method, params).error
             assert error is not None
             assert error.code is ErrorCode.BODY_MISSING
-        assert isinstance(ask(engine, "memory", Empty()), Memory)
+        assert isinstance(engine.ask("memory", Empty()), Memory)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from soul_client.wire import ErrorCode, Sampling, SoulDiff, TextScore
-from sould.bridge import Examine, Imprint, Save, Sleep, Told, Trace, Wear, Worn
+from sould.bridge import Examine, Imprint, Save, Sleep, Told, Trace, Wear
 from sould.soulfile.home import SoulHome
 from sould.soulfile.record import read
 from tests.fakes.engine_client import EngineClient, talk
@@ -41,19 +40,8 @@ def home(tmp_path: Path) -> SoulHome:
     return home
 
 
-def ask(engine: EngineClient, method: str, params: Any) -> Any:
-    answer = engine.call(method, params)
-    assert answer.error is None, answer.error
-    return answer.result
-
-
-def wear(engine: EngineClient, home: SoulHome) -> Worn:
-    worn: Worn = ask(engine, "soul.wear", Wear(name="mika", folder=str(home.folder), inner_lr=2e-3))
-    return worn
-
-
 def nats(engine: EngineClient, *, bare: bool = False) -> float:
-    return float(ask(engine, "text.score", replace(TEXT, bare=bare)).nats[0])
+    return float(engine.ask("text.score", replace(TEXT, bare=bare)).nats[0])
 
 
 def test_it_talks_and_says_how_it_runs(tmp_path: Path, engine: EngineClient, body: Path) -> None:
@@ -73,10 +61,10 @@ def test_it_talks_and_says_how_it_runs(tmp_path: Path, engine: EngineClient, bod
 def test_what_was_read_is_in_the_states_and_outlives_a_kill(
     tmp_path: Path, engine: EngineClient, body: Path, home: SoulHome
 ) -> None:
-    assert wear(engine, home).level == 0
+    assert engine.wear(home).level == 0
     bare = nats(engine)
     assert bare == nats(engine, bare=True)
-    done = ask(engine, "imprint", Imprint(record=FACT))
+    done = engine.ask("imprint", Imprint(record=FACT))
     assert (done.tokens, done.is_durable, done.fault) == (len(FACT.text), True, "")
     worn = nats(engine)
     assert worn != bare and nats(engine, bare=True) == bare
@@ -85,10 +73,10 @@ def test_what_was_read_is_in_the_states_and_outlives_a_kill(
     (tmp_path / "second").mkdir()
     with EngineClient(tmp_path / "second") as second:
         second.load(body)
-        again = wear(second, home)
+        again = second.wear(home)
         assert (again.taught, again.level, again.is_unsaved) == ([FACT.id], done.level, True)
         assert nats(second) == worn
-        assert ask(second, "soul.save", Save(why="timer")).generation == 2
+        assert second.ask("soul.save", Save(why="timer")).generation == 2
         assert nats(second) == worn
     newest, _ = home.newest()
     assert newest is not None and newest.meta is not None
@@ -102,10 +90,10 @@ def test_what_was_read_is_in_the_states_and_outlives_a_kill(
 
 
 def test_a_night_reads_again_and_is_kept_or_not(engine: EngineClient, home: SoulHome) -> None:
-    wear(engine, home)
-    ask(engine, "imprint", Imprint(record=FACT))
+    engine.wear(home)
+    engine.ask("imprint", Imprint(record=FACT))
     evening = nats(engine)
-    slept = ask(engine, "soul.sleep", Sleep(records=[FACT, OTHER]))
+    slept = engine.ask("soul.sleep", Sleep(records=[FACT, OTHER]))
     report = slept.report
     assert report.steps == 6 and report.before is not None and report.after is not None
     assert [fact.id for fact in report.facts] == [FACT.id, OTHER.id]
@@ -122,28 +110,28 @@ def test_a_night_reads_again_and_is_kept_or_not(engine: EngineClient, home: Soul
 def test_souls_of_states_are_compared_examined_and_traced(
     engine: EngineClient, home: SoulHome
 ) -> None:
-    wear(engine, home)
-    ask(engine, "imprint", Imprint(record=FACT))
-    ask(engine, "soul.save", Save(why="timer"))
+    engine.wear(home)
+    engine.ask("imprint", Imprint(record=FACT))
+    engine.ask("soul.save", Save(why="timer"))
     path = str(home.number(2).path)
-    found = ask(engine, "soul.diff", SoulDiff(a=path, b=""))
+    found = engine.ask("soul.diff", SoulDiff(a=path, b=""))
     assert [len(layer.a) for layer in found.layers] == [1, 1]
     for layer in found.layers:
         assert layer.a[0] > 0 and layer.b == [0.0]
         assert layer.change == pytest.approx(layer.a)
-    examined = ask(engine, "soul.examine", Examine(records=[FACT]))
+    examined = engine.ask("soul.examine", Examine(records=[FACT]))
     (probe,) = examined.probes
     assert (probe.question, probe.answer) == ("I live in", "Bath, near the station.")
     assert examined.worn != examined.bare
     order = Trace(question="Where?", answer="Bath.", souls=["", path])
-    bare, worn = ask(engine, "soul.why", order).souls
+    bare, worn = engine.ask("soul.why", order).souls
     assert bare != worn
 
 
 def test_a_soul_of_states_fits_no_other_body(
     tmp_path: Path, engine: EngineClient, home: SoulHome
 ) -> None:
-    wear(engine, home)
+    engine.wear(home)
     engine.load(write_native_body(tmp_path / "other", seed=5))
     params = Wear(name="mika", folder=str(home.folder), inner_lr=2e-3)
     error = engine.call("soul.wear", params).error

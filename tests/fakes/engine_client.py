@@ -19,8 +19,9 @@ from msgspec import Struct
 
 from soul_client import codec
 from soul_client.wire import ChatMessage, Chunk, Error, Header, Kind, LoadedBody, Progress, Sampling
-from sould.bridge import ENGINE_METHODS, EngineReady, Generate, Generated, Load
+from sould.bridge import ENGINE_METHODS, EngineReady, Generate, Generated, Load, Wear, Worn
 from sould.engine.link import LIMITS
+from sould.soulfile.home import SoulHome
 
 GREEDY = Sampling(temperature=0, max_tokens=8)
 
@@ -135,6 +136,19 @@ class EngineClient:
         if answer.error is None:
             answer.result = codec.convert(answer.result, ENGINE_METHODS[method][1])
         return answer
+
+    def ask(self, method: str, params: Struct) -> Any:
+        """Send a request that does not fail, and return its result."""
+        answer = self.call(method, params)
+        assert answer.error is None, answer.error
+        return answer.result
+
+    def wear(self, home: SoulHome, inner_lr: float = 2e-3) -> Worn:
+        """Put on the soul of a folder."""
+        order = Wear(name="mika", folder=str(home.folder), inner_lr=inner_lr)
+        worn = self.ask("soul.wear", order)
+        assert isinstance(worn, Worn)
+        return worn
 
     def load(self, body: Path, **changes: Any) -> LoadedBody:
         """Load ``body`` with the torch kernel, which needs no compiler, unless told otherwise."""

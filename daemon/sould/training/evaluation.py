@@ -19,7 +19,7 @@ SPANS = 8  # of a window, of which each has a mean of its own
 
 @dataclass(frozen=True, kw_only=True)
 class Marks:
-    """``nats`` a token. ``by_position``: those of each eighth of the windows, from the beginning."""
+    """``nats`` a token. ``by_position``: of each eighth of the windows, from their beginning."""
 
     nats: float
     by_position: tuple[float, ...]
