@@ -35,6 +35,7 @@ def test_queued_request_is_cancelled_by_another_client(peer: Peer, other: Peer) 
     busy = peer.chat("delay 0.05;tokens 100", session="one")
     peer.await_chunk(busy)
     queued = peer.chat("never said", session="one")
+    peer.await_status(lambda s: queued in {r.id for r in s.requests})
     assert other.cancel(queued) == [queued]
     done = peer.finish(queued)
     assert (done["finish"], done["recorded"]) == ("cancelled", False)
