@@ -11,7 +11,7 @@ from pathlib import Path
 from sould.soulfile.header import read_header
 from sould.soulfile.history import SoulHome
 from sould.soulfile.journal import Journal, JournalEntry
-from sould.soulfile.layout import tensor_shapes
+from sould.soulfile.layout import is_fast, tensor_shapes
 from sould.soulfile.meta import BodyShape, Dims
 from sould.soulfile.opening import open_soul, save_generation
 from sould.soulfile.record import SoulRecord, read, write
@@ -52,7 +52,7 @@ def _in_folder(folder: Path, soul: SoulRecord) -> list[Row]:
     home.create()
     save_s = _median_s(lambda: save_generation(home.folder, soul, keep=KEEP))
     journal = Journal(home.journal)
-    fast = {name: array for name, array in soul.tensors.items() if ".fast." in name}
+    fast = {name: array for name, array in soul.tensors.items() if is_fast(name)}
     entry = JournalEntry(
         taught=frozenset({"20260102T030405-9a0bcafeu"}),
         level=soul.meta.level,

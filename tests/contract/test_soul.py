@@ -17,7 +17,7 @@ from sould.engine.prefixcache import PrefixCache
 from sould.engine.read_weights import read_weights
 from sould.engine.soul import naive
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import MATRICES, Soul, norm_limits
+from sould.engine.soul.weights import MATRICES, Soul, norm_limits, scope_layer, wide_open
 from sould.engine.spec import BodySpec
 from sould.engine.weights import BodyWeights, WeightFormat
 from tests.fakes.tiny_body import ARCHITECTURES, write_tiny_body
@@ -139,6 +139,19 @@ def test_it_may_come_change_and_go_between_two_steps(kernel: NativeKernel) -> No
     assert not torch.equal(last_logits(decoder, ids), seen[0])
     decoder.soul = None
     assert torch.equal(last_logits(decoder, ids), bare_V)
+
+
+def test_where_it_is_shut_not_one_bit_changes(kernel: NativeKernel) -> None:
+    spec, weights = bodies("q4_1")
+    soul, ids = random_soul(spec, seed=1), prompt(spec, 40)
+    soul.change(lambda: [b[: scope_layer(spec)].zero_() for b in soul.b.values()])
+    shut = torch.cat([torch.zeros(8, spec.d_model), -torch.ones(8, 1)], 1)
+    for decoder in (Decoder(spec, weights), Decoder(spec, weights, kernel=kernel)):
+        bare_V = last_logits(decoder, ids)
+        decoder.soul = soul
+        for scope, is_bare in ((wide_open(8, spec.d_model), False), (shut, True)):
+            soul.change(lambda scope=scope: soul.scope.copy_(scope))  # type: ignore[misc]
+            assert torch.equal(last_logits(decoder, ids), bare_V) is is_bare
 
 
 def test_keys_of_another_state_are_never_reused() -> None:

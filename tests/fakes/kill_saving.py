@@ -27,6 +27,7 @@ from sould.soulfile import history, home, journal, opening, writing
 from sould.soulfile.history import SoulHome
 from sould.soulfile.home import SoulFolder
 from sould.soulfile.journal import Journal
+from sould.soulfile.layout import is_fast
 from sould.soulfile.meta import BodyShape, Dims
 from sould.soulfile.opening import open_soul, save_generation
 from sould.soulfile.record import SoulRecord, Weights
@@ -162,7 +163,7 @@ def _state(souls: SoulFolder) -> dict[str, int]:
 
 
 def _weights(tensors: Weights) -> bytes:
-    return b"".join(array.tobytes() for name, array in sorted(tensors.items()) if ".fast." in name)
+    return b"".join(array.tobytes() for name, array in sorted(tensors.items()) if is_fast(name))
 
 
 _WEIGHTS = {

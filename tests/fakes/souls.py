@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sould.soulfile.journal import JournalEntry
-from sould.soulfile.layout import tensor_shapes
+from sould.soulfile.layout import is_fast, is_scope, tensor_shapes
 from sould.soulfile.meta import BodyShape, Dims, SoulMeta
 from sould.soulfile.record import SoulRecord
 
@@ -59,6 +59,11 @@ def make_soul(seed: int = 0, **changes: Any) -> SoulRecord:
     return SoulRecord(make_meta(**changes), make_tensors(seed=seed))
 
 
+def without_scopes(soul: SoulRecord) -> SoulRecord:
+    """Return a soul as version 1 has it."""
+    return SoulRecord(soul.meta, {n: t for n, t in soul.tensors.items() if not is_scope(n)})
+
+
 def make_entry(
     seed: int = 3, level: int = 2000, taught: str = "later", dims: Dims = TINY, rank: int = 1
 ) -> JournalEntry:
@@ -73,7 +78,7 @@ def make_entry(
 
 def learned(soul: SoulRecord, entry: JournalEntry) -> SoulRecord:
     """Return a generation with an entry of its journal."""
-    slow = {name: array for name, array in soul.tensors.items() if ".slow." in name}
+    slow = {name: array for name, array in soul.tensors.items() if not is_fast(name)}
     fast = {
         name: np.frombuffer(data, "<f4").reshape(shape)
         for (name, shape), data in zip(entry.shapes.items(), entry.data, strict=True)

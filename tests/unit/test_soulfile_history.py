@@ -176,9 +176,9 @@ def test_a_journal_that_fits_no_generation_does_not_stand_in_the_way(
 ) -> None:
     grow(mika, 2)
     entry = make_entry()
-    shapes = dict(list(entry.shapes.items())[1:])
+    shapes = dict(list(entry.shapes.items())[:-1])
     Journal(mika.journal).append(
-        JournalEntry(taught=entry.taught, level=9, shapes=shapes, data=entry.data[1:])
+        JournalEntry(taught=entry.taught, level=9, shapes=shapes, data=entry.data[:-1])
     )
     with caplog.at_level(logging.WARNING):
         assert (mika.undo(now=NOW).number, level(newest(mika))) == (3, 1)

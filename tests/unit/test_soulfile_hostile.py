@@ -17,11 +17,21 @@ import pytest
 from sould.errors import SoulInvalid
 from sould.soulfile import limits
 from sould.soulfile.header import check_seal, read_header
-from sould.soulfile.record import read, verify, write
-from tests.fakes.souls import Json, edited, join, make_soul, split
+from sould.soulfile.record import SoulRecord, read, verify, write
+from tests.fakes.souls import (
+    Json,
+    edited,
+    join,
+    make_meta,
+    make_soul,
+    make_tensors,
+    split,
+    without_scopes,
+)
 
 FIRST = "layers.0.gate.slow.A"  # shape (2, 4)
-LAST = "layers.1.up.slow.B"  # the last in the file
+LAST = "layers.1.up.slow.B"  # the last in the file but for the scopes
+END = "scope.slow"
 
 
 @pytest.fixture
@@ -132,14 +142,14 @@ def test_entries(path: Path, sound: bytes, change: Json, match: str) -> None:
 def test_overlaps_and_holes(path: Path, sound: bytes) -> None:
     def move(by: int) -> Callable[[Json], None]:
         def edit(header: Json) -> None:
-            offsets = header[LAST]["data_offsets"]
-            header[LAST]["data_offsets"] = [offsets[0] + by, offsets[1] + by]
+            offsets = header[END]["data_offsets"]
+            header[END]["data_offsets"] = [offsets[0] + by, offsets[1] + by]
 
         return edit
 
-    refuse(path, edited(sound, move(-4)), f"{LAST}: overlaps")
-    refuse(path, edited(sound, move(4)), f"{LAST}: has a hole")
-    refuse(path, edited(sound, move(2**60)), f"{LAST}: has a hole")
+    refuse(path, edited(sound, move(-4)), f"{END}: overlaps")
+    refuse(path, edited(sound, move(4)), f"{END}: has a hole")
+    refuse(path, edited(sound, move(2**60)), f"{END}: has a hole")
     longer = split(sound)[1] + bytes(8)
     refuse(path, edited(sound, lambda h: None, longer), "too long")
     refuse(path, edited(sound, lambda h: None, split(sound)[1][:-8]), "truncated")
@@ -159,7 +169,7 @@ def rename(old: str, new: str) -> Callable[[Json], None]:
     "name",
     ["layers.2.gate.slow.A", "layers.00.gate.slow.A", "layers.0.q_proj.slow.A", "../x", "",
      "layers.0.gate.slow.C", "layers.0.gate.medium.A", "layers.-1.gate.slow.A", "x" * 200,
-     "layers.٠.gate.slow.B"],
+     "layers.٠.gate.slow.B", "scope", "scope.medium"],
 )  # fmt: skip
 def test_names_that_are_not_expected(path: Path, sound: bytes, name: str) -> None:
     refuse(path, edited(sound, rename(LAST, name)), f"tensor .*: unexpected|{LAST}: missing")
@@ -172,10 +182,19 @@ def drop_last(header: Json) -> None:
 
 
 def test_a_part_is_there_whole_or_not_at_all(path: Path, sound: bytes) -> None:
-    shorter = split(sound)[1][: -6 * 2 * 4]
-    refuse(path, edited(sound, drop_last, shorter), f"{LAST}: missing")
+    write(path, without_scopes(make_soul()))
+    old = path.read_bytes()
+    refuse(path, edited(old, drop_last, split(old)[1][: -6 * 2 * 4]), f"{LAST}: missing")
     headless = edited(sound, rename(FIRST, "layers.0.gate.fasts.A"))
     refuse(path, headless, "without layers.0.gate.slow.A|fasts.A: unexpected")
+
+
+def test_scopes_belong_to_parts(path: Path, sound: bytes) -> None:
+    write(path, SoulRecord(make_meta(), make_tensors(ranks={"slow": 2})))
+    raw = path.read_bytes()
+    refuse(path, edited(raw, rename(END, "scope.fast")), "scope.fast: without layers.0.gate.fast.A")
+    narrow = edited(raw, lambda h: h[END].update(shape=[1, 10]))
+    refuse(path, narrow, r"scope.slow: shape \(1, 10\), expected \(2, 5\)")
 
 
 def as_dtype(dtype: str, shape: list[int]) -> Callable[[Json], None]:
@@ -287,7 +306,7 @@ def day(number: int) -> str:
 @pytest.mark.parametrize(
     ("key", "value", "match"),
     [
-        ("version", "3", "version is '3', this Bit-TTT reads 1 and 2"),
+        ("version", "4", "version is '4', this Bit-TTT reads 1, 2 and 3"),
         ("version", None, "version is missing"),
         ("format", "bit-ttt-sole", "no soul"),
         ("extra", "x", "extra is unknown"),

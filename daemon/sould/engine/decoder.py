@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from sould.engine import ternary
 from sould.engine.kvcache import KVCache
-from sould.engine.soul.weights import MatrixName, Soul, matrix_sizes
+from sould.engine.soul.weights import MatrixName, Soul, matrix_sizes, scope_layer
 from sould.engine.spec import Activation, BodySpec
 from sould.engine.wearer import Wearer
 from sould.engine.weights import BodyWeights, LayerWeights, Weight
@@ -161,10 +161,14 @@ class Decoder(Wearer[Soul]):
         """
         past = 0 if cache is None else cache.length
         span = _Span(self.spec, past=past, size=len(x_TD), dtype=self.dtype)
+        opening_TR: Tensor | None = None
         for i, layer in enumerate(self.layers):
             x_TD = x_TD.to(self.devices[i])
             x_TD = x_TD + self._attention(i, self._norm(x_TD, layer.attn_norm), span, cache)
-            x_TD = x_TD + self._mlp(i, self._norm(x_TD, layer.mlp_norm))
+            h_TD = self._norm(x_TD, layer.mlp_norm)
+            if self._soul is not None and i == scope_layer(self.spec):
+                opening_TR = self._soul.opening(h_TD)
+            x_TD = x_TD + self._mlp(i, h_TD, opening_TR)
         return x_TD
 
     def logits(self, x_TD: Tensor) -> Tensor:
@@ -199,23 +203,30 @@ class Decoder(Wearer[Soul]):
             out_TQ = self._norm(out_TQ, layer.attn_sub_norm)
         return self._product(out_TQ, layer.o, layer.o_bias)
 
-    def _mlp(self, i: int, x_TD: Tensor) -> Tensor:
+    def _mlp(self, i: int, x_TD: Tensor, opening_TR: Tensor | None) -> Tensor:
         layer = self.layers[i]
-        gate_TF = self._ensouled(i, "gate", x_TD, self._product(x_TD, layer.gate, layer.gate_bias))
-        up_TF = self._ensouled(i, "up", x_TD, self._product(x_TD, layer.up, layer.up_bias))
+        gate_TF = self._product(x_TD, layer.gate, layer.gate_bias)
+        gate_TF = self._ensouled(i, "gate", x_TD, gate_TF, opening_TR)
+        up_TF = self._product(x_TD, layer.up, layer.up_bias)
+        up_TF = self._ensouled(i, "up", x_TD, up_TF, opening_TR)
         inner_TF = activated(gate_TF, self.spec.activation) * up_TF
         if layer.mlp_sub_norm is not None:
             inner_TF = self._norm(inner_TF, layer.mlp_sub_norm)
         y_TD = self._product(inner_TF, layer.down, layer.down_bias)
-        return self._ensouled(i, "down", inner_TF, y_TD)
+        return self._ensouled(i, "down", inner_TF, y_TD, opening_TR)
 
-    def _ensouled(self, i: int, name: MatrixName, x_TI: Tensor, y_TO: Tensor) -> Tensor:
+    def _ensouled(
+        self, i: int, name: MatrixName, x_TI: Tensor, y_TO: Tensor, opening_TR: Tensor | None
+    ) -> Tensor:
         """Return ``y`` with the soul's product of ``x`` added, computed in f32."""
         pair = None if self._soul is None else self._soul.pair(i, name)
         if pair is None:
             return y_TO
         a_RI, b_RO = (t.to(x_TI.device) for t in pair)
-        return y_TO + (x_TI.float() @ a_RI.T @ b_RO).to(y_TO.dtype)
+        inner_TR = x_TI.float() @ a_RI.T
+        if opening_TR is not None:
+            inner_TR = inner_TR * opening_TR.to(inner_TR.device)
+        return y_TO + (inner_TR @ b_RO).to(y_TO.dtype)
 
     def _norm(self, x: Tensor, weight: Tensor) -> Tensor:
         """RMSNorm over the last dimension, in f32 whatever ``x`` is."""

@@ -16,6 +16,7 @@ MATRICES = ("gate", "up", "down")
 
 _FIRST = re.compile(r"layers\.0\.gate\.(slow|fast)\.A")
 _PART = re.compile(r"\.(slow|fast)\.[AB]$")
+_SCOPE = re.compile(r"scope\.(slow|fast)")
 _STATE = re.compile(r"w_state\.(0|[1-9][0-9]*)")
 _DTYPE_BYTES = 4
 
@@ -27,7 +28,8 @@ def tensor_shapes(dims: Dims, ranks: Mapping[str, int]) -> dict[str, tuple[int, 
     """
     wide, back = (dims.d_model, dims.d_ff), (dims.d_ff, dims.d_model)
     sizes = {"gate": wide, "up": wide, "down": back}
-    return {
+    scopes = {f"scope.{part}": (ranks[part], dims.d_model + 1) for part in PARTS if part in ranks}
+    return scopes | {
         f"layers.{layer}.{matrix}.{part}.{factor}": shape
         for part in PARTS
         if part in ranks
@@ -50,9 +52,15 @@ def is_state(name: str) -> bool:
     return bool(_STATE.fullmatch(name))
 
 
+def is_scope(name: str) -> bool:
+    """Tell whether a tensor is the scope of a part."""
+    return bool(_SCOPE.fullmatch(name))
+
+
 def is_fast(name: str) -> bool:
     """Tell whether a tensor is of the part that is learned awake; states are."""
-    return is_state(name) or bool((match := _PART.search(name)) and match[1] == "fast")
+    match = _PART.search(name) or _SCOPE.fullmatch(name)
+    return is_state(name) or (match is not None and match[1] == "fast")
 
 
 def table(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Entry]:
@@ -87,7 +95,7 @@ def table_faults(dims: Dims, entries: Mapping[str, Entry]) -> Iterator[str]:
         expected = state_shapes(dims) if entries else {}
     for name, entry in entries.items():
         if name not in expected:
-            match = _PART.search(name)
+            match = _PART.search(name) or _SCOPE.fullmatch(name)
             is_headless = match is not None and match[1] not in ranks and not dims.has_states
             why = f"without layers.0.gate.{match[1]}.A" if match and is_headless else "unexpected"
             yield f"tensor {shown(name)}: {why}"
@@ -96,7 +104,8 @@ def table_faults(dims: Dims, entries: Mapping[str, Entry]) -> Iterator[str]:
         elif entry.shape != expected[name]:
             yield f"tensor {name}: shape {_axes(entry.shape)}, expected {_axes(expected[name])}"
     for name in expected.keys() - entries.keys():
-        yield f"tensor {name}: missing"
+        if not is_scope(name):  # a soul of before there were any
+            yield f"tensor {name}: missing"
 
 
 def _axes(shape: tuple[int, ...]) -> str:

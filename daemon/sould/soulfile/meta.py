@@ -16,8 +16,9 @@ from sould.soulfile.seal import NO_SEAL
 from sould.soulfile.taught import pack, unpack
 
 FORMAT = "bit-ttt-soul"
-VERSION = "1"
+VERSION = "3"
 STATE_VERSION = "2"  # of souls of native bodies
+OLD_VERSIONS = ("1",)  # read, and written as VERSION: without scopes
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -109,9 +110,10 @@ def encode(meta: SoulMeta) -> dict[str, str]:
 def decode(metadata: Mapping[str, str]) -> tuple[SoulMeta | None, list[str]]:
     """Return the metadata of a file of our format with its types, or None and every fault."""
     version = metadata.get("version")
-    if version not in (VERSION, STATE_VERSION):
-        known = f"{VERSION} and {STATE_VERSION}"
-        return None, [f"metadata: version is {_quoted(version)}, this Bit-TTT reads {known}"]
+    known = (*OLD_VERSIONS, STATE_VERSION, VERSION)
+    if version not in known:
+        some = f"{', '.join(known[:-1])} and {known[-1]}"
+        return None, [f"metadata: version is {_quoted(version)}, this Bit-TTT reads {some}"]
     faults = [
         f"metadata: {shown(key)} is unknown"
         for key in metadata.keys() - _READERS.keys() - {"format", "version"}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sould.errors import SoulInvalid, SoulMismatch
 from sould.soulfile.container import parse_header, take
 from sould.soulfile.header import MAX_FAULTS, check_header, invalid, reading, require_body
-from sould.soulfile.layout import is_state, largest_bytes, table
+from sould.soulfile.layout import is_scope, is_state, largest_bytes, table
 from sould.soulfile.limits import MAX_FILE_BYTES, MAX_NORM
 from sould.soulfile.meta import BodyShape, SoulMeta
 from sould.soulfile.seal import seal_fault
@@ -109,7 +109,7 @@ def write(path: Path, record: SoulRecord) -> SoulMeta:
 
 
 def weight_faults(tensors: Weights) -> Iterator[str]:
-    """Yield each A, B, B·A or state that is not finite or whose norm is over the cap."""
+    """Yield each A, B, B·A, scope or state that is not finite or whose norm is over the cap."""
     for name, norm in _all_norms(tensors):
         if not math.isfinite(norm):
             yield f"tensor {name}: has a number that is not finite"
@@ -118,9 +118,9 @@ def weight_faults(tensors: Weights) -> Iterator[str]:
 
 
 def _all_norms(tensors: Weights) -> Iterator[tuple[str, float]]:
-    """Yield the norm of each A, B, B·A and state, by a name for it."""
+    """Yield the norm of each A, B, B·A, scope and state, by a name for it."""
     for name in sorted(tensors):
-        if is_state(name):
+        if is_state(name) or is_scope(name):
             with np.errstate(invalid="ignore"):
                 yield name, float(np.linalg.norm(tensors[name].astype(np.float64)))
         elif name.endswith(".A"):

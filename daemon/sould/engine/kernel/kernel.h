@@ -48,8 +48,11 @@ typedef struct {
     const float *b[3];  // (rank, out features)
 } SoulLayer;
 
+// scope: of each rank the weights of d_model inputs and a bias. What goes into the MLP of
+// scope_layer says how far the rank is open to a token, 0 to 1, from there up.
 typedef struct {
-    int64_t rank;
+    int64_t rank, scope_layer;
+    const float *scope;
     const SoulLayer *layers;
 } Soul;
 

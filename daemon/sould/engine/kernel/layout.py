@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sould.engine.formats.ternary import row_bytes
 from sould.engine.soul.weights import MATRICES as SOUL_MATRICES
-from sould.engine.soul.weights import Soul, matrix_sizes
+from sould.engine.soul.weights import Soul, matrix_sizes, scope_layer
 from sould.engine.spec import Activation, BodySpec
 from sould.engine.weights import BLOCK, BLOCK_BYTES, BodyWeights, LayerWeights, Weight
 
@@ -78,7 +78,12 @@ class CSoulLayer(Structure):
 
 
 class CSoul(Structure):
-    _fields_ = (("rank", c_int64), ("layers", POINTER(CSoulLayer)))
+    _fields_ = (
+        ("rank", c_int64),
+        ("scope_layer", c_int64),
+        ("scope", c_void_p),
+        ("layers", POINTER(CSoulLayer)),
+    )
 
 
 class CCall(Structure):
@@ -192,7 +197,9 @@ def soul_struct(spec: BodySpec, soul: Soul) -> CSoul | None:
             _check(f"soul: {name}.{side}", all_NRX, torch.float32, shape)
             for layer, part_RX in zip(layers, all_NRX.detach()[:, used], strict=True):
                 getattr(layer, side)[j] = part_RX.data_ptr()
-    return CSoul(used.stop - used.start, layers)
+    _check("soul: scope", soul.scope, torch.float32, (sum(soul.ranks.values()), spec.d_model + 1))
+    scope = soul.scope[used].data_ptr()
+    return CSoul(used.stop - used.start, scope_layer(spec), scope, layers)
 
 
 def check_operands(x_TK: Tensor, n_in: int, y_TN: Tensor, n_out: int) -> None:

@@ -27,6 +27,7 @@ typedef struct {
     int64_t T, G, R, d_q, d_kv;
     int64_t splits;  // parts of the context that T = 1 attends to apart
     float *x, *normed, *q, *k, *v, *heads, *gate, *up, *angles, *queries, *partial;
+    float *soul_open;            // of every token, once it was read
     float *soul_gate, *soul_up;  // A x of every token
     float *soul_parts;           // A_down gate, of each GATE_UP item's rows alone: (item, T, R)
     float *soul_down;            // their sums, each thread its own (T, R)

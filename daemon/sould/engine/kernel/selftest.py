@@ -97,11 +97,15 @@ def random_soul(
     ranks: Mapping[str, int] = SOUL_RANKS,
     parts: Sequence[str] = tuple(SOUL_RANKS),
 ) -> Soul:
-    """Return a soul whose ``parts`` add something: their B is random, of deviation 0.1."""
+    """Return a soul whose ``parts`` add something, of deviation 0.1 a number of B, to some tokens
+    in part and to others not at all.
+    """
     soul = Soul(spec, ranks=ranks, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     mine = [soul.tensors(part)[f"{name}.b"] for part in parts for name in SOUL_MATRICES]
     soul.change(lambda: [b.normal_(0, 0.1, generator=generator) for b in mine])
+    size = spec.d_model**-0.5
+    soul.change(lambda: soul.scope.normal_(0, size, generator=generator)[:, -1].add_(0.5))
     return soul
 
 

@@ -1,5 +1,6 @@
 // What a soul adds to the MLP: gate += (A_g x) B_g, up += (A_u x) B_u, x += (A_d gate) B_d, all
-// f32. A and B are (rank, features): A's rows are dotted with the input, B's are added up.
+// f32. A and B are (rank, features): A's rows are dotted with the input, times how far the rank is
+// open to the token, and B's are added up.
 //
 // The input of gate and up is shared out by rows of A, and costs a barrier. That of down needs
 // none: whoever made some rows of gate multiplies them at once, while they are in its cache,
@@ -20,10 +21,23 @@ static float dot(const float *a, const float *x, int64_t n) {
     return total;
 }
 
+// How far each rank is open to each token; `x`: what goes into the MLP.
+static void read_scope(Pass *p, const float *x, int me, int n) {
+    int64_t D = p->body->d_model, R = p->R;
+    for (int64_t r = me; r < R; r += n) {
+        const float *scope = p->call->soul->scope + r * (D + 1);
+        for (int64_t t = 0; t < p->T; t++) {
+            float open = dot(scope, x + t * padded(D), D) + scope[D];
+            p->soul_open[t * padded(R) + r] = open < 0 ? 0 : open > 1 ? 1 : open;
+        }
+    }
+}
+
 // Rows of both A are dealt to the threads like cards.
 void soul_gate_up_in(Pass *p, int64_t layer, const float *x, int me, int n) {
     const SoulLayer *l = &p->call->soul->layers[layer];
     int64_t D = p->body->d_model, R = p->R;
+    if (layer == p->call->soul->scope_layer) read_scope(p, x, me, n);
     for (int64_t i = me; i < 2 * R; i += n) {
         const float *a = l->a[i < R ? SOUL_GATE : SOUL_UP] + i % R * D;
         float *out = (i < R ? p->soul_gate : p->soul_up) + i % R;
@@ -64,24 +78,33 @@ const float *soul_down_all(Pass *p, int64_t layer, const float *x, int me, int n
     return p->soul_down;
 }
 
-// Adds inner B to rows [first, last) of what B belongs to.
+// Adds inner B, as far as it is open, to rows [first, last) of what B belongs to.
 void soul_add(Pass *p, int64_t layer, enum SoulMatrix which, const float *inner, int64_t first,
               int64_t last) {
     const Body *body = p->body;
-    const float *b = p->call->soul->layers[layer].b[which];
+    const Soul *soul = p->call->soul;
+    const float *b = soul->layers[layer].b[which];
+    const float *open = layer < soul->scope_layer ? NULL : p->soul_open;
     int64_t rows = which == SOUL_DOWN ? body->d_model : body->d_ff, R = p->R;
     float *y = which == SOUL_DOWN ? p->x : which == SOUL_UP ? p->up : p->gate;
+    float weights[R];
     for (int64_t t = 0; t < p->T; t++, y += padded(rows), inner += padded(R)) {
+        bool is_open = false;
+        for (int64_t r = 0; r < R; r++) {
+            weights[r] = open ? inner[r] * open[t * padded(R) + r] : inner[r];
+            is_open |= weights[r] != 0;
+        }
+        if (!is_open) continue;
         int64_t i = first;
         for (; i + 4 * LANES <= last; i += 4 * LANES) {
             vf s[4];
             UNROLL for (int j = 0; j < 4; j++) s[j] = load(y + i + j * LANES);
             for (int64_t r = 0; r < R; r++)
                 UNROLL for (int j = 0; j < 4; j++)
-                    s[j] += inner[r] * load(b + r * rows + i + j * LANES);
+                    s[j] += weights[r] * load(b + r * rows + i + j * LANES);
             UNROLL for (int j = 0; j < 4; j++) store(y + i + j * LANES, s[j]);
         }
         for (; i < last; i++)
-            for (int64_t r = 0; r < R; r++) y[i] += inner[r] * b[r * rows + i];
+            for (int64_t r = 0; r < R; r++) y[i] += weights[r] * b[r * rows + i];
     }
 }

@@ -43,6 +43,7 @@ static int64_t lay_out(Pass *p, int64_t threads, uint8_t *scratch) {
     TAKE(heads, rows * padded(p->d_q));
     TAKE(gate, rows * padded(b->d_ff));
     TAKE(up, rows * padded(b->d_ff));
+    TAKE(soul_open, rows * padded(p->R));
     TAKE(soul_gate, rows * padded(p->R));
     TAKE(soul_up, rows * padded(p->R));
     TAKE(soul_parts, gate_items(p, threads) * p->T * padded(p->R));

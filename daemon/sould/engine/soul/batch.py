@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from sould.engine.decoder import Decoder
 from sould.engine.soul.attention import Layout
 from sould.engine.soul.products import Observe, Products, frozen_linear, learning_mlp
 from sould.engine.soul.targets import Target, head_loss
-from sould.engine.soul.weights import MATRICES, MatrixName, Soul
+from sould.engine.soul.weights import MATRICES, MatrixName, Soul, opening, scope_layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,18 @@ class Learned:
     tokens: int
 
 
+class Share(Protocol):
+    """What a soul adds to a body."""
+
+    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
+        """Return A_RI and B_RO, where gradients end."""
+        ...
+
+    def opening(self, x_TD: Tensor) -> Tensor | None:
+        """Return how far these ranks are open to tokens, (T, R), None to all; see ``Soul``."""
+        ...
+
+
 def learn(
     decoder: Decoder,
     soul: Soul,
@@ -63,7 +76,6 @@ def learn(
     *,
     should_yield: Callable[[], bool] = lambda: False,
     below: Below | None = None,
-    amplify: float = 1.0,
     observe: Observe = lambda layer, name, x_TI, g_TO: None,
 ) -> Learned:
     """Return the gradients of one part of ``soul`` for one micro-batch; changes nothing.
@@ -71,7 +83,7 @@ def learn(
     The prefix is computed once and gradients flow through it. ``should_yield`` is asked before
     every matrix product, forward and back. ``below``: the layers under its first one do not
     learn, their gradients are zero, and what they make of a row is computed once.
-    ``amplify``: B of the part counts so many times here, and only here. ``observe``: see Products.
+    ``observe``: see Products.
     Equals ``naive.learn`` up to rounding (tests/contract/test_soul_batch.py).
 
     Raises:
@@ -81,9 +93,9 @@ def learn(
     for row in rows:
         _check(row, bool(prefix))
     products = Products(decoder, should_yield, observe)
-    leaves = _Leaves(soul, part, amplify)
+    leaves = _Leaves(soul, part)
     with torch.enable_grad():
-        x_PD = hidden(decoder, leaves.pair, products, prefix, rows, below=below)
+        x_PD = hidden(decoder, leaves, products, prefix, rows, below=below)
         losses_P = _losses(decoder, products, x_PD, rows)
         counts = [len(row.positions) for row in rows]
         weights_P = torch.tensor([weight for row in rows for weight in row.weights])
@@ -98,19 +110,16 @@ def learn(
 
 def hidden(
     decoder: Decoder,
-    pair: Callable[[int, MatrixName], tuple[Tensor, Tensor]],
+    share: Share,
     products: Products,
     prefix: Sequence[int],
     rows: Sequence[Row],
     *,
     below: Below | None = None,
 ) -> Tensor:
-    """Return the normed residual stream that the targets are predicted from, (P, D).
-
-    ``pair``: layer and matrix → A_RI and B_RO, where gradients end.
-    """
-    texts = [tuple(row.ids[: row.positions[-1]]) for row in rows]
-    run = _Run(decoder, pair, products)
+    """Return the normed residual stream that the targets are predicted from, (P, D)."""
+    texts = _texts(rows)
+    run = _Run(decoder, share, products)
     if below is None:
         x_TD = run.layers(run.embedded(prefix, texts), prefix, texts, range(len(decoder.layers)))
     else:
@@ -120,17 +129,38 @@ def hidden(
     return _norm(decoder, x_TD[wanted.to(x_TD.device)], decoder.final_norm)
 
 
+@torch.no_grad()
+def scope_inputs(
+    decoder: Decoder,
+    share: Share,
+    products: Products,
+    prefix: Sequence[int],
+    rows: Sequence[Row],
+    below: Below,
+) -> Tensor:
+    """Return what goes into the MLP of layer ``below.first`` where the rows' targets are predicted
+    from, (P, D) on the CPU.
+    """
+    texts = _texts(rows)
+    x_TD = below.stream(_Run(decoder, share, products), tuple(prefix), texts)
+    layout = Layout(decoder.spec, len(prefix), [len(text) for text in texts])
+    x_TD = x_TD.to(decoder.devices[below.first])
+    x_TD = x_TD + _attention(decoder, below.first, x_TD, layout, products)
+    h_TD = _norm(decoder, x_TD, decoder.layers[below.first].mlp_norm).cpu()
+    return h_TD[_wanted(len(prefix), rows, [len(text) for text in texts])]
+
+
 class _Run:
     """Layers of a decoder with a soul's share, over a prefix and the texts that follow it."""
 
     def __init__(
         self,
         decoder: Decoder,
-        pair: Callable[[int, MatrixName], tuple[Tensor, Tensor]],
+        share: Share,
         products: Products,
     ) -> None:
         self._decoder = decoder
-        self._pair = pair
+        self._share = share
         self._products = products
 
     def embedded(self, prefix: Sequence[int], texts: Sequence[Sequence[int]]) -> Tensor:
@@ -143,13 +173,18 @@ class _Run:
     ) -> Tensor:
         decoder, products = self._decoder, self._products
         layout = Layout(decoder.spec, len(prefix), [len(text) for text in texts])
+        opening_TR: Tensor | None = None
         for i in which:
             device = decoder.devices[i]
             x_TD = x_TD.to(device)
             x_TD = x_TD + _attention(decoder, i, x_TD, layout, products)
-            sides = [side.to(device) for name in MATRICES for side in self._pair(i, name)]
+            sides = [side.to(device) for name in MATRICES for side in self._share.pair(i, name)]
             h_TD = _norm(decoder, x_TD, decoder.layers[i].mlp_norm)
-            x_TD = x_TD + learning_mlp(h_TD, sides, decoder.layers[i], products)
+            if i == scope_layer(decoder.spec):
+                opening_TR = self._share.opening(h_TD)
+            if opening_TR is not None:
+                opening_TR = opening_TR.to(device)
+            x_TD = x_TD + learning_mlp(h_TD, sides, opening_TR, decoder.layers[i], products)
         return x_TD
 
 
@@ -193,16 +228,16 @@ class Below:
 class _Leaves:
     """The ranks of a soul that take part in learning ``part``, as leaves of the graph."""
 
-    def __init__(self, soul: Soul, part: str, amplify: float) -> None:
+    def __init__(self, soul: Soul, part: str) -> None:
         mine, used = soul.rows(part), soul.used or soul.rows(part)
         start = min(mine.start, used.start)
         rows = slice(start, max(mine.stop, used.stop))
         self._mine = slice(mine.start - start, mine.stop - start)
-        self._times_R1 = torch.ones(rows.stop - start, 1)
-        self._times_R1[self._mine] = amplify
+        self._scope = soul.scope[rows].clone()
         self._pairs = {
-            (i, name): tuple(
-                side[i, rows].detach().requires_grad_() for side in (soul.a[name], soul.b[name])
+            (i, name): (
+                soul.a[name][i, rows].detach().requires_grad_(),
+                soul.b[name][i, rows].detach().requires_grad_(),
             )
             for name in MATRICES
             for i in range(soul.spec.n_layers)
@@ -210,8 +245,10 @@ class _Leaves:
         self.tensors = [side for pair in self._pairs.values() for side in pair]
 
     def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
-        a_RI, b_RO = self._pairs[layer, name]
-        return a_RI, b_RO * self._times_R1
+        return self._pairs[layer, name]
+
+    def opening(self, x_TD: Tensor) -> Tensor:
+        return opening(x_TD, self._scope)
 
     def gradients(self, grads: Sequence[Tensor]) -> dict[str, Tensor]:
         """Return what belongs to the part, stacked by layer; ``grads``: one for each leaf."""
@@ -220,6 +257,11 @@ class _Leaves:
             by_name.setdefault(f"{name}.a", []).append(a_RI[self._mine])
             by_name.setdefault(f"{name}.b", []).append(b_RO[self._mine])
         return {key: torch.stack(parts) for key, parts in by_name.items()}
+
+
+def _texts(rows: Sequence[Row]) -> list[tuple[int, ...]]:
+    """Return of each row what is computed."""
+    return [tuple(row.ids[: row.positions[-1]]) for row in rows]
 
 
 def _attention(

@@ -24,19 +24,22 @@ from sould.engine.soul.anchors import Anchor
 from sould.engine.soul.batch import Below, Row, learn
 from sould.engine.soul.kept import keep_tensors, kept_tensors
 from sould.engine.soul.products import patiently
+from sould.engine.soul.scope import Moments
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import FAST, MATRICES, MatrixName, Soul
 from sould.engine.spec import BodySpec
 from sould.engine.weights import LayerWeights
 
 Axes = Mapping[str, Tensor]
+_SUMS, _SQUARES = "outside.sums", "outside.squares"
 INPUTS: Mapping[MatrixName, str] = {"gate": "wide.in", "up": "wide.in", "down": "down.in"}
 
 
 class Curvature:
     """The curvature at the tokens it was shown, of the layers from ``first`` on.
 
-    ``sums``: of xxᵀ and ggᵀ over all tokens, (N, D, D), or of their squares, (N, F).
+    ``sums``: of xxᵀ and ggᵀ over all tokens, (N, D, D), or of their squares, (N, F). ``outside``:
+    of what went into the first of these MLPs, the prefix included: there a soul is to be silent.
     """
 
     def __init__(self, spec: BodySpec, first: int) -> None:
@@ -49,6 +52,7 @@ class Curvature:
             "up.out": torch.zeros(n, inner),
             "down.out": torch.zeros(n, wide, wide),
         }
+        self.outside = Moments.none(wide)
         self.tokens = 0
         self.positions = 0
 
@@ -99,12 +103,14 @@ class Curvature:
         """Forget all that was seen."""
         for sums in self.sums.values():
             sums.zero_()
+        self.outside = Moments.none(len(self.outside.sums))
         self.tokens = self.positions = 0
 
     def add(self, seen: Curvature) -> None:
         """Count what another one has seen, too."""
         for key, sums in seen.sums.items():
             self.sums[key] += sums
+        self.outside.add(seen.outside)
         self.tokens += seen.tokens
         self.positions += seen.positions
 
@@ -145,6 +151,8 @@ class Surveyor:
 
         def observe(layer: LayerWeights, name: MatrixName, x_TI: Tensor, g_TO: Tensor) -> None:
             i = where[id(layer)]
+            if i == 0 and name == "gate":
+                seen.outside.see(x_TI)
             if name != "up":  # gate had the same input
                 _accumulate(seen.sums[INPUTS[name]][i], x_TI[len(prefix) :])
             _accumulate(seen.sums[f"{name}.out"][i], g_TO[len(prefix) :])
@@ -173,8 +181,10 @@ class Surveyor:
 
 def store(path: Path, curvature: Curvature, key: str) -> None:
     """Keep it in a file of the cache, under a key that says what it was made of."""
-    counts = torch.tensor([curvature.first, curvature.tokens, curvature.positions])
-    keep_tensors(path, {**curvature.sums, "counts": counts}, key)
+    outside = curvature.outside
+    counts = [curvature.first, curvature.tokens, curvature.positions, outside.count]
+    rest = {"counts": torch.tensor(counts), _SUMS: outside.sums, _SQUARES: outside.squares}
+    keep_tensors(path, {**curvature.sums, **rest}, key)
 
 
 def restore(path: Path, key: str, empty: Curvature) -> Curvature | None:
@@ -185,10 +195,12 @@ def restore(path: Path, key: str, empty: Curvature) -> Curvature | None:
 
 
 def _filled(empty: Curvature, flat: Mapping[str, Tensor]) -> Curvature:
-    first, empty.tokens, empty.positions = map(int, flat["counts"])
-    if first != empty.first or min(empty.tokens, empty.positions) < 1:
+    first, empty.tokens, empty.positions, count = map(int, flat["counts"])
+    if first != empty.first or min(empty.tokens, empty.positions, count) < 1:
         raise ValueError("it is of other layers, or of nothing")
-    for name, sums in empty.sums.items():
+    outside = empty.outside
+    outside.count = count
+    for name, sums in {**empty.sums, _SUMS: outside.sums, _SQUARES: outside.squares}.items():
         if not bool(flat[name].isfinite().all()):
             raise ValueError(f"{name} is not finite")
         sums.copy_(flat[name])

@@ -11,22 +11,29 @@ import random
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from sould.engine.decoder import Decoder
 from sould.engine.soul.anchors import Anchor, Draw
-from sould.engine.soul.batch import Below, Learned, Row, learn
+from sould.engine.soul.batch import Below, Learned, Row, learn, scope_inputs
 from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.curriculum import Curriculum, Dream, Fact
 from sould.engine.soul.curvature import Axes, Curvature, times
-from sould.engine.soul.products import Interrupted
+from sould.engine.soul.products import Interrupted, Products, patiently
+from sould.engine.soul.scope import Moments, fitted
+from sould.engine.soul.scoring import Worn
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import FAST, Fault, Soul
 from sould.engine.spec import BodySpec
 
 NIGHT_BOOST = 1.25
+SCOPE_DREAMS = 12  # of each fact, as long as there are not more than SCOPE_ROWS of all
+SCOPE_ROWS = 240
+SCOPE_UNTOLD = 36
+SCOPE_BATCH = 12
 LAST_RATE = 0.1  # of a night's last step, as a share of the first one's
 
 
@@ -39,23 +46,20 @@ class Recipe:
     A fact is done when the loss of its answers is below ``enough`` (nats a token) after
     ``least_steps``, and after ``most_steps`` in any case. Then come ``reviews``: steps in
     which all facts take part alike, so that the newest does not answer for the others.
-    ``below``: the share of the layers, from the bottom, that do not take part. ``strength``:
-    what is learned is worn at this share of what it was learned at: answers stay, and most of
-    what else would change does not (LOG.md).
+    ``below``: the share of the layers, from the bottom, that do not take part.
     """
 
     inner_lr: float = 2e-3
     betas: tuple[float, float] = (0.9, 0.95)
     clip: float = 1.0
     below: float = 0.5
-    strength: float = 0.85
     dreams: int = 3
     rehearsed: int = 5
     spoken: int = 1
     idiom: float = 0.3
     anchors: int = 4
     kl: float = 10.0
-    guard: float = 1200.0
+    guard: float = 300.0
     damping: float = 0.3
     least_steps: int = 6
     most_steps: int = 11
@@ -69,8 +73,8 @@ class Recipe:
 
     @staticmethod
     def asleep(inner_lr: float) -> Recipe:
-        """Return how a night is spent: more dreams a step, at a boosted rate, worn as learned."""
-        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, strength=1.0, dreams=9)
+        """Return how a night is spent: more dreams a step, at a boosted rate."""
+        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, dreams=9)
 
     def first_layer(self, spec: BodySpec) -> int:
         """Return the first layer that learns."""
@@ -122,13 +126,11 @@ class Imprinter:
         self._weights = {name: w[self._first :] for name, w in soul.tensors(part).items()}
         self._axes: Axes = {}
         self._moves = {name: torch.zeros_like(w) for name, w in self._weights.items()}
-        slow = recipe.inner_lr * recipe.strength
-        groups = [
-            {"params": [move], "lr": slow if name.endswith(".b") else recipe.inner_lr}
-            for name, move in self._moves.items()
-        ]
         self._random = random.Random(seed)
-        self._adam = torch.optim.Adam(groups, betas=recipe.betas)
+        self._inside = Moments.none(soul.spec.d_model)
+        self._heard: set[str] = set()
+        moves = list(self._moves.values())
+        self._adam = torch.optim.Adam(moves, lr=recipe.inner_lr, betas=recipe.betas)
 
     def prepare(self) -> Generator[None, None, None]:
         """Find the coordinates, once."""
@@ -139,6 +141,32 @@ class Imprinter:
             drawn = {k: times(w, self._axes[k]) for k, w in self._weights.items() if k[-1] == "a"}
             self._soul.change(lambda: [self._weights[k].copy_(w) for k, w in drawn.items()])
 
+    def listen(
+        self,
+        curriculum: Curriculum,
+        untold: Sequence[Dream] = (),
+        spoken: Sequence[Line] = (),
+    ) -> Generator[None, None, None]:
+        """Find the scope of the part: questions about facts and their answers, those of what was
+        never told, and the user's own words. Yields as :meth:`steps` does.
+        """
+        new = [fact for fact in curriculum.facts if fact.id not in self._heard]
+        asked = self._random.sample(new, min(len(new), SCOPE_ROWS))
+        of_each = min(SCOPE_DREAMS, SCOPE_ROWS // max(1, len(asked)))
+        dreams = [dream for fact in asked for dream in curriculum.dreams(fact, of_each)]
+        rows = self._dream_rows([*dreams, *untold])
+        rows += [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
+        for start in range(0, len(rows), SCOPE_BATCH):
+            look = partial(self._heard_at, rows[start : start + SCOPE_BATCH])
+            self._inside.see((yield from patiently(look)))
+            yield
+        self._heard |= {fact.id for fact in new}
+        scope_D1 = fitted(self._inside, self._curvature.outside)
+        mine_RD1 = self._soul.scope[self._soul.rows(self._part)]
+        fault = self._soul.change(lambda: mine_RD1.copy_(scope_D1))
+        assert fault is None, fault
+        yield
+
     def steps(
         self, curriculum: Curriculum, fact: Fact, progress: Progress
     ) -> Generator[None, None, None]:
@@ -146,6 +174,7 @@ class Imprinter:
         done again. ``progress`` is kept up to date.
         """
         recipe = self._recipe
+        yield from self.listen(curriculum)
         while progress.steps < recipe.most_steps and not self._is_enough(progress):
             dreams = curriculum.dreams(fact, recipe.dreams)
             rehearsed = curriculum.rehearsal(fact, recipe.rehearsed)
@@ -165,11 +194,10 @@ class Imprinter:
         ``spoken``: what the user said, in their own words.
         """
         recipe = self._recipe
-        rates = [group["lr"] for group in self._adam.param_groups]
         for step in range(steps):
             share = 1 - (1 - LAST_RATE) * step / steps
-            for group, rate in zip(self._adam.param_groups, rates, strict=True):
-                group["lr"] = share * rate
+            for group in self._adam.param_groups:
+                group["lr"] = share * recipe.inner_lr
             lines = self._random.sample(spoken, min(recipe.spoken, len(spoken)))
             yield from self._take_step(curriculum, curriculum.mixed(recipe.dreams), progress, lines)
             if progress.fault is not None:
@@ -198,6 +226,11 @@ class Imprinter:
         progress.steps += 1
         yield
 
+    def _heard_at(self, rows: Sequence[Row]) -> Tensor:
+        """Return what the scope reads where some rows' targets are predicted."""
+        products, bare = Products(self._decoder, self._should_yield), Worn(self._soul.spec, None)
+        return scope_inputs(self._decoder, bare, products, self._form.prefix, rows, self._below)
+
     def _is_enough(self, progress: Progress) -> bool:
         last = progress.losses[-2:]
         is_long_enough = progress.steps >= self._recipe.least_steps
@@ -216,7 +249,6 @@ class Imprinter:
                     rows,
                     should_yield=self._should_yield,
                     below=self._below,
-                    amplify=1 / self._recipe.strength,
                 )
             except Interrupted:
                 yield

@@ -1,4 +1,4 @@
-"""The plain reference of everything a soul does: dense ΔW added to dense W, one sequence at a time.
+"""The plain reference of everything a soul does: dense ΔW beside W, one sequence at a time.
 
 Slow, and obviously right: the fast paths are held to it, values and gradients
 (tests/contract/test_soul.py, test_soul_batch.py).
@@ -7,8 +7,6 @@ Slow, and obviously right: the fast paths are held to it, values and gradients
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,53 +16,39 @@ from sould.engine.soul.batch import Learned, Row
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import MATRICES, MatrixName, Soul
 from sould.engine.spec import BodySpec
-from sould.engine.weights import BodyWeights, LayerWeights, Weight
-
-
-def merged(weights: BodyWeights, soul: Soul) -> BodyWeights:
-    """Return the body dense in f32, the soul added; differentiable in ``soul.a`` and ``soul.b``.
-
-    Ternary matrices stay as they are, bare: what goes into them is rounded, into a soul not.
-    """
-
-    def layer(i: int, old: LayerWeights) -> LayerWeights:
-        dense: dict[str, Tensor] = {}
-        for name in ("q", "k", "v", "o", *MATRICES):
-            weight: Weight = getattr(old, name)
-            if weight.format == "ternary":
-                continue
-            dense[name] = weight.dense()
-            if name in MATRICES:
-                dense[name] = dense[name] + _delta(soul, i, name)
-        parts: dict[str, Any] = {m: Weight("f32", w, *w.shape) for m, w in dense.items()}
-        return replace(old, **parts)
-
-    layers = tuple(layer(i, old) for i, old in enumerate(weights.layers))
-    return replace(weights, layers=layers)
+from sould.engine.weights import BodyWeights
 
 
 def logits(spec: BodySpec, weights: BodyWeights, soul: Soul, ids: Sequence[int]) -> Tensor:
-    """Return f32 logits (T, V) of one sequence."""
-    decoder = _Beside(spec, merged(weights, soul), soul)
+    """Return f32 logits (T, V) of one sequence; differentiable in ``soul.a`` and ``soul.b``."""
+    decoder = _Beside(spec, weights, soul)
     return decoder.logits(decoder.run(decoder.embed.gather(torch.tensor(ids))))
 
 
 class _Beside(Decoder):
-    """A merged body; beside its ternary matrices the soul's dense ones are multiplied too."""
+    """A body, and beside its matrices the soul's dense ones, one of each rank."""
 
     def __init__(self, spec: BodySpec, weights: BodyWeights, soul: Soul) -> None:
         super().__init__(spec, weights)
         self._beside = soul
 
-    def _ensouled(self, i: int, name: MatrixName, x_TI: Tensor, y_TO: Tensor) -> Tensor:
-        weight: Weight = getattr(self.layers[i], name)
-        if weight.format != "ternary":
-            return y_TO
-        return y_TO + x_TI @ _delta(self._beside, i, name).T
+    def _mlp(self, i: int, x_TD: Tensor, opening_TR: Tensor | None) -> Tensor:
+        weights_RD, bias_R = self._beside.scope[:, :-1], self._beside.scope[:, -1]
+        if i == self.spec.n_layers // 2:
+            self._opening_TR = (x_TD.detach() @ weights_RD.T + bias_R).clamp(0, 1)
+        elif i < self.spec.n_layers // 2:
+            self._opening_TR = torch.ones(len(x_TD), len(bias_R))
+        return super()._mlp(i, x_TD, self._opening_TR)
 
-
-def _delta(soul: Soul, layer: int, name: MatrixName) -> Tensor:
-    return soul.b[name][layer].T @ soul.a[name][layer]
+    def _ensouled(
+        self, i: int, name: MatrixName, x_TI: Tensor, y_TO: Tensor, opening_TR: Tensor | None
+    ) -> Tensor:
+        assert opening_TR is not None
+        a_RI, b_RO = self._beside.a[name][i], self._beside.b[name][i]
+        for r in range(len(a_RI)):
+            delta_OI = torch.outer(b_RO[r], a_RI[r])
+            y_TO = y_TO + opening_TR[:, r, None] * (x_TI @ delta_OI.T)
+        return y_TO
 
 
 def loss(logits_PV: Tensor, target: Target) -> Tensor:

@@ -115,14 +115,19 @@ def frozen_linear(
 
 
 def learning_mlp(
-    x_TD: Tensor, sides: Sequence[Tensor], layer: LayerWeights, products: Products
+    x_TD: Tensor,
+    sides: Sequence[Tensor],
+    opening_TR: Tensor | None,
+    layer: LayerWeights,
+    products: Products,
 ) -> Tensor:
     """Return the gated MLP with a soul's share, with gradients for x and the soul.
 
-    ``sides``: A_RI and B_RO of gate, up and down. Kept are x, gate and up; what follows from
-    them is computed again on the way back. The soul's share is of what is not rounded.
+    ``sides``: A_RI and B_RO of gate, up and down. ``opening_TR``: has no gradient; None is open.
+    Kept are x, gate and up; what follows from them is computed again on the way back. The soul's
+    share is of what is not rounded.
     """
-    return cast(Tensor, _LearningMlp.apply(x_TD, *sides, layer, products))  # type: ignore[no-untyped-call]
+    return cast(Tensor, _LearningMlp.apply(x_TD, *sides, opening_TR, layer, products))  # type: ignore[no-untyped-call]
 
 
 class _FrozenLinear(torch.autograd.Function):
@@ -150,19 +155,19 @@ class _LearningMlp(torch.autograd.Function):
         b_up: Tensor,
         a_down: Tensor,
         b_down: Tensor,
+        opening_TR: Tensor | None,
         layer: LayerWeights,
         products: Products,
     ) -> Tensor:
-        times = products.times
         gate_TF = products.forward(x_TD, layer.gate, layer.gate_bias)
-        times(times(x_TD, a_gate.T), b_gate, onto=gate_TF)
+        _add_low_rank(products, x_TD, a_gate, b_gate, opening_TR, onto=gate_TF)
         up_TF = products.forward(x_TD, layer.up, layer.up_bias)
-        times(times(x_TD, a_up.T), b_up, onto=up_TF)
+        _add_low_rank(products, x_TD, a_up, b_up, opening_TR, onto=up_TF)
         inner_TF = activated(gate_TF, products.spec.activation).mul_(up_TF)
         inner_TF = norm(inner_TF, layer.mlp_sub_norm, products.spec.norm_eps)
         y_TD = products.forward(inner_TF, layer.down, layer.down_bias)
-        times(times(inner_TF, a_down.T), b_down, onto=y_TD)
-        ctx.layer, ctx.products = layer, products
+        _add_low_rank(products, inner_TF, a_down, b_down, opening_TR, onto=y_TD)
+        ctx.layer, ctx.products, ctx.opening_TR = layer, products, opening_TR
         ctx.save_for_backward(x_TD, gate_TF, up_TF, a_gate, b_gate, a_up, b_up, a_down, b_down)
         return y_TD
 
@@ -171,12 +176,13 @@ class _LearningMlp(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x_TD, gate_TF, up_TF, a_gate, b_gate, a_up, b_up, a_down, b_down = ctx.saved_tensors
         products, layer, y_TD = ctx.products, ctx.layer, grads[0].contiguous()
+        opening = ctx.opening_TR
         act_TF, slope_TF = activation_and_slope(gate_TF, products.spec.activation)
         g_inner_TF = products.back(y_TD, layer.down)
         inner_TF, eps = act_TF * up_TF, products.spec.norm_eps
         x_down_TF = norm(inner_TF, layer.mlp_sub_norm, eps)
         products.observe(layer, "down", x_down_TF, y_TD)
-        down = _low_rank_back(products, x_down_TF, a_down, b_down, y_TD, g_inner_TF)
+        down = _low_rank_back(products, x_down_TF, a_down, b_down, opening, y_TD, g_inner_TF)
         g_inner_TF = norm_back(g_inner_TF, inner_TF, layer.mlp_sub_norm, eps)
         g_gate_TF = slope_TF.mul_(up_TF).mul_(g_inner_TF)
         g_up_TF = act_TF.mul_(g_inner_TF)
@@ -185,17 +191,41 @@ class _LearningMlp(torch.autograd.Function):
         g_x_TD = products.back(g_gate_TF, layer.gate) if ctx.needs_input_grad[0] else None
         if g_x_TD is not None:
             g_x_TD += products.back(g_up_TF, layer.up)
-        gate = _low_rank_back(products, x_TD, a_gate, b_gate, g_gate_TF, g_x_TD)
-        up = _low_rank_back(products, x_TD, a_up, b_up, g_up_TF, g_x_TD)
-        return g_x_TD, *gate, *up, *down, None, None
+        gate = _low_rank_back(products, x_TD, a_gate, b_gate, opening, g_gate_TF, g_x_TD)
+        up = _low_rank_back(products, x_TD, a_up, b_up, opening, g_up_TF, g_x_TD)
+        return g_x_TD, *gate, *up, *down, None, None, None
+
+
+def _add_low_rank(
+    products: Products,
+    x_TI: Tensor,
+    a_RI: Tensor,
+    b_RO: Tensor,
+    opening_TR: Tensor | None,
+    *,
+    onto: Tensor,
+) -> None:
+    """Add ``(opening ⊙ x Aᵀ) B``."""
+    inner_TR = products.times(x_TI, a_RI.T)
+    if opening_TR is not None:
+        inner_TR *= opening_TR
+    products.times(inner_TR, b_RO, onto=onto)
 
 
 def _low_rank_back(
-    products: Products, x_TI: Tensor, a_RI: Tensor, b_RO: Tensor, y_TO: Tensor, onto: Tensor | None
+    products: Products,
+    x_TI: Tensor,
+    a_RI: Tensor,
+    b_RO: Tensor,
+    opening_TR: Tensor | None,
+    y_TO: Tensor,
+    onto: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the gradients of A and B from that of ``x Aᵀ B``; add that of x to ``onto``."""
+    """Return the gradients of A and B from that of what was added; add that of x to ``onto``."""
     times = products.times
     inner_TR, g_inner_TR = times(x_TI, a_RI.T), times(y_TO, b_RO.T)
+    if opening_TR is not None:
+        inner_TR, g_inner_TR = inner_TR * opening_TR, g_inner_TR * opening_TR
     if onto is not None:
         times(g_inner_TR, a_RI, onto=onto)
     return times(g_inner_TR.T, x_TI), times(inner_TR.T, y_TO)

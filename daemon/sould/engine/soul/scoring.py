@@ -34,7 +34,7 @@ class Scorer:
     ) -> None:
         self._decoder = decoder
         self._products = Products(decoder, should_yield)
-        self._pair = pairs_of(decoder.spec, soul)
+        self._share = Worn(decoder.spec, soul)
 
     def log_p(self, prefix: Sequence[int], lines: Sequence[Line]) -> list[float]:
         """Return Σ ln p over the positions of each line.
@@ -100,23 +100,25 @@ class Scorer:
             Row(ids=line.ids, positions=line.positions, target=Target.tokens(line.answer))
             for line in lines
         ]
-        x_PD = hidden(self._decoder, self._pair, self._products, prefix, rows)
+        x_PD = hidden(self._decoder, self._share, self._products, prefix, rows)
         step = chunk_size(self._decoder.head.rows)
         for start in range(0, len(x_PD), step):
             yield self._products.forward(x_PD[start : start + step], self._decoder.head)
 
 
-def pairs_of(
-    spec: BodySpec, soul: Soul | None
-) -> Callable[[int, MatrixName], tuple[Tensor, Tensor]]:
-    """Return layer and matrix → (A_RI, B_RO) of a soul; of rank 1 and zero for an empty one."""
-    nothing = {
-        name: (torch.zeros(1, n_in), torch.zeros(1, n_out))
-        for name, (n_in, n_out) in matrix_sizes(spec).items()
-    }
+class Worn:
+    """The share of a soul; of rank 1 and zero for an empty one, or none."""
 
-    def pair(layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
-        found = None if soul is None else soul.pair(layer, name)
-        return nothing[name] if found is None else found
+    def __init__(self, spec: BodySpec, soul: Soul | None) -> None:
+        self._soul = soul
+        self._nothing = {
+            name: (torch.zeros(1, n_in), torch.zeros(1, n_out))
+            for name, (n_in, n_out) in matrix_sizes(spec).items()
+        }
 
-    return pair
+    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
+        found = None if self._soul is None else self._soul.pair(layer, name)
+        return self._nothing[name] if found is None else found
+
+    def opening(self, x_TD: Tensor) -> Tensor | None:
+        return None if self._soul is None else self._soul.opening(x_TD)

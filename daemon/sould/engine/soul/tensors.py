@@ -13,6 +13,7 @@ from sould.engine.runner import AnySoul
 from sould.engine.soul.weights import FAST, MATRICES, RANKS, SLOW, Fault, MatrixName, Soul
 from sould.engine.spec import BodySpec
 from sould.errors import SoulInvalid
+from sould.soulfile.layout import is_scope
 from sould.soulfile.meta import Dims
 from sould.soulfile.record import Weights
 
@@ -43,7 +44,8 @@ def tensors_of(soul: AnySoul, part: str) -> dict[str, NDArray[np.float32]]:
         return {} if soul.is_empty or part != FAST else _states_of(soul)
     if soul.is_empty(part):
         return {}
-    rows, found = soul.rows(part), {}
+    rows = soul.rows(part)
+    found = {f"scope.{part}": soul.scope[rows].numpy().copy()}
     for layer in range(soul.spec.n_layers):
         for name in MATRICES:
             stem = f"layers.{layer}.{name}.{part}"
@@ -72,6 +74,9 @@ def soul_of(
 
     def fill() -> None:
         for key, array in tensors.items():
+            if is_scope(key):
+                soul.scope[soul.rows(key.removeprefix("scope."))] = torch.from_numpy(array)
+                continue
             _, layer, name, part, factor = key.split(".")
             side = soul.a if factor == "A" else soul.b
             rows = torch.from_numpy(array if factor == "A" else array.T)
@@ -112,14 +117,13 @@ def consolidate(soul: AnySoul, dreamer: AnySoul, *, seed: int) -> Fault | None:
         assert isinstance(dreamer, StateSoul)
         return soul.change(dreamer.states)
     assert isinstance(dreamer, Soul)
-    slow, mine = dreamer.tensors(SLOW), soul
-    fresh = Soul(soul.spec, ranks=soul.ranks, seed=seed)
+    mine, fresh = soul, Soul(soul.spec, ranks=soul.ranks, seed=seed)
 
     def take() -> None:
-        for name, weight in mine.tensors(SLOW).items():
-            weight.copy_(slow[name])
-        for name, weight in mine.tensors(FAST).items():
-            weight.copy_(fresh.tensors(FAST)[name])
+        for part, source in ((SLOW, dreamer), (FAST, fresh)):
+            mine.scope[mine.rows(part)] = source.scope[source.rows(part)]
+            for name, weight in mine.tensors(part).items():
+                weight.copy_(source.tensors(part)[name])
 
     return mine.change(take)
 

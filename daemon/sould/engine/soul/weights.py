@@ -9,8 +9,13 @@ R  ranks of all parts    O  out features of the matrix
 
 A soul has *parts* (slow and fast) that are learned at different times. Of each matrix they
 lie one after the other along the rank, B transposed, so that all parts together, or any
-one of them, are one contiguous pair: ``y_O += (x_I · A_RIᵀ) · B_RO``. Everything is f32, on
-the CPU, and never merged into the body.
+one of them, are one contiguous pair: ``y_O += (o_R ⊙ (x_I · A_RIᵀ)) · B_RO``. Everything is f32,
+on the CPU, and never merged into the body.
+
+``o_R``, the *opening*, is between 0 and 1 and different for every token: it is read from the token
+where the MLP of one layer in the middle begins, by a linear *scope* that was learned, and holds
+from there up. Where it is 0 the body says what it would say without a soul, to the last bit. Below
+that layer, and with the scope that a new soul has, it is 1.
 """
 
 from __future__ import annotations
@@ -57,8 +62,9 @@ class Soul:
     have deviation in_features^-0.5. ``limits``: matrix → (N,), what ‖B·A‖_F may not pass, see
     :func:`norm_limits`; without them there are none.
 
-    ``a``, ``b``: matrix → (N, R, I) and (N, R, O). Change them only inside :meth:`change`, so
-    that every change is checked and ``state`` tells of it.
+    ``a``, ``b``: matrix → (N, R, I) and (N, R, O). ``scope``: (R, D + 1), weights and a bias.
+    Change them only inside :meth:`change`, so that every change is checked and ``state`` tells of
+    it.
     """
 
     def __init__(
@@ -83,6 +89,7 @@ class Soul:
             shape = (spec.n_layers, sum(self.ranks.values()))
             self.a[name] = torch.randn(*shape, n_in, generator=generator) * n_in**-0.5
             self.b[name] = torch.zeros(*shape, n_out)
+        self.scope = wide_open(sum(self.ranks.values()), spec.d_model)
         self._identity = object()
         self._version = 0
         self._used: tuple[int, slice | None] = (0, None)
@@ -107,9 +114,16 @@ class Soul:
 
         Under autograd, when ``a`` and ``b`` of the matrix ask for gradients: all ranks.
         """
-        is_learning = torch.is_grad_enabled() and self.b[name].requires_grad
-        rows = slice(None) if is_learning else self.used
+        rows = self._in_use(name)
         return None if rows is None else (self.a[name][layer, rows], self.b[name][layer, rows])
+
+    def opening(self, x_TD: Tensor) -> Tensor | None:
+        """Return how far each rank that :meth:`pair` returns is open to each token, (T, R) f32.
+
+        ``x_TD``: what goes into the MLP of layer ``scope_layer(spec)``.
+        """
+        rows = self._in_use("gate")
+        return None if rows is None else opening(x_TD, self.scope[rows])
 
     def rows(self, part: str) -> slice:
         """Return where the part lies in R.
@@ -171,12 +185,17 @@ class Soul:
         def update() -> None:
             for name, tensor in self.tensors(part).items():
                 tensor.copy_(fresh[name])
+            self.scope[self.rows(part)] = wide_open(self.ranks[part], self.spec.d_model)
 
         fault = self.change(update)
         assert fault is None, fault
 
     def _all(self) -> Iterable[Tensor]:
-        return (*self.a.values(), *self.b.values())
+        return (*self.a.values(), *self.b.values(), self.scope)
+
+    def _in_use(self, name: MatrixName) -> slice | None:
+        is_learning = torch.is_grad_enabled() and self.b[name].requires_grad
+        return slice(None) if is_learning else self.used
 
     def is_empty(self, part: str) -> bool:
         """Tell whether a part does nothing: its B is zero."""
@@ -197,6 +216,24 @@ class Soul:
                 where, limit = f"layer {worst}: {name}", float(self.limits[name][worst])
                 return Fault("over the cap", where, float(norms_N[worst]), limit)
         return None
+
+
+def scope_layer(spec: BodySpec) -> int:
+    """Return the layer whose MLP's input openings are read from: half of them are below."""
+    return spec.n_layers // 2
+
+
+def wide_open(rank: int, d_model: int) -> Tensor:
+    """Return a scope that everything is in, (R, D + 1)."""
+    return torch.cat([torch.zeros(rank, d_model), torch.ones(rank, 1)], 1)
+
+
+def opening(x_TD: Tensor, scope_RD1: Tensor) -> Tensor:
+    """Return how far scopes are open to tokens, (T, R) f32: a linear map, held between 0 and 1.
+    No gradient goes through it.
+    """
+    scope_RD1 = scope_RD1.to(x_TD.device)
+    return (x_TD.detach().float() @ scope_RD1[:, :-1].T + scope_RD1[:, -1]).clamp(0, 1)
 
 
 def matrix_sizes(spec: BodySpec) -> dict[MatrixName, tuple[int, int]]:
