@@ -20,7 +20,7 @@ from tests.fakes.souls import make_meta, make_tensors
 
 ROUNDS = 15
 DIMS = Dims(n_layers=30, d_model=576, d_ff=1536)
-RANKS = {"slow": 8, "fast": 8}
+RANKS = {"slow": 10, "fast": 8}
 KEEP = 20
 RECORDS = 10_000  # in the metadata: a year of 30 turns a day
 

@@ -36,6 +36,7 @@ from sould.bridge import (
 from sould.engine.generate import PROBE
 from sould.engine.soul.replies import LONGEST
 from sould.soulfile.home import SoulHome
+from sould.soulfile.layout import is_fast
 from sould.soulfile.record import read
 from tests.fakes.engine_client import EngineClient, talk
 from tests.fakes.tiny_body import write_tiny_body
@@ -117,7 +118,9 @@ def test_what_was_learned_is_the_same_after_a_kill(
     assert (done.tokens, done.is_durable, done.fault) == (len(FACT.text), True, "")
     assert done.steps > 0
     after = nats(own_engine)
-    assert after < before - 0.3
+    known = own_engine.ask("soul.examine", Examine(records=[FACT]))
+    assert isinstance(known, Examined)
+    assert known.worn[0].log_p > known.bare[0].log_p + 0.3 and after != before
     assert nats(own_engine, bare=True) == before
     own_engine.process.kill()
     own_engine.process.wait()

@@ -47,6 +47,9 @@ def test_a_night_begins_with_all_that_the_soul_does() -> None:
         assert dreamer.is_empty("fast") and not dreamer.is_empty("slow")
         for name, whole in products(worn).items():
             assert torch.allclose(products(dreamer)[name], whole, atol=1e-4)
+    voice = dreamer.voice
+    assert torch.equal(dreamer.a["up"][:, voice], worn.a["up"][:, voice])
+    assert torch.equal(dreamer.b["up"][:, voice], worn.b["up"][:, voice])
     both = taught(slow=0.1, fast=0.1)
     for name, whole in products(both).items():
         lost = (products(dreamer_of(both, seed=3))[name] - whole).norm()

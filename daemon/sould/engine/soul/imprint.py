@@ -147,23 +147,27 @@ class Imprinter:
         untold: Sequence[Dream] = (),
         spoken: Sequence[Line] = (),
     ) -> Generator[None, None, None]:
-        """Find the scope of the part: questions about facts and their answers, those of what was
-        never told, and the user's own words. Yields as :meth:`steps` does.
+        """Find the scope of the part: questions about facts and their answers, and those of what
+        was never told; of its last ranks, if anything was ``spoken``, the user's own words.
+        Yields as :meth:`steps` does.
         """
         new = [fact for fact in curriculum.facts if fact.id not in self._heard]
         asked = self._random.sample(new, min(len(new), SCOPE_ROWS))
         of_each = min(SCOPE_DREAMS, SCOPE_ROWS // max(1, len(asked)))
         dreams = [dream for fact in asked for dream in curriculum.dreams(fact, of_each)]
-        rows = self._dream_rows([*dreams, *untold])
-        rows += [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
-        for start in range(0, len(rows), SCOPE_BATCH):
-            look = partial(self._heard_at, rows[start : start + SCOPE_BATCH])
-            self._inside.see((yield from patiently(look)))
-            yield
+        voice, outside = Moments.none(self._soul.spec.d_model), self._curvature.outside
+        lines = [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
+        for inside, rows in ((self._inside, self._dream_rows([*dreams, *untold])), (voice, lines)):
+            for start in range(0, len(rows), SCOPE_BATCH):
+                look = partial(self._heard_at, rows[start : start + SCOPE_BATCH])
+                inside.see((yield from patiently(look)))
+                yield
         self._heard |= {fact.id for fact in new}
-        scope_D1 = fitted(self._inside, self._curvature.outside)
-        mine_RD1 = self._soul.scope[self._soul.rows(self._part)]
-        fault = self._soul.change(lambda: mine_RD1.copy_(scope_D1))
+        soul = self._soul
+        scopes = [(soul.rows(self._part), fitted(self._inside, outside))]
+        if voice.count:
+            scopes.append((soul.voice, fitted(voice, outside)))
+        fault = soul.change(lambda: [soul.scope[rows].copy_(scope) for rows, scope in scopes])
         assert fault is None, fault
         yield
 

@@ -261,17 +261,26 @@ class Night:
 
 def dreamer_of(worn: Soul, seed: int) -> Soul:
     """Return a soul whose slow weights are what all of ``worn`` does, as far as their rank goes,
-    and which has no fast ones: dreaming goes on from what was learned awake.
+    and which has no fast ones: dreaming goes on from what was learned awake. What knows how the
+    user talks stays apart.
     """
     copy = Soul(worn.spec, ranks=worn.ranks, seed=seed, limits=worn.limits)
-    if worn.used is not None:
-        rank = worn.ranks[SLOW]
-        joined = {}
+    if worn.used is None:
+        return copy
+    voice, told = worn.voice, slice(worn.rows(SLOW).start, worn.voice.start)
+    others = [row for row in range(sum(worn.ranks.values())) if not voice.start <= row < voice.stop]
+
+    def take() -> None:
         for name in MATRICES:
-            pairs = [nearest(a, b, rank) for a, b in zip(worn.a[name], worn.b[name], strict=True)]
-            joined[f"{name}.a"], joined[f"{name}.b"] = map(torch.stack, zip(*pairs, strict=True))
-        is_sound = _put(copy, joined)
-        assert is_sound  # no norm grows by leaving something out
+            a, b = copy.a[name], copy.b[name]
+            for i, (a_RI, b_RO) in enumerate(zip(worn.a[name], worn.b[name], strict=True)):
+                rank = told.stop - told.start
+                a[i, told], b[i, told] = nearest(a_RI[others], b_RO[others], rank)
+                if not worn.is_empty(SLOW):
+                    a[i, voice], b[i, voice] = a_RI[voice], b_RO[voice]
+
+    fault = copy.change(take)
+    assert fault is None, fault  # no norm grows by leaving something out
     return copy
 
 
@@ -283,12 +292,6 @@ def nearest(a_RI: Tensor, b_RO: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     q_b, r_b = torch.linalg.qr(b_RO.T)
     u, s, vh = torch.linalg.svd(r_b @ r_a.T)
     return (q_a @ vh[:rank].T).T, (q_b @ (u[:, :rank] * s[:rank])).T
-
-
-def _put(soul: Soul, slow: Mapping[str, Tensor]) -> bool:
-    """Give a soul slow weights; tell whether they are within its limits, else it is as it was."""
-    mine = soul.tensors(SLOW)
-    return soul.change(lambda: [mine[name].copy_(weight) for name, weight in slow.items()]) is None
 
 
 def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:

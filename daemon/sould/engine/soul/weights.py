@@ -33,7 +33,7 @@ from sould.engine.weights import BodyWeights, Weight
 MatrixName = Literal["gate", "up", "down"]
 MATRICES: tuple[MatrixName, ...] = get_args(MatrixName)
 SLOW, FAST = "slow", "fast"
-RANKS: Mapping[str, int] = {SLOW: 8, FAST: 8}
+RANKS: Mapping[str, int] = {SLOW: 10, FAST: 8}
 NORM_SHARE = 0.3  # of the norm of the body's matrix: a guess, to be measured with the imprint
 
 
@@ -134,6 +134,14 @@ class Soul:
         size = self.ranks[part]
         start = sum(self.ranks[p] for p in list(self.ranks)[: list(self.ranks).index(part)])
         return slice(start, start + size)
+
+    @property
+    def voice(self) -> slice:
+        """Where in R the ranks are that learn how the user talks: the last quarter of the slow
+        part. All others learn what was told.
+        """
+        slow = self.rows(SLOW)
+        return slice(slow.stop - self.ranks[SLOW] // 4, slow.stop)
 
     def tensors(self, part: str) -> dict[str, Tensor]:
         """Return the part's weights by name, ``gate.a`` (N, r, I) … ``down.b`` (N, r, O): views.
