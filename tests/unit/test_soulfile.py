@@ -18,12 +18,21 @@ from safetensors.numpy import load_file
 from soul_client.wire import ErrorCode
 from sould.errors import SoulInvalid, SoulMismatch, SoulMissing
 from sould.soulfile.header import check_seal, read_header, require_body
-from sould.soulfile.layout import largest_bytes, tensor_shapes
+from sould.soulfile.layout import is_scope, largest_bytes, tensor_shapes
 from sould.soulfile.limits import MAX_NORM, MAX_RANK
 from sould.soulfile.meta import BodyShape, Dims
 from sould.soulfile.names import name_fault
 from sould.soulfile.record import SoulRecord, Weights, read, verify, write
-from tests.fakes.souls import BODY, TINY, make_meta, make_soul, make_tensors, same
+from tests.fakes.souls import (
+    BODY,
+    TINY,
+    edited,
+    make_meta,
+    make_soul,
+    make_tensors,
+    same,
+    without_scopes,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 JSON = st.recursive(
@@ -57,6 +66,14 @@ def test_what_was_written_is_read(path: Path) -> None:
     assert report.faults == () and report.meta == meta
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_soul_of_version_1_has_no_scopes_and_is_read(path: Path) -> None:
+    soul = without_scopes(make_soul())
+    write(path, soul)
+    path.write_bytes(edited(path.read_bytes(), lambda h: h["__metadata__"].update(version="1")))
+    assert read(path, expect=BODY).tensors.keys() == soul.tensors.keys()
+    assert not any(map(is_scope, soul.tensors))
 
 
 def test_any_safetensors_reader_can_read_it(path: Path) -> None:
