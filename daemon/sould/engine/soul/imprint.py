@@ -1,8 +1,8 @@
 """Learn a turn while nobody waits: dreams of what the user told, beside what must not change.
 
 The recipe is that of LOG.md. A fact is learned in some fifteen steps of Adam on the fast
-weights; each step sees dreams of the new fact, some of earlier ones, and a few anchors, and the
-curvature stands for all the others.
+weights, from the layer of the scope up; each step sees dreams of the new fact, some of earlier
+ones, and a few anchors, and the curvature stands for all the others.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from sould.engine.soul.products import Interrupted, Products, patiently
 from sould.engine.soul.scope import Moments, fitted
 from sould.engine.soul.scoring import Worn
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import FAST, Fault, Soul
-from sould.engine.spec import BodySpec
+from sould.engine.soul.weights import FAST, Fault, Soul, scope_layer
 
 NIGHT_BOOST = 1.25
 SCOPE_DREAMS = 12  # of each fact, as long as there are not more than SCOPE_ROWS of all
@@ -46,13 +45,11 @@ class Recipe:
     A fact is done when the loss of its answers is below ``enough`` (nats a token) after
     ``least_steps``, and after ``most_steps`` in any case. Then come ``reviews``: steps in
     which all facts take part alike, so that the newest does not answer for the others.
-    ``below``: the share of the layers, from the bottom, that do not take part.
     """
 
     inner_lr: float = 2e-3
     betas: tuple[float, float] = (0.9, 0.95)
     clip: float = 1.0
-    below: float = 0.5
     dreams: int = 3
     rehearsed: int = 5
     spoken: int = 1
@@ -75,10 +72,6 @@ class Recipe:
     def asleep(inner_lr: float) -> Recipe:
         """Return how a night is spent: more dreams a step, at a boosted rate."""
         return Recipe(inner_lr=NIGHT_BOOST * inner_lr, dreams=9)
-
-    def first_layer(self, spec: BodySpec) -> int:
-        """Return the first layer that learns."""
-        return int(self.below * spec.n_layers)
 
 
 @dataclass(kw_only=True)
@@ -121,7 +114,7 @@ class Imprinter:
         self._should_yield = should_yield
         self._anchors = Draw(anchors, is_chat=True, seed=seed)
         self._curvature = curvature
-        self._first = recipe.first_layer(soul.spec)
+        self._first = scope_layer(soul.spec)
         self._below = Below(self._first)
         self._weights = {name: w[self._first :] for name, w in soul.tensors(part).items()}
         self._axes: Axes = {}

@@ -31,7 +31,7 @@ from sould.engine.soul.replies import answers_of
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import OTHER, Matcher, Topic
 from sould.engine.soul.updates import superseded
-from sould.engine.soul.weights import Soul
+from sould.engine.soul.weights import Soul, scope_layer
 
 if TYPE_CHECKING:
     from sould.engine.loading import Body
@@ -65,7 +65,7 @@ class Teacher:
         self._key = hashlib.sha256(made_of.encode()).hexdigest()
         self._folder = cache_dir / "teacher"
         self._anchors: list[Anchor] = []
-        self._first = Recipe().first_layer(self._decoder.spec)
+        self._first = scope_layer(self._decoder.spec)
         self._curvature = Curvature(self._decoder.spec, self._first)
         self._bank: Generator[None, None, None] | None = self._make_bank()
         self._matchers: dict[str, Matcher] = {}

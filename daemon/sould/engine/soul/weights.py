@@ -227,7 +227,9 @@ class Soul:
 
 
 def scope_layer(spec: BodySpec) -> int:
-    """Return the layer whose MLP's input openings are read from: half of them are below."""
+    """Return the layer whose MLP's input openings are read from, the first that learns: half of
+    them are below.
+    """
     return spec.n_layers // 2
 
 
