@@ -138,7 +138,7 @@ class Night:
         *,
         recipe: Recipe,
         should_yield: Callable[[], bool],
-        steps_a_fact: int = 8,
+        steps_a_fact: int = 12,
         most_steps: int = 600,
         gate: Gate | None = None,
     ) -> None:
