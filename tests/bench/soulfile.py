@@ -37,7 +37,9 @@ def run(env: Env) -> list[Row]:
         header_s = _median_s(lambda: read_header(path))
         size_mb = path.stat().st_size / 1e6
         in_folder = _in_folder(Path(folder), soul)
-    note = f"{DIMS.n_layers} layers, {DIMS.d_model}/{DIMS.d_ff}, rank 8 + 8, {RECORDS:,} records"
+    ranks = " + ".join(map(str, RANKS.values()))
+    sizes = f"{DIMS.n_layers} layers, {DIMS.d_model}/{DIMS.d_ff}, ranks {ranks}"
+    note = f"{sizes}, {RECORDS:,} records"
     return [
         _judged("soul file, size", size_mb, "MB", 16, note),
         _judged("soul file, save", save_s * 1e3, "ms", 150, f"synced; median of {ROUNDS}"),
