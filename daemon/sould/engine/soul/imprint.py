@@ -141,18 +141,22 @@ class Imprinter:
         spoken: Sequence[Line] = (),
     ) -> Generator[None, None, None]:
         """Find the scope of the part: questions about facts and their answers, and those of what
-        was never told; of its last ranks, if anything was ``spoken``, the user's own words.
-        Yields as :meth:`steps` does.
+        was never told; of its last ranks, if anything was ``spoken``, the user's own words, in a
+        chat and on their own. Yields as :meth:`steps` does.
         """
         new = [fact for fact in curriculum.facts if fact.id not in self._heard]
         asked = self._random.sample(new, min(len(new), SCOPE_ROWS))
         of_each = min(SCOPE_DREAMS, SCOPE_ROWS // max(1, len(asked)))
         dreams = [dream for fact in asked for dream in curriculum.dreams(fact, of_each)]
         voice, outside = Moments.none(self._soul.spec.d_model), self._curvature.outside
-        lines = [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
-        for inside, rows in ((self._inside, self._dream_rows([*dreams, *untold])), (voice, lines)):
+        prefix, said = self._form.prefix, spoken[:SCOPE_ROWS]
+        for inside, before, rows in (
+            (self._inside, prefix, self._dream_rows([*dreams, *untold])),
+            (voice, prefix, [_row(line, 1.0) for line in said]),
+            (voice, [], [_row(line.alone(), 1.0) for line in said if len(line.ids) > 2]),
+        ):
             for start in range(0, len(rows), SCOPE_BATCH):
-                look = partial(self._heard_at, rows[start : start + SCOPE_BATCH])
+                look = partial(self._heard_at, before, rows[start : start + SCOPE_BATCH])
                 inside.see((yield from patiently(look)))
                 yield
         self._heard |= {fact.id for fact in new}
@@ -223,10 +227,10 @@ class Imprinter:
         progress.steps += 1
         yield
 
-    def _heard_at(self, rows: Sequence[Row]) -> Tensor:
+    def _heard_at(self, prefix: Sequence[int], rows: Sequence[Row]) -> Tensor:
         """Return what the scope reads where some rows' targets are predicted."""
         products, bare = Products(self._decoder, self._should_yield), Worn(self._soul.spec, None)
-        return scope_inputs(self._decoder, bare, products, self._form.prefix, rows, self._below)
+        return scope_inputs(self._decoder, bare, products, prefix, rows, self._below)
 
     def _is_enough(self, progress: Progress) -> bool:
         last = progress.losses[-2:]
