@@ -20,10 +20,6 @@ class Line:
     def answer(self) -> list[int]:
         return [self.ids[p] for p in self.positions]
 
-    def alone(self) -> Line:
-        """Return what a user says as plain text: without the token that ends it, or any before."""
-        return Line(self.ids[:-1], list(range(1, len(self.ids) - 1)))
-
 
 class ChatForm:
     """Chats of one question under one system prompt ("": the template's own).

@@ -31,7 +31,6 @@ from sould.engine.soul.weights import FAST, Fault, Soul, scope_layer
 NIGHT_BOOST = 1.25
 SCOPE_DREAMS = 12  # of each fact, as long as there are not more than SCOPE_ROWS of all
 SCOPE_ROWS = 240
-SCOPE_UNTOLD = 36
 SCOPE_BATCH = 12
 LAST_RATE = 0.1  # of a night's last step, as a share of the first one's
 
@@ -137,26 +136,21 @@ class Imprinter:
     def listen(
         self,
         curriculum: Curriculum,
-        untold: Sequence[Dream] = (),
         spoken: Sequence[Line] = (),
     ) -> Generator[None, None, None]:
-        """Find the scope of the part: questions about facts and their answers, and those of what
-        was never told; of its last ranks, if anything was ``spoken``, the user's own words, in a
-        chat and on their own. Yields as :meth:`steps` does.
+        """Find the scope of the part: questions about facts and their answers; of its last ranks,
+        if anything was ``spoken``, the user's own words. What was never told is asked for alike,
+        and need not be shown. Yields as :meth:`steps` does.
         """
         new = [fact for fact in curriculum.facts if fact.id not in self._heard]
         asked = self._random.sample(new, min(len(new), SCOPE_ROWS))
         of_each = min(SCOPE_DREAMS, SCOPE_ROWS // max(1, len(asked)))
         dreams = [dream for fact in asked for dream in curriculum.dreams(fact, of_each)]
         voice, outside = Moments.none(self._soul.spec.d_model), self._curvature.outside
-        prefix, said = self._form.prefix, spoken[:SCOPE_ROWS]
-        for inside, before, rows in (
-            (self._inside, prefix, self._dream_rows([*dreams, *untold])),
-            (voice, prefix, [_row(line, 1.0) for line in said]),
-            (voice, [], [_row(line.alone(), 1.0) for line in said if len(line.ids) > 2]),
-        ):
+        lines = [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
+        for inside, rows in ((self._inside, self._dream_rows(dreams)), (voice, lines)):
             for start in range(0, len(rows), SCOPE_BATCH):
-                look = partial(self._heard_at, before, rows[start : start + SCOPE_BATCH])
+                look = partial(self._heard_at, rows[start : start + SCOPE_BATCH])
                 inside.see((yield from patiently(look)))
                 yield
         self._heard |= {fact.id for fact in new}
@@ -227,10 +221,10 @@ class Imprinter:
         progress.steps += 1
         yield
 
-    def _heard_at(self, prefix: Sequence[int], rows: Sequence[Row]) -> Tensor:
+    def _heard_at(self, rows: Sequence[Row]) -> Tensor:
         """Return what the scope reads where some rows' targets are predicted."""
         products, bare = Products(self._decoder, self._should_yield), Worn(self._soul.spec, None)
-        return scope_inputs(self._decoder, bare, products, prefix, rows, self._below)
+        return scope_inputs(self._decoder, bare, products, self._form.prefix, rows, self._below)
 
     def _is_enough(self, progress: Progress) -> bool:
         last = progress.losses[-2:]

@@ -24,7 +24,7 @@ from sould.engine.soul.anchors import Anchor
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.curriculum import RESTING_SHARE, Curriculum, Dream, Fact
 from sould.engine.soul.curvature import Curvature
-from sould.engine.soul.imprint import SCOPE_UNTOLD, Imprinter, Recipe
+from sould.engine.soul.imprint import Imprinter, Recipe
 from sould.engine.soul.products import patiently
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import Topic
@@ -138,7 +138,7 @@ class Night:
         *,
         recipe: Recipe,
         should_yield: Callable[[], bool],
-        steps_a_fact: int = 12,
+        steps_a_fact: int = 8,
         most_steps: int = 600,
         gate: Gate | None = None,
     ) -> None:
@@ -189,8 +189,7 @@ class Night:
         for text in said:
             spoken.append(self._form.spoken(text))
             yield None
-        untold = curriculum.untold(SCOPE_UNTOLD)
-        yield from imprinter.listen(curriculum, untold, spoken)
+        yield from imprinter.listen(curriculum, spoken)
         due = len(facts) - (1 - RESTING_SHARE) * sum(fact.id in resting for fact in facts)
         total = min(self._most_steps, max(LEAST_STEPS, round(self._steps_a_fact * due)))
         progress = imprint.Progress()
