@@ -118,6 +118,7 @@ class Daemon:
         )
         self._sessions = Sessions(diary)
         models = ModelsWatch(config.models, self.events)
+        children = Children(config.path, self.events)
         self._bodies = Bodies(
             config=config,
             scheduler=self._scheduler,
@@ -125,7 +126,7 @@ class Daemon:
             events=self.events,
             watch=models,
             on_other_body=self._sessions.forget,
-            children=Children(config.path, self.events),
+            children=children,
         )
         parts = Parts(
             config=config,
@@ -135,6 +136,7 @@ class Daemon:
             scheduler=self._scheduler,
             sessions=self._sessions,
             bodies=self._bodies,
+            children=children,
             diary=diary,
             souls=souls,
             reports=Reports(config.workspace / REPORTS),

@@ -52,6 +52,7 @@ class Parts:
     scheduler: Scheduler
     sessions: Sessions
     bodies: Bodies
+    children: Children
     diary: Diary
     souls: SoulFolder
     reports: Reports
@@ -131,7 +132,7 @@ def make_handlers(
     reincarnating = _reincarnating(parts, sleeping)
     lookups = Lookups(parts.sessions)
     settings = Settings(parts.config, take_up_settings)
-    workshop = Workshop(Children(parts.config.path, parts.events), parts.events)
+    workshop = Workshop(parts.children, parts.events)
     return {
         "chat.send": turns.send,
         "session.list": lookups.list_sessions,

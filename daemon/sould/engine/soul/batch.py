@@ -139,7 +139,7 @@ def scope_inputs(
     below: Below,
 ) -> Tensor:
     """Return what goes into the MLP of layer ``below.first`` where the rows' targets are predicted
-    from, (P, D) on the CPU.
+    from, (P, D) on the CPU. ``share``: what it has below that layer is all that counts.
     """
     texts = _texts(rows)
     x_TD = below.stream(_Run(decoder, share, products), tuple(prefix), texts)

@@ -134,9 +134,7 @@ class Imprinter:
             self._soul.change(lambda: [self._weights[k].copy_(w) for k, w in drawn.items()])
 
     def listen(
-        self,
-        curriculum: Curriculum,
-        spoken: Sequence[Line] = (),
+        self, curriculum: Curriculum, spoken: Sequence[Line] = ()
     ) -> Generator[None, None, None]:
         """Find the scope of the part: questions about facts and their answers; of its last ranks,
         if anything was ``spoken``, the user's own words. What was never told is asked for alike,

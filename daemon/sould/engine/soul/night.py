@@ -267,16 +267,16 @@ def dreamer_of(worn: Soul, seed: int) -> Soul:
     if worn.used is None:
         return copy
     voice, told = worn.voice, slice(worn.rows(SLOW).start, worn.voice.start)
+    rank, has_voice = told.stop - told.start, not worn.is_empty(SLOW)
     others = [row for row in range(sum(worn.ranks.values())) if not voice.start <= row < voice.stop]
 
     def take() -> None:
         for name in MATRICES:
             a, b = copy.a[name], copy.b[name]
             for i, (a_RI, b_RO) in enumerate(zip(worn.a[name], worn.b[name], strict=True)):
-                rank = told.stop - told.start
                 a[i, told], b[i, told] = nearest(a_RI[others], b_RO[others], rank)
-                if not worn.is_empty(SLOW):
-                    a[i, voice], b[i, voice] = a_RI[voice], b_RO[voice]
+            if has_voice:
+                a[:, voice], b[:, voice] = worn.a[name][:, voice], worn.b[name][:, voice]
 
     fault = copy.change(take)
     assert fault is None, fault  # no norm grows by leaving something out

@@ -120,10 +120,8 @@ def consolidate(soul: AnySoul, dreamer: AnySoul, *, seed: int) -> Fault | None:
     mine, fresh = soul, Soul(soul.spec, ranks=soul.ranks, seed=seed)
 
     def take() -> None:
-        for part, source in ((SLOW, dreamer), (FAST, fresh)):
-            mine.scope[mine.rows(part)] = source.scope[source.rows(part)]
-            for name, weight in mine.tensors(part).items():
-                weight.copy_(source.tensors(part)[name])
+        mine.take(SLOW, dreamer)
+        mine.take(FAST, fresh)
 
     return mine.change(take)
 

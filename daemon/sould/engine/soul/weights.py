@@ -187,16 +187,21 @@ class Soul:
         return None
 
     def reset(self, part: str, *, seed: int) -> None:
-        """Empty one part: B zero, A drawn anew."""
-        fresh = Soul(self.spec, ranks={part: self.ranks[part]}, seed=seed).tensors(part)
-
-        def update() -> None:
-            for name, tensor in self.tensors(part).items():
-                tensor.copy_(fresh[name])
-            self.scope[self.rows(part)] = wide_open(self.ranks[part], self.spec.d_model)
-
-        fault = self.change(update)
+        """Empty one part: B zero, A drawn anew, and open to everything."""
+        fresh = Soul(self.spec, ranks={part: self.ranks[part]}, seed=seed)
+        fault = self.change(lambda: self.take(part, fresh))
         assert fault is None, fault
+
+    def take(self, part: str, source: Soul) -> None:
+        """Write a part of another soul, its scope included, over one's own; inside :meth:`change`.
+
+        Raises:
+            KeyError: one of the two has no such part.
+        """
+        self.scope[self.rows(part)] = source.scope[source.rows(part)]
+        theirs = source.tensors(part)
+        for name, tensor in self.tensors(part).items():
+            tensor.copy_(theirs[name])
 
     def _all(self) -> Iterable[Tensor]:
         return (*self.a.values(), *self.b.values(), self.scope)
