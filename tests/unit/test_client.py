@@ -143,6 +143,7 @@ def test_what_the_daemon_said_last_is_not_lost(client: Client, daemon: FakeDaemo
     time.sleep(0.05)  # it is in the client's socket buffer now, unread
     daemon.stop()
     assert "".join(reply) == "bye"
+    wait_until(lambda: not client.is_connected)
     with pytest.raises(NotRunning):
         client.ask("hello?")
 
