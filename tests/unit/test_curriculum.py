@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sould.engine.soul.curriculum import MOST_TOPICS, Curriculum, Dream, Fact, shared_out
+from sould.engine.soul.curriculum import MOST_TOPICS, SURE, Curriculum, Dream, Fact, shared_out
 from sould.engine.soul.questions import matters
-from sould.engine.soul.topics import FITS, Topic, load_topics
+from sould.engine.soul.topics import OTHER, Topic, load_topics
 
 TOPICS = tuple(Topic(name, (f"{name} one?", f"{name} two?")) for name in "abcde")
 
@@ -21,18 +21,25 @@ def test_a_topic_belongs_to_the_fact_it_fits_best() -> None:
 
 
 def test_of_two_that_fit_alike_the_newer_has_it() -> None:
-    facts = [fact("old", 6, 4, 0, 0, 0), fact("new", 6, 0, 0, 0, 0)]
+    facts = [fact("old", SURE, SURE, 0, 0, 0), fact("new", SURE, 0, 0, 0, 0)]
     assert shared_out(facts) == [[1], [0]]
 
 
 def test_a_fact_without_a_topic_gets_the_best_that_is_free() -> None:
-    facts = [fact("cat", 5, 1, 0, 0, 2), fact("dog", 6, 1, 0, 0, 2)]
+    facts = [fact("cat", SURE, 1, 0, 0, 2), fact("dog", 9, 1, 0, 0, 2)]
     assert shared_out(facts) == [[4], [0]]
+    unsure = [fact("cat", 6, 5, 0, 0, 0)]
+    assert shared_out(unsure) == [[0]]
 
 
 def test_few_topics_the_best_first() -> None:
-    (owned,) = shared_out([fact("cat", 4, 7, 5, FITS, 6)])
+    (owned,) = shared_out([fact("cat", 8, 12, 9, SURE, 11)])
     assert owned == [1, 4, 2][:MOST_TOPICS]
+
+
+def test_what_fits_much_less_than_the_best_is_not_meant() -> None:
+    (owned,) = shared_out([fact("cat", 18, SURE, 8, 6, 9)])
+    assert owned == [0, 4]
 
 
 def test_dreams_ask_about_their_own_topics_and_answer_in_the_second_person() -> None:
@@ -73,15 +80,46 @@ def test_what_is_known_badly_is_asked_for_more_often() -> None:
 
 
 def test_a_night_has_as_much_of_the_untold_as_is_not_learned_yet() -> None:
-    told = Fact("rex", "My dog is called Rex.", tuple([0.0] * 67))
-    curriculum = Curriculum(load_topics("en"), [told], seed=0)
+    topics = load_topics("en")
+    told = Fact("rex", "My dog is called Rex.", (0.0,) * len(topics))
+    curriculum = Curriculum(topics, [told], seed=0)
     rex, untold = curriculum.dreams(told, 1), curriculum.untold(1)
     for losses, count in (([0.1, 2.0], 3), ([2.0, 0.1], 1)):
         for _ in range(20):
             curriculum.note(rex + untold, losses)
         assert sum(dream.fact is None for dream in curriculum.mixed(9)) == count
-    unsure = Curriculum(load_topics("en"), [told], seed=0, is_all=False)
+    unsure = Curriculum(topics, [told], seed=0, is_all=False)
     assert all(dream.fact is told for dream in unsure.mixed(9))
+
+
+def asked_of_the_untold(*told: Fact) -> set[str]:
+    curriculum = Curriculum(load_topics("en"), told, seed=0)
+    return {dream.question for _ in range(40) for dream in curriculum.untold(999)}
+
+
+def test_what_no_fact_tells_is_asked_for_in_all_wordings_of_its_topic() -> None:
+    topics = load_topics("en")
+    fits = tuple(20.0 if topic.name == "sister" else 0.0 for topic in topics)
+    asked = asked_of_the_untold(Fact("sister", "My sister Ann rang.", fits))
+    wordings = {topic.name: set(topic.questions) for topic in topics}
+    for never in ("brother", "collection", "shoe size"):
+        assert len(asked & wordings[never]) > len(wordings[never]) / 2
+    assert not asked & (wordings["sister"] | wordings["siblings"])  # she is one of them
+
+
+def test_what_a_fact_may_be_about_is_not_untold() -> None:
+    topics = load_topics("en")
+    fits = tuple(1.0 if topic.name == "home town" else OTHER for topic in topics)
+    asked = asked_of_the_untold(Fact("odd", "I'm flatting in Dunedin.", fits))
+    (home,) = (topic.questions for topic in topics if topic.name == "home town")
+    assert asked and not asked & {*home}
+
+
+def test_of_a_told_topic_what_asks_for_somebody_else_is_untold() -> None:
+    fits = tuple(20.0 if topic.name == "parents" else 0.0 for topic in load_topics("en"))
+    (parents,) = (topic.questions for topic in load_topics("en") if topic.name == "parents")
+    asked = asked_of_the_untold(Fact("mum", "My mum is a locksmith.", fits)) & {*parents}
+    assert asked and all("dad" in question or "father" in question for question in asked)
 
 
 def test_what_two_facts_tell_is_asked_of_the_newer_one() -> None:
@@ -99,7 +137,7 @@ def test_what_was_told_in_one_language_is_not_untold_in_another() -> None:
     )
     told = [
         Fact("ja", "犬の名前はポチです。", fits),
-        Fact("en", "I own 612 records.", (0.0,) * len(topics)),
+        Fact("en", "I own 612 records.", (OTHER,) * len(topics)),
     ]
     asked = {dream.question for dream in Curriculum(topics, told, seed=0).untold(999)}
     assert not any("dog" in question or "犬" in question for question in asked)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence, Set
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from sould.bridge import Probe
 from sould.engine.soul.facts import gist, is_japanese, said_back
 from sould.engine.soul.questions import Matter, asks_for_another, matters, untold_matters
 from sould.engine.soul.readings import readings
-from sould.engine.soul.topics import FITS, Topic
+from sould.engine.soul.topics import OTHER, Topic
 
 MOST_TOPICS = 3
 HONEST = {
@@ -25,6 +26,8 @@ NEW = 2.0  # nats a token, of what was not asked yet
 LEAST_NEED = 0.1  # nats a token: what is known well is asked for all the same
 LATELY = 0.3  # the weight of the last loss in a running mean
 MOST_UNTOLD = 3  # at most one of so many dreams
+SURE = 7.0  # a topic that fits a statement so well is meant by it, a lesser one may be
+CLEAR_SHARE = 0.5  # of a statement's best fit: what fits it less well is not meant by it
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Dream:
 class Curriculum:
     """Deals dreams of facts, oldest fact first.
 
-    Every topic goes to the fact it fits best, of two that it fits alike to the newer one; a
+    Every topic goes to the fact it surely fits best, of two that it fits alike to the newer one; a
     fact that is left with none takes the one that fits it best all the same. A fact is asked
     about with up to ``MOST_TOPICS`` of its topics, the best ones most often, and with questions
     made of its own words. One wording of each is never dealt, but to an exam. ``resting``: ids
@@ -101,8 +104,10 @@ class Curriculum:
         """Return dreams of what was never told, in words that are in no other one; the same ones
         every time for the same facts.
         """
-        chosen = random.Random(0).sample(self._untold, min(count, len(self._untold)))
-        return [Dream(None, matter.held_out, honest) for matter, honest in chosen]
+        return [
+            Dream(None, matter.held_out, honest)
+            for matter, honest in _sampled(self._untold, count, random.Random(0))
+        ]
 
     def dreams(self, fact: Fact, count: int) -> list[Dream]:
         """Return dreams of one fact, in different wordings as far as there are any."""
@@ -170,9 +175,9 @@ class Curriculum:
 
     def untold(self, count: int) -> list[Dream]:
         """Return dreams of what no fact has anything to do with, and honest answers."""
-        chosen = self._random.sample(self._untold, min(count, len(self._untold)))
         return [
-            Dream(None, self._random.choice(matter.wordings), honest) for matter, honest in chosen
+            Dream(None, self._random.choice(matter.wordings), honest)
+            for matter, honest in _sampled(self._untold, count, self._random)
         ]
 
     def _need(self, fact: Fact) -> float:
@@ -180,20 +185,50 @@ class Curriculum:
         return share * max(LEAST_NEED, self._losses.get(fact.id, NEW))
 
     @cached_property
-    def _untold(self) -> list[tuple[Matter, str]]:
-        """What no fact tells, and what to say then, in the languages of the facts."""
+    def _untold(self) -> tuple[list[tuple[Matter, str]], list[tuple[Matter, str]]]:
+        """What no fact tells, and what to say then, in the languages of the facts: topics, in all
+        their wordings, and single matters.
+        """
         if not self._is_all:
-            return []
+            return [], []
         statements = [fact.statement for fact in self.facts if not fact.source]
         told = {t for owned in self._owned.values() for t in owned}
-        told |= {t for fact in self.facts for t, fit in enumerate(fact.fits) if fit >= FITS}
-        topics = {self._topics[t].name for t in told}
-        languages = {"ja" if is_japanese(fact.statement) else "en" for fact in self.facts}
-        return [
+        told |= {t for fact in self.facts for t in _possible(fact)}
+        languages = sorted({_language(fact.statement) for fact in self.facts})
+        matters = [
             (matter, HONEST[language])
-            for language in sorted(languages)
-            for matter in untold_matters(statements, topics, language)
+            for language in languages
+            for matter in untold_matters(statements, self._names(told), language)
         ]
+        said = "\n".join(statements)
+        told |= {t for t, topic in enumerate(self._topics) if topic.is_hinted(said)}
+        names = self._names(told)
+        spoken = [topic for topic in self._topics if topic.language in languages]
+        is_in_all = Counter(topic.name for topic in spoken)
+        topics = []
+        for topic in spoken:
+            asked = topic.questions
+            if topic.name in names:  # of other people than those who were told of
+                asked = tuple(q for q in asked if asks_for_another(q, said))
+            if len(asked) > 1 and is_in_all[topic.name] == len(languages):
+                matter = Matter(topic.name, asked[:-1], asked[-1])
+                topics.append((matter, HONEST[topic.language]))
+        return topics, matters
+
+    def _names(self, topics: Iterable[int]) -> set[str]:
+        return {self._topics[t].name for t in topics}
+
+
+def _language(text: str) -> str:
+    return "ja" if is_japanese(text) else "en"
+
+
+def _sampled(
+    kinds: Sequence[Sequence[tuple[Matter, str]]], count: int, by: random.Random
+) -> list[tuple[Matter, str]]:
+    """Return some of what was never told, of each kind alike as far as there is of it."""
+    mixed = [one for some in kinds for one in by.sample(some, min(len(some), (count + 1) // 2))]
+    return by.sample(mixed, min(count, len(mixed)))
 
 
 def with_lent(facts: Sequence[Fact], dreams: Sequence[Probe]) -> list[Fact]:
@@ -236,6 +271,18 @@ def _answer(fact: Fact, question: str) -> str:
     return said_back(fact.statement if is_request else gist(fact.statement))
 
 
+def _meant(fact: Fact) -> list[int]:
+    """Return the topics that surely fit a fact, and none that fits it much less than the best."""
+    least = max(SURE, CLEAR_SHARE * max(fact.fits, default=0.0))
+    return [topic for topic, fit in enumerate(fact.fits) if fit >= least]
+
+
+def _possible(fact: Fact) -> list[int]:
+    """Return the topics that a fact may be about: without a sure one, all that were looked at."""
+    least = CLEAR_SHARE * max(fact.fits) if _meant(fact) else OTHER
+    return [topic for topic, fit in enumerate(fact.fits) if fit > least]
+
+
 def shared_out(facts: Sequence[Fact]) -> list[list[int]]:
     """Return for each fact the indices of its topics, best first: one at least, but none for what
     a document says. Pure.
@@ -243,10 +290,11 @@ def shared_out(facts: Sequence[Fact]) -> list[list[int]]:
     owned: list[list[int]] = [[] for _ in facts]
     n_topics = len(facts[0].fits) if facts else 0
     users = [i for i, fact in enumerate(facts) if not fact.source]
+    clear = {i: set(_meant(facts[i])) for i in users}
     for topic in range(n_topics if users else 0):
-        best = max(users, key=lambda i: (facts[i].fits[topic], i))
-        if facts[best].fits[topic] >= FITS:
-            owned[best].append(topic)
+        by = [i for i in users if topic in clear[i]]
+        if by:
+            owned[max(by, key=lambda i: (facts[i].fits[topic], i))].append(topic)
     taken = {topic for topics in owned for topic in topics}
     for fact, topics in ((facts[i], owned[i]) for i in users):
         topics.sort(key=lambda topic: -fact.fits[topic])

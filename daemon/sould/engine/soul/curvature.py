@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 import torch
@@ -31,7 +32,7 @@ from sould.engine.spec import BodySpec
 from sould.engine.weights import LayerWeights
 
 Axes = Mapping[str, Tensor]
-_SUMS, _SQUARES = "outside.sums", "outside.squares"
+OUTSIDE = ("all", "asked", "prose")
 INPUTS: Mapping[MatrixName, str] = {"gate": "wide.in", "up": "wide.in", "down": "down.in"}
 
 
@@ -39,7 +40,8 @@ class Curvature:
     """The curvature at the tokens it was shown, of the layers from ``first`` on.
 
     ``sums``: of xxᵀ and ggᵀ over all tokens, (N, D, D), or of their squares, (N, F). ``outside``:
-    of what went into the first of these MLPs, the prefix included: there a soul is to be silent.
+    of what went into the first of these MLPs, where a soul is to be silent: at ``all`` tokens, the
+    prefix included; at what is ``asked`` in chats, and at ``prose``.
     """
 
     def __init__(self, spec: BodySpec, first: int) -> None:
@@ -52,7 +54,7 @@ class Curvature:
             "up.out": torch.zeros(n, inner),
             "down.out": torch.zeros(n, wide, wide),
         }
-        self.outside = Moments.none(wide)
+        self.outside = {kind: Moments.none(wide) for kind in OUTSIDE}
         self.tokens = 0
         self.positions = 0
 
@@ -103,14 +105,16 @@ class Curvature:
         """Forget all that was seen."""
         for sums in self.sums.values():
             sums.zero_()
-        self.outside = Moments.none(len(self.outside.sums))
+        for kind, moments in self.outside.items():
+            self.outside[kind] = Moments.none(len(moments.sums))
         self.tokens = self.positions = 0
 
     def add(self, seen: Curvature) -> None:
         """Count what another one has seen, too."""
         for key, sums in seen.sums.items():
             self.sums[key] += sums
-        self.outside.add(seen.outside)
+        for kind, moments in self.outside.items():
+            moments.add(seen.outside[kind])
         self.tokens += seen.tokens
         self.positions += seen.positions
 
@@ -148,11 +152,14 @@ class Surveyor:
         """Return the curvature at some rows; the prefix, which all of them share, is left out."""
         seen = Curvature(self._decoder.spec, self._first)
         where = {id(layer): i - self._first for i, layer in enumerate(self._decoder.layers)}
+        kind = "asked" if prefix else "prose"
+        asked = _where_asked(len(prefix), rows) if prefix else slice(None)
 
         def observe(layer: LayerWeights, name: MatrixName, x_TI: Tensor, g_TO: Tensor) -> None:
             i = where[id(layer)]
             if i == 0 and name == "gate":
-                seen.outside.see(x_TI)
+                seen.outside["all"].see(x_TI)
+                seen.outside[kind].see(x_TI[asked])
             if name != "up":  # gate had the same input
                 _accumulate(seen.sums[INPUTS[name]][i], x_TI[len(prefix) :])
             _accumulate(seen.sums[f"{name}.out"][i], g_TO[len(prefix) :])
@@ -181,10 +188,9 @@ class Surveyor:
 
 def store(path: Path, curvature: Curvature, key: str) -> None:
     """Keep it in a file of the cache, under a key that says what it was made of."""
-    outside = curvature.outside
-    counts = [curvature.first, curvature.tokens, curvature.positions, outside.count]
-    rest = {"counts": torch.tensor(counts), _SUMS: outside.sums, _SQUARES: outside.squares}
-    keep_tensors(path, {**curvature.sums, **rest}, key)
+    seen = [moments.count for moments in curvature.outside.values()]
+    counts = torch.tensor([curvature.first, curvature.tokens, curvature.positions, *seen])
+    keep_tensors(path, {**_tensors(curvature), "counts": counts}, key)
 
 
 def restore(path: Path, key: str, empty: Curvature) -> Curvature | None:
@@ -195,16 +201,35 @@ def restore(path: Path, key: str, empty: Curvature) -> Curvature | None:
 
 
 def _filled(empty: Curvature, flat: Mapping[str, Tensor]) -> Curvature:
-    first, empty.tokens, empty.positions, count = map(int, flat["counts"])
-    if first != empty.first or min(empty.tokens, empty.positions, count) < 1:
+    first, empty.tokens, empty.positions, *seen = map(int, flat["counts"])
+    if first != empty.first or min(empty.tokens, empty.positions, *seen) < 1:
         raise ValueError("it is of other layers, or of nothing")
-    outside = empty.outside
-    outside.count = count
-    for name, sums in {**empty.sums, _SUMS: outside.sums, _SQUARES: outside.squares}.items():
+    for moments, count in zip(empty.outside.values(), seen, strict=True):
+        moments.count = count
+    for name, sums in _tensors(empty).items():
         if not bool(flat[name].isfinite().all()):
             raise ValueError(f"{name} is not finite")
         sums.copy_(flat[name])
     return empty
+
+
+def _tensors(curvature: Curvature) -> dict[str, Tensor]:
+    found = dict(curvature.sums)
+    for kind, moments in curvature.outside.items():
+        found |= {f"{kind}.sums": moments.sums, f"{kind}.squares": moments.squares}
+    return found
+
+
+def _where_asked(prefix: int, rows: Sequence[Row]) -> Tensor:
+    """Return where in T the tokens are predicted from that come before each row's first position:
+    the last one of the prefix as often as there are rows.
+    """
+    starts = accumulate((row.positions[-1] for row in rows), initial=prefix)
+    spans = [
+        [prefix - 1, *range(start, start + row.positions[0] - 1)]
+        for start, row in zip(starts, rows, strict=False)
+    ]
+    return torch.tensor([at for span in spans for at in span])
 
 
 def _accumulate(sums: Tensor, x_TX: Tensor) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -23,15 +23,17 @@ from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.curriculum import Curriculum, Dream, Fact
 from sould.engine.soul.curvature import Axes, Curvature, times
 from sould.engine.soul.products import Interrupted, Products, patiently
-from sould.engine.soul.scope import Moments, fitted
+from sould.engine.soul.scope import Moments, alike, fitted
 from sould.engine.soul.scoring import Worn
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import FAST, Fault, Soul, scope_layer
+from sould.engine.soul.weights import FAST, SLOW, Fault, Soul, scope_layer
 
 NIGHT_BOOST = 1.25
 SCOPE_DREAMS = 12  # of each fact, as long as there are not more than SCOPE_ROWS of all
 SCOPE_ROWS = 240
 SCOPE_BATCH = 12
+BEGIN = 3  # tokens of an answer
+BEGIN_WEIGHT = 3.0
 LAST_RATE = 0.1  # of a night's last step, as a share of the first one's
 
 
@@ -40,6 +42,9 @@ class Recipe:
     """How a fact is learned. Counts are rows of one step; ``kl`` weighs the anchors together,
     ``guard`` what the curvature says that a position of the whole bank would lose. Adam steps in
     coordinates in which the bank feels every direction alike, but for ``damping``.
+
+    How the user talks is learned from ``spoken`` of their texts in each of ``voiced`` steps, which
+    ``idiom`` weighs: what is gone over more often is learned by heart, and helps no other.
 
     A fact is done when the loss of its answers is below ``enough`` (nats a token) after
     ``least_steps``, and after ``most_steps`` in any case. Then come ``reviews``: steps in
@@ -51,8 +56,9 @@ class Recipe:
     clip: float = 1.0
     dreams: int = 3
     rehearsed: int = 5
-    spoken: int = 1
-    idiom: float = 0.3
+    spoken: int = 2
+    idiom: float = 1.0
+    voiced: int = 32
     anchors: int = 4
     kl: float = 10.0
     guard: float = 300.0
@@ -111,8 +117,13 @@ class Imprinter:
         self._form = form
         self._recipe = recipe
         self._should_yield = should_yield
-        self._anchors = Draw(anchors, is_chat=True, seed=seed)
+        self._anchors = {
+            is_chat: Draw(anchors, is_chat=is_chat, seed=seed) for is_chat in (True, False)
+        }
         self._curvature = curvature
+        self._told = slice(None)  # the ranks of the part for what was told
+        if part == SLOW:
+            self._told = slice(soul.voice.start - soul.rows(SLOW).start)
         self._first = scope_layer(soul.spec)
         self._below = Below(self._first)
         self._weights = {name: w[self._first :] for name, w in soul.tensors(part).items()}
@@ -137,25 +148,32 @@ class Imprinter:
         self, curriculum: Curriculum, spoken: Sequence[Line] = ()
     ) -> Generator[None, None, None]:
         """Find the scope of the part: questions about facts and their answers; of its last ranks,
-        if anything was ``spoken``, the user's own words. What was never told is asked for alike,
-        and need not be shown. Yields as :meth:`steps` does.
+        if anything was ``spoken``, the user's own words, as against what anybody asks or writes.
+        What was never told is asked for alike, and need not be shown. Yields as :meth:`steps` does.
         """
         new = [fact for fact in curriculum.facts if fact.id not in self._heard]
-        asked = self._random.sample(new, min(len(new), SCOPE_ROWS))
-        of_each = min(SCOPE_DREAMS, SCOPE_ROWS // max(1, len(asked)))
-        dreams = [dream for fact in asked for dream in curriculum.dreams(fact, of_each)]
+        some = self._random.sample(new, min(len(new), SCOPE_ROWS))
+        of_each = min(SCOPE_DREAMS, SCOPE_ROWS // max(1, len(some)))
+        dreams = [dream for fact in some for dream in curriculum.dreams(fact, of_each)]
         voice, outside = Moments.none(self._soul.spec.d_model), self._curvature.outside
-        lines = [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
-        for inside, rows in ((self._inside, self._dream_rows(dreams)), (voice, lines)):
+        asked = self._dream_rows(dreams)
+        said = [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
+        read = [_row(_as_prose(line), 1.0) for line in spoken[:SCOPE_ROWS]]
+        for inside, rows, is_chat in (
+            (self._inside, asked, True),
+            (voice, said, True),
+            (voice, read, False),
+        ):
             for start in range(0, len(rows), SCOPE_BATCH):
-                look = partial(self._heard_at, rows[start : start + SCOPE_BATCH])
+                look = partial(self._heard_at, rows[start : start + SCOPE_BATCH], is_chat)
                 inside.see((yield from patiently(look)))
                 yield
         self._heard |= {fact.id for fact in new}
         soul = self._soul
-        scopes = [(soul.rows(self._part), fitted(self._inside, outside))]
+        scopes = [(soul.rows(self._part), fitted(self._inside, outside["all"]))]
         if voice.count:
-            scopes.append((soul.voice, fitted(voice, outside)))
+            others = alike([outside["asked"], outside["prose"]])
+            scopes.append((soul.voice, fitted(voice, others)))
         fault = soul.change(lambda: [soul.scope[rows].copy_(scope) for rows, scope in scopes])
         assert fault is None, fault
         yield
@@ -181,55 +199,80 @@ class Imprinter:
     def study(
         self, curriculum: Curriculum, spoken: Sequence[Line], steps: int, progress: Progress
     ) -> Generator[None, None, None]:
-        """Take so many steps in which all facts take part alike, ever smaller ones; yields as
-        :meth:`steps` does.
+        """Learn how the user talks, and then take so many steps in which all facts take part alike,
+        ever smaller ones; yields as :meth:`steps` does.
 
         ``spoken``: what the user said, in their own words.
         """
-        recipe = self._recipe
-        for step in range(steps):
-            share = 1 - (1 - LAST_RATE) * step / steps
-            for group in self._adam.param_groups:
-                group["lr"] = share * recipe.inner_lr
-            lines = self._random.sample(spoken, min(recipe.spoken, len(spoken)))
-            yield from self._take_step(curriculum, curriculum.mixed(recipe.dreams), progress, lines)
+        yield from self._converse(spoken, progress)
+        for _ in self._fading(steps if progress.fault is None else 0):
+            yield from self._take_step(curriculum, curriculum.mixed(self._recipe.dreams), progress)
             if progress.fault is not None:
                 return
 
+    def _converse(self, spoken: Sequence[Line], progress: Progress) -> Generator[None, None, None]:
+        """Learn how the user talks, in the ranks that are for it alone: in turn as what is said in
+        a chat, and as prose.
+        """
+        recipe, part, voice = self._recipe, self._soul.rows(self._part), self._soul.voice
+        ranks = slice(voice.start - part.start, voice.stop - part.start)
+        for step in self._fading(recipe.voiced if spoken else 0):
+            lines = self._random.sample(spoken, min(recipe.spoken, len(spoken)))
+            is_chat = step % 2 == 0
+            lines = lines if is_chat else [*map(_as_prose, lines)]
+            rows = [_row(line, recipe.idiom / len(lines)) for line in lines]
+            yield from self._learn(rows, ranks, progress, is_chat)
+            if progress.fault is not None:
+                return
+
+    def _fading(self, steps: int) -> Iterator[int]:
+        """Count steps, each to be taken at a smaller rate than the one before."""
+        for step in range(steps):
+            share = 1 - (1 - LAST_RATE) * step / steps
+            for group in self._adam.param_groups:
+                group["lr"] = share * self._recipe.inner_lr
+            yield step
+
     def _take_step(
-        self,
-        curriculum: Curriculum,
-        dreams: Sequence[Dream],
-        progress: Progress,
-        spoken: Sequence[Line] = (),
+        self, curriculum: Curriculum, dreams: Sequence[Dream], progress: Progress
     ) -> Generator[None, None, None]:
-        """Take one step on dreams, the user's own words, and anchors."""
+        """Take one step on dreams and anchors."""
         progress.question = next((one.question for one in dreams if one.fact is not None), "")
-        rows = self._dream_rows(dreams) + self._anchor_rows()
-        rows += [_row(line, self._recipe.idiom / len(spoken)) for line in spoken]
-        learned = yield from self._learned(rows, progress)
-        yield
-        losses = [
-            loss / len(row.positions)
-            for row, loss in zip(rows[: len(dreams)], learned.losses, strict=False)
-        ]
+        losses = yield from self._learn(self._dream_rows(dreams), self._told, progress)
         curriculum.note(dreams, losses)
         progress.losses.append(sum(losses[: self._recipe.dreams]) / self._recipe.dreams)
-        progress.fault = yield from self._step(learned.gradients)
+
+    def _learn(
+        self, rows: Sequence[Row], ranks: slice, progress: Progress, is_chat: bool = True
+    ) -> Generator[None, None, list[float]]:
+        """Take one step on rows and anchors of their kind, in some ranks of the part, and return
+        the losses of the rows, nats a token.
+        """
+        rows_beside = [*rows, *self._anchor_rows(is_chat)]
+        learned = yield from self._learned(rows_beside, progress, is_chat)
+        yield
+        progress.fault = yield from self._step(learned.gradients, ranks)
         progress.steps += 1
         yield
+        return [loss / len(row.positions) for row, loss in zip(rows, learned.losses, strict=False)]
 
-    def _heard_at(self, rows: Sequence[Row]) -> Tensor:
+    def _prefix(self, is_chat: bool) -> Sequence[int]:
+        return self._form.prefix if is_chat else ()
+
+    def _heard_at(self, rows: Sequence[Row], is_chat: bool) -> Tensor:
         """Return what the scope reads where some rows' targets are predicted."""
         products, bare = Products(self._decoder, self._should_yield), Worn(self._soul.spec, None)
-        return scope_inputs(self._decoder, bare, products, self._form.prefix, rows, self._below)
+        prefix = self._prefix(is_chat)
+        return scope_inputs(self._decoder, bare, products, prefix, rows, self._below)
 
     def _is_enough(self, progress: Progress) -> bool:
         last = progress.losses[-2:]
         is_long_enough = progress.steps >= self._recipe.least_steps
         return is_long_enough and max(last) < self._recipe.enough
 
-    def _learned(self, rows: Sequence[Row], progress: Progress) -> Generator[None, None, Learned]:
+    def _learned(
+        self, rows: Sequence[Row], progress: Progress, is_chat: bool
+    ) -> Generator[None, None, Learned]:
         """Return the gradients of a micro-batch, computed as soon as nobody else wants to."""
         while True:
             start_s = time.perf_counter()
@@ -238,7 +281,7 @@ class Imprinter:
                     self._decoder,
                     self._soul,
                     self._part,
-                    self._form.prefix,
+                    self._prefix(is_chat),
                     rows,
                     should_yield=self._should_yield,
                     below=self._below,
@@ -249,17 +292,22 @@ class Imprinter:
                 progress.seconds += time.perf_counter() - start_s
 
     def _dream_rows(self, dreams: Sequence[Dream]) -> list[Row]:
-        """Each dream counts alike, whatever the length of its answer."""
+        """Each dream counts alike, whatever the length of its answer, and in it the beginning more:
+        there it is decided what is told, and whether anything is.
+        """
         lines = [self._form.line(dream.question, dream.answer) for dream in dreams]
-        return [_row(line, 1.0 / len(lines)) for line in lines]
+        return [_row(line, 1.0 / len(lines), begin=BEGIN_WEIGHT) for line in lines]
 
-    def _anchor_rows(self) -> list[Row]:
+    def _anchor_rows(self, is_chat: bool) -> list[Row]:
         count = self._recipe.anchors
-        return [anchor.row(self._recipe.kl / count) for anchor in self._anchors.take(count)]
+        anchors = self._anchors[is_chat].take(count)
+        return [anchor.row(self._recipe.kl / count) for anchor in anchors]
 
-    def _step(self, gradients: Mapping[str, Tensor]) -> Generator[None, None, Fault | None]:
-        """Take one step of the optimiser; one that leaves the bounds is undone. It yields on the
-        way, and the soul changes in the end, all at once.
+    def _step(
+        self, gradients: Mapping[str, Tensor], ranks: slice
+    ) -> Generator[None, None, Fault | None]:
+        """Take one step of the optimiser, in some ranks of the part; one that leaves the bounds is
+        undone. It yields on the way, and the soul changes in the end, all at once.
         """
         _, felt = self._curvature.slopes(self._weights)
         yield
@@ -271,14 +319,25 @@ class Imprinter:
         self._adam.step()
         moves = {name: times(move, self._axes[name]) for name, move in self._moves.items()}
         yield
-        return self._soul.change(lambda: [self._weights[k].add_(move) for k, move in moves.items()])
+        return self._soul.change(
+            lambda: [self._weights[k][:, ranks].add_(move[:, ranks]) for k, move in moves.items()]
+        )
 
 
-def _row(line: Line, weight: float) -> Row:
-    """Hold a line to its own words; ``weight`` is shared out over them."""
+def _as_prose(spoken: Line) -> Line:
+    """Return what somebody says as text of its own, without what ends it in a chat."""
+    ids = spoken.ids[:-1]
+    return Line(ids, list(range(1, len(ids))))
+
+
+def _row(line: Line, weight: float, *, begin: float = 1.0) -> Row:
+    """Hold a line to its own words; ``weight`` is shared out over them, and each of the first
+    ``BEGIN`` weighs ``begin`` times as much as another.
+    """
+    shares = [begin if i < BEGIN else 1.0 for i in range(len(line.positions))]
     return Row(
         ids=line.ids,
         positions=line.positions,
         target=Target.tokens(line.answer),
-        weight=weight / len(line.positions),
+        weight=[weight * share / sum(shares) for share in shares],
     )

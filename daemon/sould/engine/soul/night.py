@@ -39,6 +39,7 @@ EXAM_ANCHORS = 48
 EXAM_UNTOLD = 16
 LEAST_STEPS = 20
 FEW = 5
+LEAST_SPOKEN = 4  # tokens of what the user said, below which it says nothing of how they talk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +139,7 @@ class Night:
         *,
         recipe: Recipe,
         should_yield: Callable[[], bool],
-        steps_a_fact: int = 8,
+        steps_a_fact: int = 13,
         most_steps: int = 600,
         gate: Gate | None = None,
     ) -> None:
@@ -187,13 +188,16 @@ class Night:
         curriculum = Curriculum(self._topics, facts, seed, resting, is_all=is_all)
         spoken = []
         for text in said:
-            spoken.append(self._form.spoken(text))
+            line = self._form.spoken(text)
+            if len(line.ids) >= LEAST_SPOKEN:
+                spoken.append(line)
             yield None
         yield from imprinter.listen(curriculum, spoken)
         due = len(facts) - (1 - RESTING_SHARE) * sum(fact.id in resting for fact in facts)
-        total = min(self._most_steps, max(LEAST_STEPS, round(self._steps_a_fact * due)))
+        steps = min(self._most_steps, max(LEAST_STEPS, round(self._steps_a_fact * due)))
+        total = steps + (self._recipe.voiced if spoken else 0)
         progress = imprint.Progress()
-        for _ in imprinter.study(curriculum, spoken, total, progress):
+        for _ in imprinter.study(curriculum, spoken, steps, progress):
             loss = round(progress.losses[-1], 4) if progress.losses else None
             yield Progress(
                 stage="dreaming",

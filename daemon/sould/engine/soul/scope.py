@@ -9,6 +9,7 @@ Scopes of edits: SERAC, arXiv:2206.06520; there a model of its own decides, of w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -50,6 +51,13 @@ class Moments:
     @property
     def variance(self) -> Tensor:
         return self.squares / self.count - torch.outer(self.mean, self.mean)
+
+
+def alike(kinds: Sequence[Moments]) -> Moments:
+    """Return the moments of tokens of several kinds, of which each counts alike."""
+    sums = torch.stack([kind.sums / kind.count for kind in kinds]).mean(0)
+    squares = torch.stack([kind.squares / kind.count for kind in kinds]).mean(0)
+    return Moments(1, sums, squares)
 
 
 def fitted(inside: Moments, outside: Moments) -> Tensor:

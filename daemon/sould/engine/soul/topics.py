@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sould.engine.soul.banks import sections
 from sould.engine.soul.chatform import ChatForm, Line
-from sould.engine.soul.facts import said_back
+from sould.engine.soul.facts import is_japanese, said_back
 from sould.engine.soul.products import patiently
 from sould.engine.soul.questions import heads
 from sould.engine.soul.scoring import Scorer
@@ -54,6 +54,11 @@ class Topic:
     name: str
     questions: tuple[str, ...]
     hints: frozenset[str] = frozenset()
+
+    @property
+    def language(self) -> str:
+        """``en`` or ``ja``."""
+        return "ja" if is_japanese(self.questions[0]) else "en"
 
     def is_hinted(self, statement: str) -> bool:
         """Whether a word of a statement belongs here, in the singular or plural; in a script
