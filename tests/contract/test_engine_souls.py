@@ -247,8 +247,9 @@ def test_a_night_can_be_stopped_and_leaves_no_trace(engine: EngineClient, home: 
     while True:
         header, raw = engine.receive()
         if header.kind is Kind.PROGRESS and raw["stage"] == "dreaming" and raw["done"]:
-            break
-    assert raw["loss"] > 0 and raw["note"]
+            assert raw["loss"] > 0
+            if raw["note"]:  # how the user talks comes first, and asks nothing
+                break
     score = engine.send("text.score", TEXT)
     engine.cancel(night)
     scored, stopped = engine.wait(score, night)

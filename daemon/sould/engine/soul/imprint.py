@@ -82,7 +82,7 @@ class Recipe:
 @dataclass(kw_only=True)
 class Progress:
     """What became of a fact so far. ``losses``: of each step's new dreams, nats a token.
-    ``question``: of a dream of the step that is being taken.
+    ``question``: of a dream of the step that is being taken, if there is one.
     """
 
     steps: int = 0
@@ -221,7 +221,8 @@ class Imprinter:
             is_chat = step % 2 == 0
             lines = lines if is_chat else [*map(_as_prose, lines)]
             rows = [_row(line, recipe.idiom / len(lines)) for line in lines]
-            yield from self._learn(rows, ranks, progress, is_chat)
+            losses = yield from self._learn(rows, ranks, progress, is_chat)
+            progress.losses.append(sum(losses) / len(losses))
             if progress.fault is not None:
                 return
 
