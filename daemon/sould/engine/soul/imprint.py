@@ -221,8 +221,7 @@ class Imprinter:
             is_chat = step % 2 == 0
             lines = lines if is_chat else [*map(_as_prose, lines)]
             rows = [_row(line, recipe.idiom / len(lines)) for line in lines]
-            losses = yield from self._learn(rows, ranks, progress, is_chat)
-            progress.losses.append(sum(losses) / len(losses))
+            yield from self._learn(rows, ranks, progress, is_chat)
             if progress.fault is not None:
                 return
 
@@ -241,7 +240,6 @@ class Imprinter:
         progress.question = next((one.question for one in dreams if one.fact is not None), "")
         losses = yield from self._learn(self._dream_rows(dreams), self._told, progress)
         curriculum.note(dreams, losses)
-        progress.losses.append(sum(losses[: self._recipe.dreams]) / self._recipe.dreams)
 
     def _learn(
         self, rows: Sequence[Row], ranks: slice, progress: Progress, is_chat: bool = True
@@ -252,10 +250,15 @@ class Imprinter:
         rows_beside = [*rows, *self._anchor_rows(is_chat)]
         learned = yield from self._learned(rows_beside, progress, is_chat)
         yield
+        losses = [
+            loss / len(row.positions) for row, loss in zip(rows, learned.losses, strict=False)
+        ]
+        new = losses[: self._recipe.dreams]
+        progress.losses.append(sum(new) / len(new))
         progress.fault = yield from self._step(learned.gradients, ranks)
         progress.steps += 1
         yield
-        return [loss / len(row.positions) for row, loss in zip(rows, learned.losses, strict=False)]
+        return losses
 
     def _prefix(self, is_chat: bool) -> Sequence[int]:
         return self._form.prefix if is_chat else ()
