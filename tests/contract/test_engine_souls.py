@@ -184,6 +184,8 @@ def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
     told_R, voice_R = record.tensors["scope.slow"][:-2], record.tensors["scope.slow"][-2:]
     assert (told_R == told_R[0]).all() and (voice_R == voice_R[0]).all()
     assert told_R[0].any() and voice_R[0].any() and (told_R[0] != voice_R[0]).any()
+    *_, b_OR = (b for name, b in record.tensors.items() if name.endswith("down.slow.B"))
+    assert b_OR[:, :-2].any(0).all() and b_OR[:, -2:].any(0).all()  # both have learned
     assert [fact.id for fact in report.facts] == [FACT.id, OTHER.id]
     for fact in report.facts:
         said = own_engine.generate(talk(fact.question, sampling=replace(PROBE, max_tokens=LONGEST)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -43,6 +45,7 @@ def test_the_nearest_product_of_a_lower_rank() -> None:
 
 def test_a_night_begins_with_all_that_the_soul_does() -> None:
     for worn in (taught(slow=0, fast=0.1), taught(slow=0.1, fast=0)):
+        worn.change(partial(worn.scope.uniform_, -1, 1))
         dreamer = dreamer_of(worn, seed=3)
         assert dreamer.is_empty("fast") and not dreamer.is_empty("slow")
         for name, whole in products(worn).items():
@@ -50,6 +53,7 @@ def test_a_night_begins_with_all_that_the_soul_does() -> None:
     voice = dreamer.voice
     assert torch.equal(dreamer.a["up"][:, voice], worn.a["up"][:, voice])
     assert torch.equal(dreamer.b["up"][:, voice], worn.b["up"][:, voice])
+    assert torch.equal(dreamer.scope[voice], worn.scope[voice])
     both = taught(slow=0.1, fast=0.1)
     for name, whole in products(both).items():
         lost = (products(dreamer_of(both, seed=3))[name] - whole).norm()

@@ -121,9 +121,9 @@ class Imprinter:
             is_chat: Draw(anchors, is_chat=is_chat, seed=seed) for is_chat in (True, False)
         }
         self._curvature = curvature
-        self._told = slice(None)  # the ranks of the part for what was told
-        if part == SLOW:
-            self._told = slice(soul.voice.start - soul.rows(SLOW).start)
+        mine = soul.rows(part)
+        told = soul.voice.start if part == SLOW else mine.stop
+        self._told = slice(told - mine.start)  # the ranks of the part for what was told
         self._first = scope_layer(soul.spec)
         self._below = Below(self._first)
         self._weights = {name: w[self._first :] for name, w in soul.tensors(part).items()}
@@ -169,8 +169,9 @@ class Imprinter:
                 inside.see((yield from patiently(look)))
                 yield
         self._heard |= {fact.id for fact in new}
-        soul = self._soul
-        scopes = [(soul.rows(self._part), fitted(self._inside, outside["all"]))]
+        soul, start = self._soul, self._soul.rows(self._part).start
+        told = slice(start, start + self._told.stop)
+        scopes = [(told, fitted(self._inside, outside["all"]))]
         if voice.count:
             others = alike([outside["asked"], outside["prose"]])
             scopes.append((soul.voice, fitted(voice, others)))

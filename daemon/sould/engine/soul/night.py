@@ -281,6 +281,8 @@ def dreamer_of(worn: Soul, seed: int) -> Soul:
                 a[i, told], b[i, told] = nearest(a_RI[others], b_RO[others], rank)
             if has_voice:
                 a[:, voice], b[:, voice] = worn.a[name][:, voice], worn.b[name][:, voice]
+        if has_voice:
+            copy.scope[voice] = worn.scope[voice]
 
     fault = copy.change(take)
     assert fault is None, fault  # no norm grows by leaving something out
