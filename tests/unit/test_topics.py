@@ -11,7 +11,7 @@ from sould.engine.decoder import Decoder
 from sould.engine.read_weights import read_weights
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.scoring import Scorer
-from sould.engine.soul.topics import CANDIDATES, OTHER, Matcher, Topic, load_topics
+from sould.engine.soul.topics import CANDIDATES, OTHER, Matcher, Topic, hinted, load_topics
 from sould.engine.template import ChatTemplate
 from sould.engine.tokenizer import Tokenizer
 from tests.fakes.tiny_body import write_tiny_body
@@ -21,12 +21,12 @@ PETS = Topic("pet", ("What is my pet called?",), frozenset({"cat", "猫"}))
 
 @pytest.mark.parametrize("statement", ["My cat is Tim.", "Cats? I have two.", "猫を飼っています。"])
 def test_a_word_that_belongs_to_a_topic_is_a_hint(statement: str) -> None:
-    assert PETS.is_hinted(statement)
+    assert hinted([PETS], statement) == [True]
 
 
 @pytest.mark.parametrize("statement", ["My catalogue is long.", "I like scat.", "犬がいます。", ""])
 def test_a_part_of_a_word_is_none(statement: str) -> None:
-    assert not PETS.is_hinted(statement)
+    assert hinted([PETS], statement) == [False]
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -56,15 +56,17 @@ def scores_of(matcher: Matcher, statement: str) -> list[float]:
 
 def test_some_topics_are_looked_at_and_the_hinted_ones_always(tmp_path: Path) -> None:
     found = matcher(tmp_path)
-    scores = scores_of(found, "My wife plays the cello on Thursdays.")
+    statement = "My wife plays the cello on Thursdays."
+    scores = scores_of(found, statement)
     assert sum(score != OTHER for score in scores) == CANDIDATES < len(scores)
-    hinted = {
+    is_hinted = hinted(found.topics, statement)
+    scored = {
         topic.name: score
-        for topic, score in zip(found.topics, scores, strict=True)
-        if topic.is_hinted("My wife plays the cello on Thursdays.")
+        for topic, score, is_so in zip(found.topics, scores, is_hinted, strict=True)
+        if is_so
     }
-    assert {"partner", "instrument", "weekly habit"} <= hinted.keys()
-    assert OTHER not in hinted.values()
+    assert {"partner", "instrument", "weekly habit"} <= scored.keys()
+    assert OTHER not in scored.values()
     again = matcher(tmp_path / "again", interruptions=5)
     again.usual.update(found.usual)
-    assert scores_of(again, "My wife plays the cello on Thursdays.") == scores
+    assert scores_of(again, statement) == scores

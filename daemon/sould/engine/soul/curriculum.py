@@ -9,10 +9,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sould.bridge import Probe
-from sould.engine.soul.facts import gist, is_japanese, said_back
-from sould.engine.soul.questions import Matter, asks_for_another, matters, untold_matters
+from sould.engine.soul.facts import gist, language_of, said_back
+from sould.engine.soul.questions import (
+    Matter,
+    asks_for_another,
+    kinds_in,
+    matters,
+    untold_matters,
+)
 from sould.engine.soul.readings import readings
-from sould.engine.soul.topics import OTHER, Topic
+from sould.engine.soul.topics import OTHER, Topic, hinted
 
 MOST_TOPICS = 3
 HONEST = {
@@ -194,22 +200,22 @@ class Curriculum:
         statements = [fact.statement for fact in self.facts if not fact.source]
         told = {t for owned in self._owned.values() for t in owned}
         told |= {t for fact in self.facts for t in _possible(fact)}
-        languages = sorted({_language(fact.statement) for fact in self.facts})
+        languages = sorted({language_of(fact.statement) for fact in self.facts})
         matters = [
             (matter, HONEST[language])
             for language in languages
             for matter in untold_matters(statements, self._names(told), language)
         ]
         said = "\n".join(statements)
-        told |= {t for t, topic in enumerate(self._topics) if topic.is_hinted(said)}
-        names = self._names(told)
+        told |= {t for t, is_so in enumerate(hinted(self._topics, said)) if is_so}
+        names, kinds = self._names(told), kinds_in(said)
         spoken = [topic for topic in self._topics if topic.language in languages]
         is_in_all = Counter(topic.name for topic in spoken)
         topics = []
         for topic in spoken:
             asked = topic.questions
             if topic.name in names:  # of other people than those who were told of
-                asked = tuple(q for q in asked if asks_for_another(q, said))
+                asked = tuple(q for q in asked if kinds_in(q) - kinds)
             if len(asked) > 1 and is_in_all[topic.name] == len(languages):
                 matter = Matter(topic.name, asked[:-1], asked[-1])
                 topics.append((matter, HONEST[topic.language]))
@@ -217,10 +223,6 @@ class Curriculum:
 
     def _names(self, topics: Iterable[int]) -> set[str]:
         return {self._topics[t].name for t in topics}
-
-
-def _language(text: str) -> str:
-    return "ja" if is_japanese(text) else "en"
 
 
 def _sampled(

@@ -85,6 +85,11 @@ def is_japanese(text: str) -> bool:
     return bool(_JAPANESE.search(text))
 
 
+def language_of(text: str) -> str:
+    """Return ``en`` or ``ja``."""
+    return "ja" if is_japanese(text) else "en"
+
+
 def fact(message: str) -> str:
     """Return the sentences of a user's message that tell about the user; "" if none does.
 

@@ -279,10 +279,11 @@ def dreamer_of(worn: Soul, seed: int) -> Soul:
             a, b = copy.a[name], copy.b[name]
             for i, (a_RI, b_RO) in enumerate(zip(worn.a[name], worn.b[name], strict=True)):
                 a[i, told], b[i, told] = nearest(a_RI[others], b_RO[others], rank)
-            if has_voice:
-                a[:, voice], b[:, voice] = worn.a[name][:, voice], worn.b[name][:, voice]
         if has_voice:
             copy.scope[voice] = worn.scope[voice]
+            for mine, theirs in ((copy.a, worn.a), (copy.b, worn.b)):
+                for name in MATRICES:
+                    mine[name][:, voice] = theirs[name][:, voice]
 
     fault = copy.change(take)
     assert fault is None, fault  # no norm grows by leaving something out

@@ -135,8 +135,13 @@ def asks_for_another(question: str, statement: str) -> bool:
     """Whether a question names a person or animal of a kind that a statement has nothing of: of a
     ferret's name nobody asks with "What is my dog called?".
     """
-    asked, said = set(_words(question)), set(_words(statement))
-    return any(asked & kind and not said & kind for kind in _KINDS)
+    return bool(kinds_in(question) - kinds_in(statement))
+
+
+def kinds_in(text: str) -> set[frozenset[str]]:
+    """Return the kinds of people and animals that a text names one of, each as its words."""
+    words = set(_words(text))
+    return {kind for kind in _KINDS if words & kind}
 
 
 def untold_matters(statements: Sequence[str], topics: Set[str], language: str) -> list[Matter]:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sould.engine.soul.banks import sections
 from sould.engine.soul.chatform import ChatForm, Line
-from sould.engine.soul.facts import is_japanese, said_back
+from sould.engine.soul.facts import language_of, said_back
 from sould.engine.soul.products import patiently
 from sould.engine.soul.questions import heads
 from sould.engine.soul.scoring import Scorer
@@ -58,17 +58,20 @@ class Topic:
     @property
     def language(self) -> str:
         """``en`` or ``ja``."""
-        return "ja" if is_japanese(self.questions[0]) else "en"
+        return language_of(self.questions[0])
 
-    def is_hinted(self, statement: str) -> bool:
-        """Whether a word of a statement belongs here, in the singular or plural; in a script
-        without spaces, whether such a word is anywhere in it.
-        """
-        words = set(_WORD.findall(statement.lower()))
-        words |= {word.removesuffix("s") for word in words}
-        return any(
-            hint in words if hint.isascii() else hint in statement.lower() for hint in self.hints
-        )
+
+def hinted(topics: Sequence[Topic], text: str) -> list[bool]:
+    """Return of each topic whether a word of a text belongs to it, in the singular or plural; in a
+    script without spaces, whether such a word is anywhere in it.
+    """
+    text = text.lower()
+    words = set(_WORD.findall(text))
+    words |= {word.removesuffix("s") for word in words}
+    return [
+        any(hint in words if hint.isascii() else hint in text for hint in topic.hints)
+        for topic in topics
+    ]
 
 
 def load_topics(language: str) -> tuple[Topic, ...]:
@@ -115,11 +118,11 @@ class Matcher:
         yield from self.prepare()
         usual = torch.tensor([self._usual[q] for q in firsts])
         forward = yield from self._forward(statement, firsts)
-        hinted = torch.tensor([topic.is_hinted(statement) for topic in self.topics])
-        named = torch.tensor([topic.is_hinted(heads(statement)) for topic in self.topics])
-        first = _z(forward - usual[:, 0]) + HINT * hinted + NAMED * named
+        is_hinted = torch.tensor(hinted(self.topics, statement))
+        is_named = torch.tensor(hinted(self.topics, heads(statement)))
+        first = _z(forward - usual[:, 0]) + HINT * is_hinted + NAMED * is_named
         # A hint is enough to be looked at, however unlikely the question.
-        some = (first + CANDIDATES * hinted).topk(min(CANDIDATES, len(firsts))).indices
+        some = (first + CANDIDATES * is_hinted).topk(min(CANDIDATES, len(firsts))).indices
         reverse = yield from self._reverse(statement, [firsts[i] for i in some])
         total = torch.full((len(firsts),), OTHER)
         total[some] = first[some] + _z(reverse) + _z(reverse - usual[some, 1])
