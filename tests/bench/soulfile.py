@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sould.engine.soul.weights import RANKS
 from sould.soulfile.header import read_header
 from sould.soulfile.history import SoulHome
 from sould.soulfile.journal import Journal, JournalEntry
@@ -20,7 +21,7 @@ from tests.fakes.souls import make_meta, make_tensors
 
 ROUNDS = 15
 DIMS = Dims(n_layers=30, d_model=576, d_ff=1536)
-RANKS = {"slow": 10, "fast": 8}
+FIRSTS = dict.fromkeys(RANKS, DIMS.n_layers // 2)
 KEEP = 20
 RECORDS = 10_000  # in the metadata: a year of 30 turns a day
 
@@ -29,7 +30,7 @@ def run(env: Env) -> list[Row]:
     taught = frozenset(
         f"2026{1 + n // 28 % 12:02}{1 + n % 28:02}T{n % 24:02}0000-{n:08x}u" for n in range(RECORDS)
     )
-    soul = SoulRecord(make_meta(dims=DIMS, taught=taught), make_tensors(DIMS, RANKS))
+    soul = SoulRecord(make_meta(dims=DIMS, taught=taught), make_tensors(DIMS, RANKS, firsts=FIRSTS))
     with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT) as folder:  # a disk, not a RAM disk
         path = Path(folder) / "full.soul"
         save_s = _median_s(lambda: write(path, soul))
@@ -58,7 +59,7 @@ def _in_folder(folder: Path, soul: SoulRecord) -> list[Row]:
     entry = JournalEntry(
         taught=frozenset({"20260102T030405-9a0bcafeu"}),
         level=soul.meta.level,
-        shapes=tensor_shapes(DIMS, {"fast": RANKS["fast"]}),
+        shapes=tensor_shapes(DIMS, {"fast": RANKS["fast"]}, FIRSTS),
         data=[array.data for array in fast.values()],
     )
     append_s = _median_s(lambda: journal.append(entry))

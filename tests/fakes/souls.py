@@ -46,12 +46,15 @@ def make_meta(**changes: Any) -> SoulMeta:
 
 
 def make_tensors(
-    dims: Dims = TINY, ranks: Mapping[str, int] = BOTH, seed: int = 0
+    dims: Dims = TINY,
+    ranks: Mapping[str, int] = BOTH,
+    seed: int = 0,
+    firsts: Mapping[str, int] | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     random = np.random.default_rng(seed)
     return {
         name: random.standard_normal(shape, dtype=np.float32)
-        for name, shape in tensor_shapes(dims, ranks).items()
+        for name, shape in tensor_shapes(dims, ranks, firsts).items()
     }
 
 

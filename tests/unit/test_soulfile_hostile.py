@@ -17,6 +17,7 @@ import pytest
 from sould.errors import SoulInvalid
 from sould.soulfile import limits
 from sould.soulfile.header import check_seal, read_header
+from sould.soulfile.meta import Dims
 from sould.soulfile.record import SoulRecord, read, verify, write
 from tests.fakes.souls import (
     Json,
@@ -186,13 +187,28 @@ def test_a_part_is_there_whole_or_not_at_all(path: Path, sound: bytes) -> None:
     old = path.read_bytes()
     refuse(path, edited(old, drop_last, split(old)[1][: -6 * 2 * 4]), f"{LAST}: missing")
     headless = edited(sound, rename(FIRST, "layers.0.gate.fasts.A"))
-    refuse(path, headless, "without layers.0.gate.slow.A|fasts.A: unexpected")
+    refuse(path, headless, r"layers\.0\.down\.slow\.A: unexpected")
+
+
+def test_a_part_begins_with_the_first_layer_or_in_the_middle(path: Path) -> None:
+    dims = Dims(n_layers=5, d_model=4, d_ff=6)
+    for firsts in ({"slow": 2, "fast": 2}, {"slow": 0, "fast": 2}, {"slow": 2, "fast": 0}):
+        soul = SoulRecord(make_meta(dims=dims), make_tensors(dims, firsts=firsts))
+        write(path, soul)
+        assert read(path).tensors.keys() == soul.tensors.keys()
+    for wrong, why in (
+        (1, "layers.1.down.slow.A: unexpected"),
+        (3, "without layers.2.gate.slow.A"),
+    ):
+        bad = SoulRecord(make_meta(dims=dims), make_tensors(dims, firsts={"slow": wrong}))
+        with pytest.raises(SoulInvalid, match=why):
+            write(path, bad)
 
 
 def test_scopes_belong_to_parts(path: Path, sound: bytes) -> None:
     write(path, SoulRecord(make_meta(), make_tensors(ranks={"slow": 2})))
     raw = path.read_bytes()
-    refuse(path, edited(raw, rename(END, "scope.fast")), "scope.fast: without layers.0.gate.fast.A")
+    refuse(path, edited(raw, rename(END, "scope.fast")), "scope.fast: without layers.1.gate.fast.A")
     narrow = edited(raw, lambda h: h[END].update(shape=[1, 10]))
     refuse(path, narrow, r"scope.slow: shape \(1, 10\), expected \(2, 5\)")
 
@@ -306,7 +322,7 @@ def day(number: int) -> str:
 @pytest.mark.parametrize(
     ("key", "value", "match"),
     [
-        ("version", "4", "version is '4', this Bit-TTT reads 1, 2 and 3"),
+        ("version", "5", "version is '5', this Bit-TTT reads 1, 2, 3 and 4"),
         ("version", None, "version is missing"),
         ("format", "bit-ttt-sole", "no soul"),
         ("extra", "x", "extra is unknown"),

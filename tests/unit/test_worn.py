@@ -10,7 +10,7 @@ import torch
 from sould.bridge import Wear
 from sould.engine.kernel.selftest import SPEC, random_soul
 from sould.engine.soul.tensors import all_tensors, soul_of
-from sould.engine.soul.weights import wide_open
+from sould.engine.soul.weights import RANKS, wide_open
 from sould.engine.soul.worn import Wearer, WornSoul
 from sould.engine.soul.writer import Writer, Written
 from sould.errors import SouldError
@@ -76,9 +76,9 @@ def test_a_save_in_the_middle_of_a_lesson_holds_what_was_learned_before(tmp_path
 
 
 def test_weights_come_back_with_their_scopes_and_without_are_open_to_everything() -> None:
-    soul = random_soul(SPEC, seed=1)
+    soul = random_soul(SPEC, seed=1, ranks=RANKS, parts=tuple(RANKS))
     tensors = all_tensors(soul)
     again = soul_of(SPEC, tensors, limits={}, seed=2)
     assert torch.equal(again.scope, soul.scope) and torch.equal(again.a["up"], soul.a["up"])
     old = {name: array for name, array in tensors.items() if not is_scope(name)}
-    assert torch.equal(soul_of(SPEC, old, limits={}, seed=2).scope, wide_open(8, SPEC.d_model))
+    assert torch.equal(soul_of(SPEC, old, limits={}, seed=2).scope, wide_open(sum(RANKS.values()), SPEC.d_model))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from sould.soulfile.container import Entry
 from sould.soulfile.jsontext import shown
@@ -14,18 +14,21 @@ from sould.soulfile.meta import Dims
 PARTS = ("slow", "fast")
 MATRICES = ("gate", "up", "down")
 
-_FIRST = re.compile(r"layers\.0\.gate\.(slow|fast)\.A")
 _PART = re.compile(r"\.(slow|fast)\.[AB]$")
 _SCOPE = re.compile(r"scope\.(slow|fast)")
 _STATE = re.compile(r"w_state\.(0|[1-9][0-9]*)")
 _DTYPE_BYTES = 4
 
 
-def tensor_shapes(dims: Dims, ranks: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+def tensor_shapes(
+    dims: Dims, ranks: Mapping[str, int], firsts: Mapping[str, int] | None = None
+) -> dict[str, tuple[int, int]]:
     """Return every tensor of a soul by name, A (rank, in) before B (out, rank).
 
-    ``ranks``: of the parts that are not empty.
+    ``ranks``: of the parts that are not empty. ``firsts``: the layers that they begin with, if not
+    with the first.
     """
+    firsts = firsts or {}
     wide, back = (dims.d_model, dims.d_ff), (dims.d_ff, dims.d_model)
     sizes = {"gate": wide, "up": wide, "down": back}
     scopes = {f"scope.{part}": (ranks[part], dims.d_model + 1) for part in PARTS if part in ranks}
@@ -33,13 +36,30 @@ def tensor_shapes(dims: Dims, ranks: Mapping[str, int]) -> dict[str, tuple[int, 
         f"layers.{layer}.{matrix}.{part}.{factor}": shape
         for part in PARTS
         if part in ranks
-        for layer in range(dims.n_layers)
+        for layer in range(firsts.get(part, 0), dims.n_layers)
         for matrix in MATRICES
         for factor, shape in (
             ("A", (ranks[part], sizes[matrix][0])),
             ("B", (sizes[matrix][1], ranks[part])),
         )
     }
+
+
+def first_layers(dims: Dims, names: Container[str]) -> dict[str, int]:
+    """Return the layer that each part begins with, of parts that are not empty: the first of all,
+    or that in the middle.
+    """
+    return {
+        part: layer
+        for part in PARTS
+        for layer in (dims.n_layers // 2, 0)  # of both the lower one
+        if first_name(layer, part) in names
+    }
+
+
+def first_name(layer: int, part: str) -> str:
+    """Return what the first tensor of a layer of a part is called."""
+    return f"layers.{layer}.gate.{part}.A"
 
 
 def state_shapes(dims: Dims) -> dict[str, tuple[int, int]]:
@@ -82,22 +102,24 @@ def largest_bytes(dims: Dims) -> int:
 
 def table_faults(dims: Dims, entries: Mapping[str, Entry]) -> Iterator[str]:
     """Yield what is wrong with names, shapes and dtypes. A part is there whole or not at all."""
+    firsts = {} if dims.has_states else first_layers(dims, entries)
     ranks: dict[str, int] = {}
-    for name, entry in entries.items() if not dims.has_states else ():
-        if match := _FIRST.fullmatch(name):
-            rank = entry.shape[0] if entry.shape else 0
-            if not 1 <= rank <= MAX_RANK:
-                yield f"tensor {name}: rank {rank}, allowed are 1 to {MAX_RANK}"
-                return
-            ranks[match[1]] = rank
-    expected = tensor_shapes(dims, ranks)
+    for part, layer in firsts.items():
+        name = first_name(layer, part)
+        rank = (*entries[name].shape, 0)[0]
+        if not 1 <= rank <= MAX_RANK:
+            yield f"tensor {name}: rank {rank}, allowed are 1 to {MAX_RANK}"
+            return
+        ranks[part] = rank
+    expected = tensor_shapes(dims, ranks, firsts)
     if dims.has_states:
         expected = state_shapes(dims) if entries else {}
     for name, entry in entries.items():
         if name not in expected:
             match = _PART.search(name) or _SCOPE.fullmatch(name)
             is_headless = match is not None and match[1] not in ranks and not dims.has_states
-            why = f"without layers.0.gate.{match[1]}.A" if match and is_headless else "unexpected"
+            first = first_name(dims.n_layers // 2, match[1]) if match else ""
+            why = f"without {first}" if is_headless else "unexpected"
             yield f"tensor {shown(name)}: {why}"
         elif entry.dtype != "F32":
             yield f"tensor {name}: dtype {entry.dtype}, only F32 is allowed"

@@ -16,9 +16,9 @@ from sould.soulfile.seal import NO_SEAL
 from sould.soulfile.taught import pack, unpack
 
 FORMAT = "bit-ttt-soul"
-VERSION = "3"
+VERSION = "4"
 STATE_VERSION = "2"  # of souls of native bodies
-OLD_VERSIONS = ("1",)  # read, and written as VERSION: without scopes
+OLD_VERSIONS = ("1", "3")  # read, and written as VERSION; 1 is without scopes
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
@@ -110,7 +110,7 @@ def encode(meta: SoulMeta) -> dict[str, str]:
 def decode(metadata: Mapping[str, str]) -> tuple[SoulMeta | None, list[str]]:
     """Return the metadata of a file of our format with its types, or None and every fault."""
     version = metadata.get("version")
-    known = (*OLD_VERSIONS, STATE_VERSION, VERSION)
+    known = sorted({*OLD_VERSIONS, STATE_VERSION, VERSION})
     if version not in known:
         some = f"{', '.join(known[:-1])} and {known[-1]}"
         return None, [f"metadata: version is {_quoted(version)}, this Bit-TTT reads {some}"]

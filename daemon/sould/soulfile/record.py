@@ -121,8 +121,9 @@ def _all_norms(tensors: Weights) -> Iterator[tuple[str, float]]:
     """Yield the norm of each A, B, B·A, scope and state, by a name for it."""
     for name in sorted(tensors):
         if is_state(name) or is_scope(name):
-            with np.errstate(invalid="ignore"):
-                yield name, float(np.linalg.norm(tensors[name].astype(np.float64)))
+            with np.errstate(invalid="ignore"):  # never over a yield: who asks may stop there
+                norm = float(np.linalg.norm(tensors[name].astype(np.float64)))
+            yield name, norm
         elif name.endswith(".A"):
             stem = name[:-1]
             norms = _norms(tensors[name], tensors[f"{stem}B"])

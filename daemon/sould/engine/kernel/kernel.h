@@ -49,9 +49,10 @@ typedef struct {
 } SoulLayer;
 
 // scope: of each rank the weights of d_model inputs and a bias. What goes into the MLP of
-// scope_layer says how far the rank is open to a token, 0 to 1, from there up.
+// scope_layer says how far the rank is open to a token, 0 to 1, from there up. Layers below first
+// have no share; it is not above scope_layer.
 typedef struct {
-    int64_t rank, scope_layer;
+    int64_t rank, scope_layer, first;
     const float *scope;
     const SoulLayer *layers;
 } Soul;

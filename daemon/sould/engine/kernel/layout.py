@@ -81,6 +81,7 @@ class CSoul(Structure):
     _fields_ = (
         ("rank", c_int64),
         ("scope_layer", c_int64),
+        ("first", c_int64),
         ("scope", c_void_p),
         ("layers", POINTER(CSoulLayer)),
     )
@@ -199,7 +200,7 @@ def soul_struct(spec: BodySpec, soul: Soul) -> CSoul | None:
                 getattr(layer, side)[j] = part_RX.data_ptr()
     _check("soul: scope", soul.scope, torch.float32, (sum(soul.ranks.values()), spec.d_model + 1))
     scope = soul.scope[used].data_ptr()
-    return CSoul(used.stop - used.start, scope_layer(spec), scope, layers)
+    return CSoul(used.stop - used.start, scope_layer(spec), soul.first, scope, layers)
 
 
 def check_operands(x_TK: Tensor, n_in: int, y_TN: Tensor, n_out: int) -> None:

@@ -63,8 +63,11 @@ INLINE float norm_scale(const float *x, int64_t n, double eps) {
 void attend(Pass *p, int64_t layer, int me, int n);
 const float *attended(Pass *p, int me);
 
-// The soul's part of the MLP (soul.c), where p->R is not 0. `inner`: A x of every token.
+// The soul's part of the MLP (soul.c), where it has one. `inner`: A x of every token.
 enum SoulMatrix { SOUL_GATE, SOUL_UP, SOUL_DOWN };
+static inline bool soul_is_in(const Pass *p, int64_t layer) {
+    return p->R && layer >= p->call->soul->first;
+}
 void soul_gate_up_in(Pass *p, int64_t layer, const float *x, int me, int n);
 void soul_down_part(Pass *p, int64_t layer, int64_t item, int64_t first, int64_t last);
 const float *soul_down_in(Pass *p, int me);

@@ -177,36 +177,38 @@ static void gate_and_up(Pass *p, int64_t layer, const float *x, int me, int n) {
     Product both[] = {product(p, &l->gate, l->gate_bias, x, p->gate),
                       product(p, &l->up, l->up_bias, x, p->up)};
     round_input(p, both, 2, x, me, n);
+    bool has_soul = soul_is_in(p, layer);
     int64_t F = p->body->d_ff, step = gate_rows(p, team_size(p->team)), stride = padded(F);
     for (int64_t item; (item = claim(p, layer, GATE_UP)) * step < F;) {
         int64_t first = item * step, last = min(first + step, F);
         multiply(&both[0], first, last);
         multiply(&both[1], first, last);
-        if (p->R) soul_add(p, layer, SOUL_GATE, p->soul_gate, first, last);
-        if (p->R) soul_add(p, layer, SOUL_UP, p->soul_up, first, last);
+        if (has_soul) soul_add(p, layer, SOUL_GATE, p->soul_gate, first, last);
+        if (has_soul) soul_add(p, layer, SOUL_UP, p->soul_up, first, last);
         for (int64_t t = 0; t < p->T; t++) {
             float *at = p->gate + t * stride + first, *beside = p->up + t * stride + first;
             if (p->body->activation == RELU2) relu2_times(at, beside, last - first);
             else silu_times(at, beside, last - first);
         }
-        if (p->R && !l->mlp_sub_norm) soul_down_part(p, layer, item, first, last);
+        if (has_soul && !l->mlp_sub_norm) soul_down_part(p, layer, item, first, last);
     }
 }
 
 static void down(Pass *p, int64_t layer, int me, int n) {
     const Layer *l = &p->body->layers[layer];
     const float *x = p->gate, *inner = NULL;
+    bool has_soul = soul_is_in(p, layer);
     if (l->mlp_sub_norm)
         x = sub_norm(p, l->mlp_sub_norm, p->gate, p->body->d_ff, p->inner + me * padded(p->body->d_ff),
                      me, n);
-    if (p->R) inner = l->mlp_sub_norm ? soul_down_all(p, layer, x, me, n) : soul_down_in(p, me);
+    if (has_soul) inner = l->mlp_sub_norm ? soul_down_all(p, layer, x, me, n) : soul_down_in(p, me);
     Product add = residual(p, &l->down, l->down_bias, x);
     round_input(p, &add, 1, x, me, n);
     int64_t D = p->body->d_model, step = item_rows(p, team_size(p->team), D);
     for (int64_t first; (first = claim(p, layer, DOWN) * step) < D;) {
         int64_t last = min(first + step, D);
         multiply(&add, first, last);
-        if (p->R) soul_add(p, layer, SOUL_DOWN, inner, first, last);
+        if (has_soul) soul_add(p, layer, SOUL_DOWN, inner, first, last);
     }
 }
 
@@ -227,7 +229,7 @@ static void run_layer(Pass *p, int64_t layer, int me, int n) {
     project(p, layer, OUT, &out, 1);
     team_wait(p->team, n);
     x = normalise(p, l->mlp_norm, me, n);
-    if (p->R) soul_gate_up_in(p, layer, x, me, n);
+    if (soul_is_in(p, layer)) soul_gate_up_in(p, layer, x, me, n);
     gate_and_up(p, layer, x, me, n);
     team_wait(p->team, n);
     down(p, layer, me, n);

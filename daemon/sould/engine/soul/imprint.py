@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from sould.engine.decoder import Decoder
+from sould.engine.soul import slots as slots_of
 from sould.engine.soul.anchors import Anchor, Draw
 from sould.engine.soul.batch import Below, Learned, Row, learn, scope_inputs
 from sould.engine.soul.chatform import ChatForm, Line
@@ -26,11 +28,11 @@ from sould.engine.soul.products import Interrupted, Products, patiently
 from sould.engine.soul.scope import Moments, alike, fitted
 from sould.engine.soul.scoring import Worn
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import FAST, SLOW, Fault, Soul, scope_layer
+from sould.engine.soul.weights import FAST, SLOW, Fault, Slot, Soul, scope_layer
 
 NIGHT_BOOST = 1.25
-SCOPE_DREAMS = 12  # of each fact, as long as there are not more than SCOPE_ROWS of all
-SCOPE_ROWS = 240
+SCOPE_ROWS = 480  # dreams that a scope is found from, at most
+SCOPE_UNTOLD = 144
 SCOPE_BATCH = 12
 BEGIN = 3  # tokens of an answer
 BEGIN_WEIGHT = 3.0
@@ -43,6 +45,9 @@ class Recipe:
     ``guard`` what the curvature says that a position of the whole bank would lose. Adam steps in
     coordinates in which the bank feels every direction alike, but for ``damping``.
 
+    A scope is found from ``heard`` dreams of each fact, as long as there are not more than
+    ``SCOPE_ROWS`` of all.
+
     How the user talks is learned from ``spoken`` of their texts in each of ``voiced`` steps, which
     ``idiom`` weighs: what is gone over more often is learned by heart, and helps no other.
 
@@ -54,6 +59,7 @@ class Recipe:
     inner_lr: float = 2e-3
     betas: tuple[float, float] = (0.9, 0.95)
     clip: float = 1.0
+    heard: int = 12
     dreams: int = 3
     rehearsed: int = 5
     spoken: int = 2
@@ -76,7 +82,7 @@ class Recipe:
     @staticmethod
     def asleep(inner_lr: float) -> Recipe:
         """Return how a night is spent: more dreams a step, at a boosted rate."""
-        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, dreams=9)
+        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, heard=24, dreams=9)
 
 
 @dataclass(kw_only=True)
@@ -121,6 +127,7 @@ class Imprinter:
             is_chat: Draw(anchors, is_chat=is_chat, seed=seed) for is_chat in (True, False)
         }
         self._curvature = curvature
+        self._seed = seed
         mine = soul.rows(part)
         told = soul.voice.start if part == SLOW else mine.stop
         self._told = slice(told - mine.start)  # the ranks of the part for what was told
@@ -140,42 +147,110 @@ class Imprinter:
         if self._axes:
             return
         self._axes = yield from self._curvature.axes(self._recipe.damping)
-        if self._soul.is_empty(self._part):  # what is random is drawn in these coordinates
-            drawn = {k: times(w, self._axes[k]) for k, w in self._weights.items() if k[-1] == "a"}
-            self._soul.change(lambda: [self._weights[k].copy_(w) for k, w in drawn.items()])
+        first = self._soul.rows(self._part).start
+        ranks = self._soul.ranks[self._part]
+        silent = [rank for rank in range(ranks) if self._soul.is_silent(first + rank)]
+        fresh = Soul(self._soul.spec, ranks={self._part: ranks}, seed=self._seed)
 
-    def listen(
-        self, curriculum: Curriculum, spoken: Sequence[Line] = ()
-    ) -> Generator[None, None, None]:
-        """Find the scope of the part: questions about facts and their answers; of its last ranks,
-        if anything was ``spoken``, the user's own words, as against what anybody asks or writes.
-        What was never told is asked for alike, and need not be shown. Yields as :meth:`steps` does.
+        def draw() -> None:
+            """What is random is drawn in these coordinates."""
+            for name, drawn in fresh.tensors(self._part).items():
+                if name.endswith(".a"):
+                    new = times(drawn[self._first :, silent], self._axes[name])
+                    self._weights[name][:, silent] = new
+
+        if silent:
+            self._soul.change(draw)
+
+    def listen(self, curriculum: Curriculum) -> Generator[None, None, None]:
+        """Find the scope of the part: questions about facts and their answers, as against all that
+        anybody asks and writes. Yields as :meth:`steps` does.
         """
         new = [fact for fact in curriculum.facts if fact.id not in self._heard]
-        some = self._random.sample(new, min(len(new), SCOPE_ROWS))
-        of_each = min(SCOPE_DREAMS, SCOPE_ROWS // max(1, len(some)))
-        dreams = [dream for fact in some for dream in curriculum.dreams(fact, of_each)]
-        voice, outside = Moments.none(self._soul.spec.d_model), self._curvature.outside
-        asked = self._dream_rows(dreams)
-        said = [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
-        read = [_row(_as_prose(line), 1.0) for line in spoken[:SCOPE_ROWS]]
-        for inside, rows, is_chat in (
-            (self._inside, asked, True),
-            (voice, said, True),
-            (voice, read, False),
-        ):
-            for start in range(0, len(rows), SCOPE_BATCH):
-                look = partial(self._heard_at, rows[start : start + SCOPE_BATCH], is_chat)
-                inside.see((yield from patiently(look)))
-                yield
+        for answer in chain(*(yield from self._answers(curriculum, self._some(new)))):
+            self._inside.see(answer)
         self._heard |= {fact.id for fact in new}
-        soul, start = self._soul, self._soul.rows(self._part).start
-        told = slice(start, start + self._told.stop)
-        scopes = [(told, fitted(self._inside, outside["all"]))]
-        if voice.count:
-            others = alike([outside["asked"], outside["prose"]])
-            scopes.append((soul.voice, fitted(voice, others)))
-        fault = soul.change(lambda: [soul.scope[rows].copy_(scope) for rows, scope in scopes])
+        part = self._soul.rows(self._part)
+        yield from self._set_scopes([(part, fitted(self._inside, self._curvature.outside["all"]))])
+
+    def listen_asleep(
+        self, curriculum: Curriculum, spoken: Sequence[Line], *, is_all: bool
+    ) -> Generator[None, None, None]:
+        """Find the scopes of the slow part: of its first ranks all that is asked of the user, told
+        or not; of its slots the facts that each is for; of its last, if anything was ``spoken``,
+        the user's own words, as against what anybody asks or writes. Yields as :meth:`steps` does.
+
+        ``is_all``: as in ``Curriculum``. If not, slots that are for other facts stay as they are.
+        What documents say has no slots, there may be far too much of it.
+        """
+        soul, outside = self._soul, self._curvature.outside
+        facts = self._some(curriculum.facts)
+        heard = yield from self._answers(curriculum, facts)
+        untold = yield from self._read(self._dream_rows(curriculum.untold(SCOPE_UNTOLD)))
+        asked = Moments.none(soul.spec.d_model), Moments.none(soul.spec.d_model)
+        for moments, answers in ((asked[0], chain(*heard)), (asked[1], untold)):
+            for answer in answers:
+                moments.see(answer)
+        told = alike([moments for moments in asked if moments.count])
+        scopes = [(soul.wide, fitted(told, outside["all"]))]
+        yield
+        slots = soul.slots if is_all else [s for s in soul.slots if soul.is_silent(s.rest)]
+        by_slot: dict[int, list[slots_of.Answers]] = {}
+        own = [answers for fact, answers in zip(facts, heard, strict=True) if not fact.source]
+        if slots and own:
+            for n, answers in zip(slots_of.shared_out(soul, slots, own), own, strict=True):
+                by_slot.setdefault(n, []).append(answers)
+        for n, sides in slots_of.scopes(by_slot, untold, outside["all"]).items():
+            ranks = (slots[n].begin, slots[n].rest)
+            scopes += [(slice(r, r + 1), side) for r, side in zip(ranks, sides, strict=True)]
+        is_known = is_all and len(facts) == len(curriculum.facts)
+        left = [s for n, s in enumerate(slots) if n not in by_slot] if is_known else []
+        if spoken:
+            voice = Moments.none(soul.spec.d_model)
+            said = [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
+            read = [_row(_as_prose(line), 1.0) for line in spoken[:SCOPE_ROWS]]
+            for rows, is_chat in ((said, True), (read, False)):
+                for words in (yield from self._read(rows, is_chat)):
+                    voice.see(words)
+            scopes.append((soul.voice, fitted(voice, alike([outside["asked"], outside["prose"]]))))
+        yield from self._set_scopes(scopes)
+        self._forget(left)
+        yield
+
+    def _forget(self, slots: Sequence[Slot]) -> None:
+        """Silence slots whose facts are gone, so that others can have them."""
+        ranks = torch.tensor([rank for slot in slots for rank in (slot.begin, slot.rest)])
+        if len(ranks):
+            self._soul.change(lambda: [b.index_fill_(1, ranks, 0) for b in self._soul.b.values()])
+
+    def _answers(
+        self, curriculum: Curriculum, facts: Sequence[Fact]
+    ) -> Generator[None, None, list[list[Tensor]]]:
+        """Return of each fact what the scope reads where dreams of it are answered."""
+        of_each = min(self._recipe.heard, SCOPE_ROWS // max(1, len(facts)))
+        dreams = [dream for fact in facts for dream in curriculum.dreams(fact, of_each)]
+        read = yield from self._read(self._dream_rows(dreams))
+        return [read[n : n + of_each] for n in range(0, len(read), of_each)]
+
+    def _some(self, facts: Sequence[Fact]) -> list[Fact]:
+        """Return facts, not more than there may be dreams."""
+        return self._random.sample(facts, min(len(facts), SCOPE_ROWS))
+
+    def _read(
+        self, rows: Sequence[Row], is_chat: bool = True
+    ) -> Generator[None, None, list[Tensor]]:
+        """Return what the scope reads where the targets of each row are predicted, (P, D)."""
+        found: list[Tensor] = []
+        for start in range(0, len(rows), SCOPE_BATCH):
+            some = rows[start : start + SCOPE_BATCH]
+            x_PD = yield from patiently(partial(self._heard_at, some, is_chat))
+            found += torch.split(x_PD, [len(row.positions) for row in some])
+            yield
+        return found
+
+    def _set_scopes(self, scopes: Sequence[tuple[slice, Tensor]]) -> Generator[None, None, None]:
+        scope = self._soul.scope
+        fault = self._soul.change(lambda: [scope[rows].copy_(side) for rows, side in scopes])
         assert fault is None, fault
         yield
 

@@ -192,7 +192,7 @@ class Night:
             if len(line.ids) >= LEAST_SPOKEN:
                 spoken.append(line)
             yield None
-        yield from imprinter.listen(curriculum, spoken)
+        yield from imprinter.listen_asleep(curriculum, spoken, is_all=is_all)
         due = len(facts) - (1 - RESTING_SHARE) * sum(fact.id in resting for fact in facts)
         steps = min(self._most_steps, max(LEAST_STEPS, round(self._steps_a_fact * due)))
         total = steps + (self._recipe.voiced if spoken else 0)
@@ -263,31 +263,38 @@ class Night:
 
 
 def dreamer_of(worn: Soul, seed: int) -> Soul:
-    """Return a soul whose slow weights are what all of ``worn`` does, as far as their rank goes,
-    and which has no fast ones: dreaming goes on from what was learned awake. What knows how the
-    user talks stays apart.
+    """Return a soul whose wide ranks are what those of ``worn`` and its fast ones do, as far as
+    their number goes, and which has no fast ones: dreaming goes on from what was learned awake.
+    The slots stay, and what knows how the user talks.
     """
     copy = Soul(worn.spec, ranks=worn.ranks, seed=seed, limits=worn.limits)
     if worn.used is None:
         return copy
-    voice, told = worn.voice, slice(worn.rows(SLOW).start, worn.voice.start)
-    rank, has_voice = told.stop - told.start, not worn.is_empty(SLOW)
-    others = [row for row in range(sum(worn.ranks.values())) if not voice.start <= row < voice.stop]
+    apart = {r for slot in worn.slots for r in (slot.begin, slot.rest) if _is_apart(worn, r)}
+    apart |= set(range(worn.voice.start, worn.voice.stop)) if not worn.is_empty(SLOW) else set()
+    kept, wide = sorted(apart), worn.wide
+    others = [rank for rank in range(sum(worn.ranks.values())) if rank not in apart]
 
     def take() -> None:
         for name in MATRICES:
             a, b = copy.a[name], copy.b[name]
             for i, (a_RI, b_RO) in enumerate(zip(worn.a[name], worn.b[name], strict=True)):
-                a[i, told], b[i, told] = nearest(a_RI[others], b_RO[others], rank)
-        if has_voice:
-            copy.scope[voice] = worn.scope[voice]
-            for mine, theirs in ((copy.a, worn.a), (copy.b, worn.b)):
-                for name in MATRICES:
-                    mine[name][:, voice] = theirs[name][:, voice]
+                a[i, wide], b[i, wide] = nearest(a_RI[others], b_RO[others], wide.stop - wide.start)
+            for mine, theirs in ((a, worn.a[name]), (b, worn.b[name])):
+                mine[:, kept] = theirs[:, kept]
+        copy.scope[kept] = worn.scope[kept]
 
     fault = copy.change(take)
     assert fault is None, fault  # no norm grows by leaving something out
     return copy
+
+
+def _is_apart(worn: Soul, rank: int) -> bool:
+    """Whether a rank of a slot is for facts of its own; in a soul of before there were slots those
+    that lie there have the scope of the wide ones.
+    """
+    is_wide = torch.equal(worn.scope[rank], worn.scope[worn.wide.start])
+    return not (is_wide or worn.is_silent(rank))
 
 
 def nearest(a_RI: Tensor, b_RO: Tensor, rank: int) -> tuple[Tensor, Tensor]:

@@ -15,8 +15,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-RIDGE = 0.01  # of the mean variance, added to every one
-SHUT, OPEN = 0.2, 0.8  # where the mean outside is -3 and the mean inside 3
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """From where on a scope is open, and from where on wholly, where the mean outside is -3 and the
+    mean inside 3. ``ridge``: of the mean variance, added to every one.
+    """
+
+    shut: float = 0.2
+    open: float = 0.8
+    ridge: float = 0.01
 
 
 @dataclass
@@ -60,12 +68,13 @@ def alike(kinds: Sequence[Moments]) -> Moments:
     return Moments(1, sums, squares)
 
 
-def fitted(inside: Moments, outside: Moments) -> Tensor:
+def fitted(inside: Moments, outside: Moments, bounds: Bounds = Bounds()) -> Tensor:
     """Return the weights and the bias, (D + 1,), that are open inside and shut outside."""
     variance = (inside.variance + outside.variance) / 2
-    variance += RIDGE * variance.diagonal().mean() * torch.eye(len(variance))
+    variance += bounds.ridge * variance.diagonal().mean() * torch.eye(len(variance))
     weights_D = torch.linalg.solve(variance, inside.mean - outside.mean)
     high, low = inside.mean @ weights_D, outside.mean @ weights_D
     bias = torch.stack([-(high + low) / 2])
-    scale = 6 / (high - low) / (OPEN - SHUT)
-    return torch.cat([scale * weights_D, scale * bias - SHUT / (OPEN - SHUT)])
+    width = bounds.open - bounds.shut
+    scale = 6 / (high - low) / width
+    return torch.cat([scale * weights_D, scale * bias - bounds.shut / width])

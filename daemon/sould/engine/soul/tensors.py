@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 
 from sould.engine.native.soul import StateSoul, stacked
 from sould.engine.runner import AnySoul
-from sould.engine.soul.weights import FAST, MATRICES, RANKS, SLOW, Fault, MatrixName, Soul
+from sould.engine.soul.weights import (
+    FAST,
+    MATRICES,
+    RANKS,
+    SLOW,
+    Fault,
+    MatrixName,
+    Soul,
+    voice_of,
+)
 from sould.engine.spec import BodySpec
 from sould.errors import SoulInvalid
-from sould.soulfile.layout import is_scope
+from sould.soulfile.layout import first_layers, first_name, is_scope
 from sould.soulfile.meta import Dims
 from sould.soulfile.record import Weights
 
@@ -46,7 +55,7 @@ def tensors_of(soul: AnySoul, part: str) -> dict[str, NDArray[np.float32]]:
         return {}
     rows = soul.rows(part)
     found = {f"scope.{part}": soul.scope[rows].numpy().copy()}
-    for layer in range(soul.spec.n_layers):
+    for layer in range(soul.first, soul.spec.n_layers):
         for name in MATRICES:
             stem = f"layers.{layer}.{name}.{part}"
             found[f"{stem}.A"] = soul.a[name][layer, rows].numpy().copy()
@@ -61,26 +70,27 @@ def soul_of(
     limits: Mapping[MatrixName, torch.Tensor],
     seed: int,
 ) -> Soul:
-    """Return the soul of a file's tensors; parts that are not in it are empty, of usual rank.
+    """Return the soul of a file's tensors; parts that are not in it are empty, of usual rank, and a
+    slow part of before there were slots gets them.
 
     Raises:
         SoulInvalid: a matrix is over its limit on this body.
     """
-    ranks = {
-        part: len(tensors[first]) if (first := f"layers.0.gate.{part}.A") in tensors else rank
-        for part, rank in RANKS.items()
-    }
+    firsts = first_layers(dims_of(spec), tensors)
+    found = {part: len(tensors[first_name(layer, part)]) for part, layer in firsts.items()}
+    ranks = {**RANKS, **found, SLOW: max(RANKS[SLOW], found.get(SLOW, 0))}
     soul = Soul(spec, ranks=ranks, seed=seed, limits=limits)
+    lie = {part: _where(soul, part, rank) for part, rank in found.items()}
 
     def fill() -> None:
         for key, array in tensors.items():
             if is_scope(key):
-                soul.scope[soul.rows(key.removeprefix("scope."))] = torch.from_numpy(array)
+                soul.scope[lie[key.removeprefix("scope.")]] = torch.from_numpy(array)
                 continue
             _, layer, name, part, factor = key.split(".")
             side = soul.a if factor == "A" else soul.b
             rows = torch.from_numpy(array if factor == "A" else array.T)
-            side[name][int(layer), soul.rows(part)] = rows  # type: ignore[index]
+            side[name][int(layer), lie[part]] = rows  # type: ignore[index]
 
     if (fault := soul.change(fill)) is not None:
         raise SoulInvalid(
@@ -88,6 +98,15 @@ def soul_of(
             f"on this body {fault.limit:.4g} is the most"
         )
     return soul
+
+
+def _where(soul: Soul, part: str, rank: int) -> list[int]:
+    """Return where the ranks of a part of a file lie in a soul, which may have more of them before
+    the last.
+    """
+    mine = soul.rows(part)
+    last = voice_of(rank)
+    return [*range(mine.start, mine.start + rank - last), *range(mine.stop - last, mine.stop)]
 
 
 def state_soul_of(first: Sequence[torch.Tensor], tensors: Weights) -> StateSoul:

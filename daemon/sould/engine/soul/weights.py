@@ -33,7 +33,8 @@ from sould.engine.weights import BodyWeights, Weight
 MatrixName = Literal["gate", "up", "down"]
 MATRICES: tuple[MatrixName, ...] = get_args(MatrixName)
 SLOW, FAST = "slow", "fast"
-RANKS: Mapping[str, int] = {SLOW: 10, FAST: 8}
+RANKS: Mapping[str, int] = {SLOW: 32, FAST: 8}
+WIDE, VOICE = 8, 2  # ranks of the slow part: see Soul.wide, Soul.voice
 NORM_SHARE = 0.3  # of the norm of the body's matrix: a guess, to be measured with the imprint
 
 
@@ -45,6 +46,14 @@ class Fault:
     where: str
     value: float
     limit: float
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Two ranks, as they lie in R. ``begin``: open where an answer begins; ``rest``: and after."""
+
+    begin: int
+    rest: int
 
 
 @dataclass(frozen=True)
@@ -136,12 +145,35 @@ class Soul:
         return slice(start, start + size)
 
     @property
-    def voice(self) -> slice:
-        """Where in R the ranks are that learn how the user talks: the last quarter of the slow
-        part. All others learn what was told.
+    def wide(self) -> slice:
+        """Where in R the first ranks of the slow part are, which all that is asked of the user has
+        to do with.
         """
+        start = self.rows(SLOW).start
+        return slice(start, min(start + WIDE, self.voice.start))
+
+    @property
+    def voice(self) -> slice:
+        """Where in R the last ranks of the slow part are, which learn how the user talks."""
         slow = self.rows(SLOW)
-        return slice(slow.stop - self.ranks[SLOW] // 4, slow.stop)
+        return slice(slow.stop - voice_of(self.ranks[SLOW]), slow.stop)
+
+    @property
+    def slots(self) -> list[Slot]:
+        """The pairs of ranks between those, each for a few facts of its own."""
+        start, stop = self.wide.stop, self.voice.start
+        half = (stop - start) // 2
+        return [Slot(start + n, start + half + n) for n in range(half)]
+
+    @property
+    def first(self) -> int:
+        """The layer below which no rank does anything: the one that learning begins with, or 0."""
+        middle = scope_layer(self.spec)
+        return 0 if any(bool(b[:middle].any()) for b in self.b.values()) else middle
+
+    def is_silent(self, rank: int) -> bool:
+        """Tell whether one of all ranks does nothing: its B is zero."""
+        return not any(bool(b[:, rank].any()) for b in self.b.values())
 
     def tensors(self, part: str) -> dict[str, Tensor]:
         """Return the part's weights by name, ``gate.a`` (N, r, I) … ``down.b`` (N, r, O): views.
@@ -229,6 +261,11 @@ class Soul:
                 where, limit = f"layer {worst}: {name}", float(self.limits[name][worst])
                 return Fault("over the cap", where, float(norms_N[worst]), limit)
         return None
+
+
+def voice_of(rank: int) -> int:
+    """Return how many of a part's ranks learn how the user talks, if it is the slow one."""
+    return min(VOICE, rank // 4)
 
 
 def scope_layer(spec: BodySpec) -> int:

@@ -1,0 +1,78 @@
+"""Ranks for a few facts each: what they learn disturbs no other fact.
+
+Where an answer goes on, a discriminant knows the fact at nearly every token; where it begins, it
+tells what was told from what was not far better for one fact than for all together (LOG.md). So
+each slot has one rank for the first token of its answers and one for the rest, and a scope for
+either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from sould.engine.soul.scope import Bounds, Moments, alike, fitted
+from sould.engine.soul.weights import Slot, Soul, opening
+
+BEGIN = Bounds(shut=-0.75, open=0.75, ridge=0.1)
+REST = Bounds(shut=0.0, open=1.5, ridge=0.1)
+IN_USE = 0.5  # a slot that is so far open to a fact's answers is its own
+
+Answers = Sequence[Tensor]  # what a scope reads at each token of an answer, (T, D), the first first
+
+
+def shared_out(soul: Soul, slots: Sequence[Slot], heard: Sequence[Answers]) -> list[int]:
+    """Return for each fact the index of its slot: the one that is open to its answers already; else
+    one that is silent; else the one of fewest facts, of these the one that is open to it most.
+    """
+    openness = torch.stack([_openness(soul, slots, answers) for answers in heard])
+    found = [int(open_S.argmax()) if float(open_S.max()) > IN_USE else None for open_S in openness]
+    taken = [0] * len(slots)
+    for slot in found:
+        if slot is not None:
+            taken[slot] += 1
+    chosen = []
+    for slot, open_S in zip(found, openness.tolist(), strict=True):
+        if slot is None:
+            slot = min(range(len(slots)), key=lambda s: (taken[s], -open_S[s]))
+            taken[slot] += 1
+        chosen.append(slot)
+    return chosen
+
+
+def scopes(
+    heard: Mapping[int, Sequence[Answers]], untold: Answers, outside: Moments
+) -> dict[int, tuple[Tensor, Tensor]]:
+    """Return of each slot in use the scopes of its two ranks, as against other slots' answers, what
+    was never told, and ``outside``. ``heard``: by slot, of each of its facts.
+    """
+    begins = {slot: _moments(answers, slice(1)) for slot, answers in heard.items()}
+    rests = {slot: _moments(answers, slice(1, None)) for slot, answers in heard.items()}
+    found = {}
+    for slot in heard:
+        sides = []
+        for inside, part, bounds in ((begins, slice(1), BEGIN), (rests, slice(1, None), REST)):
+            others = [moments for other, moments in inside.items() if other != slot]
+            beside = [outside, *([alike(others)] if others else [])]
+            if untold:
+                beside.append(_moments([untold], part))
+            sides.append(fitted(inside[slot], alike(beside), bounds))
+        found[slot] = (sides[0], sides[1])
+    return found
+
+
+def _openness(soul: Soul, slots: Sequence[Slot], answers: Answers) -> Tensor:
+    """Return how far slots are open to the rest of answers, (S,): 0 of silent ones."""
+    rests = [slot.rest for slot in slots]
+    speaks_S = torch.tensor([not soul.is_silent(rank) for rank in rests])
+    x_TD = torch.cat([answer[1:] for answer in answers])
+    return opening(x_TD, soul.scope[rests]).mean(0) * speaks_S
+
+
+def _moments(answers: Sequence[Answers], part: slice) -> Moments:
+    seen = Moments.none(answers[0][0].shape[-1])
+    for some in answers:
+        seen.see(torch.cat([answer[part] for answer in some]))
+    return seen

@@ -1,0 +1,96 @@
+"""Every slot of a soul is for some facts, and is open where these are told and nowhere else."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sould.engine.kernel.selftest import SPEC
+from sould.engine.soul.scope import Moments
+from sould.engine.soul.slots import scopes, shared_out
+from sould.engine.soul.weights import Soul, opening
+
+D = SPEC.d_model
+FACTS, LENGTH = 6, 7
+
+
+def answers(fact: int, seed: int, count: int = 12) -> list[Tensor]:
+    """Return what is read at answers that tell a fact: near one point where they begin, and near
+    another after that. A negative one was never told, and every answer is of something else.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for n in range(count):
+        x_TD = torch.randn(LENGTH, D, generator=generator)
+        where = fact if fact >= 0 else 100 + n
+        begin, rest = 2 * torch.randn(2, D, generator=torch.Generator().manual_seed(where))
+        found.append(x_TD + torch.cat([begin[None], rest.expand(LENGTH - 1, D)]))
+    return found
+
+
+def outside() -> Moments:
+    seen = Moments.none(D)
+    seen.see(torch.randn(4000, D, generator=torch.Generator().manual_seed(9)))
+    return seen
+
+
+def taught() -> tuple[Soul, list[list[Tensor]]]:
+    """Return a soul that has a slot for each fact, and what it heard of them."""
+    soul, heard = Soul(SPEC), [answers(fact, seed=fact) for fact in range(FACTS)]
+    slots = soul.slots
+    chosen = shared_out(soul, slots, heard)
+    by_slot = {slot: [heard[n]] for n, slot in enumerate(chosen)}
+    found = scopes(by_slot, answers(-1, seed=50, count=60), outside())
+
+    def open_up() -> None:
+        for slot, (begin, rest) in found.items():
+            soul.scope[slots[slot].begin], soul.scope[slots[slot].rest] = begin, rest
+            soul.b["up"][-1, slots[slot].rest] = 0.1
+
+    assert soul.change(open_up) is None
+    return soul, heard
+
+
+def test_the_ranks_of_the_slow_part_are_wide_or_in_one_slot_or_the_voices() -> None:
+    soul = Soul(SPEC)
+    ranks = [*range(soul.wide.start, soul.wide.stop), *range(soul.voice.start, soul.voice.stop)]
+    for slot in soul.slots:
+        ranks += [slot.begin, slot.rest]
+    assert sorted(ranks) == list(range(soul.ranks["slow"]))
+    assert len(soul.slots) >= 10  # as many facts as a day mostly has
+    small = Soul(SPEC, ranks={"slow": 3, "fast": 1})
+    assert not small.slots and small.wide == slice(0, 3)
+
+
+def test_new_facts_get_slots_of_their_own_and_keep_them() -> None:
+    soul, heard = taught()
+    chosen = shared_out(soul, soul.slots, heard)
+    assert len(set(chosen)) == FACTS
+    again = [answers(fact, seed=20 + fact) for fact in reversed(range(FACTS))]
+    assert shared_out(soul, soul.slots, again) == chosen[::-1]
+
+
+def test_a_slot_is_shared_only_when_none_is_free() -> None:
+    soul, heard = taught()
+    more = [answers(fact, seed=fact) for fact in range(FACTS, 2 * len(soul.slots))]
+    chosen = shared_out(soul, soul.slots, [*more, *heard])
+    assert sorted(chosen) == sorted([*range(len(soul.slots))] * 2)
+
+
+def test_a_slot_is_open_where_its_fact_is_told_and_shut_elsewhere() -> None:
+    soul, heard = taught()
+    chosen = shared_out(soul, soul.slots, heard)
+    for kind, where in (("begin", slice(1)), ("rest", slice(1, None))):
+        scope = soul.scope[[getattr(soul.slots[slot], kind) for slot in chosen]]
+        for fact in range(FACTS):
+            open_TF = opening(torch.cat([x[where] for x in answers(fact, seed=70 + fact)]), scope)
+            assert float(open_TF[:, fact].mean()) > 0.8
+            assert float(open_TF.sum(1).mean() - open_TF[:, fact].mean()) < 0.2
+        untold = torch.cat([x[where] for x in answers(-1, seed=80)])
+        assert float(opening(untold, scope).mean()) < 0.1
+
+
+def test_one_fact_alone_and_nothing_untold() -> None:
+    ((begin, rest),) = scopes({3: [[*answers(0, seed=0)]]}, [], outside()).values()
+    x_TD = torch.cat(answers(0, seed=1))
+    assert bool(begin.isfinite().all()) and float(opening(x_TD, rest[None]).mean()) > 0.7
