@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,21 @@ def test_a_change_is_made_wholly_or_not_at_all() -> None:
     assert soul.state == before
     assert soul.change(lambda: spoil(1e-3)) is None
     assert soul.state != before
+
+
+@pytest.mark.parametrize("first", [0, 2, 3])
+def test_a_change_of_a_part_is_looked_at_where_it_is(first: int) -> None:
+    soul = random_soul(SPEC, seed=1)
+    soul.limits = {m: norms_N.mul(1.1) for m, norms_N in soul.norms().items()}
+    kept, before = {m: soul.b[m].clone() for m in MATRICES}, soul.state
+    for value, what in ((float("nan"), "not finite"), (1.0, "over the cap")):
+        fast = soul.tensors("fast")["gate.b"][3]
+        fault = soul.change(partial(fast.fill_, value), part="fast", first=first)
+        assert fault is not None and fault.what == what
+        assert fault.where in ("", "layer 3: gate")
+        assert all(torch.equal(soul.b[m], kept[m]) for m in MATRICES) and soul.state == before
+    assert soul.change(partial(fast.mul_, 1.01), part="fast", first=first) is None
+    assert soul.state != before and not torch.equal(soul.b["gate"], kept["gate"])
 
 
 def test_reset_empties_one_part() -> None:

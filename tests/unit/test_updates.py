@@ -53,6 +53,8 @@ def test_a_newer_value_replaces_the_old_one(old: str, new: str) -> None:
 def test_news_replaces_what_was_told_of_the_same_topic() -> None:
     old, new = "I earn my keep as a cooper.", "I've changed jobs! I'm a purser now."
     assert replaces(old, new, ("job", "job"))
+    assert replaces(f"{old[:-1]}, and mark my words, it pays.", new, ("job", "job"))
+    assert not replaces("My mum is a locksmith.", new, ("job", "job"))
     assert not replaces(old, new, ("job", "club"))
     assert not replaces(old, "I'm a purser on the ferry.", ("job", "job"))  # that may be another
 

@@ -81,4 +81,6 @@ def test_weights_come_back_with_their_scopes_and_without_are_open_to_everything(
     again = soul_of(SPEC, tensors, limits={}, seed=2)
     assert torch.equal(again.scope, soul.scope) and torch.equal(again.a["up"], soul.a["up"])
     old = {name: array for name, array in tensors.items() if not is_scope(name)}
-    assert torch.equal(soul_of(SPEC, old, limits={}, seed=2).scope, wide_open(sum(RANKS.values()), SPEC.d_model))
+    assert torch.equal(
+        soul_of(SPEC, old, limits={}, seed=2).scope, wide_open(sum(RANKS.values()), SPEC.d_model)
+    )

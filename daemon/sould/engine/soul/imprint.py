@@ -400,7 +400,9 @@ class Imprinter:
         moves = {name: times(move, self._axes[name]) for name, move in self._moves.items()}
         yield
         return self._soul.change(
-            lambda: [self._weights[k][:, ranks].add_(move[:, ranks]) for k, move in moves.items()]
+            lambda: [self._weights[k][:, ranks].add_(move[:, ranks]) for k, move in moves.items()],
+            part=self._part,
+            first=self._first,
         )
 
 

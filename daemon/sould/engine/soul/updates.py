@@ -7,8 +7,8 @@ from collections.abc import Generator, Sequence
 
 from sould.engine.soul.banks import sections
 from sould.engine.soul.curriculum import Fact
-from sould.engine.soul.facts import clauses_of
-from sould.engine.soul.questions import matters
+from sould.engine.soul.facts import clauses_of, gist
+from sould.engine.soul.questions import kinds_in, matters
 from sould.engine.soul.topics import FITS
 
 # Of these there is one at a time; of what somebody is, has, plays or hates there may be many.
@@ -54,9 +54,11 @@ class _Told:
         self.id = fact.id
         told = [matter for clause in clauses_of(fact.statement) for matter in matters(clause)]
         self._asked = {one.words for one in told if not _ANYTHING.match(one.words)}
-        found = [thing for one in self._asked - _ROLES for thing in _THING.findall(one)]
+        mine = {one.words for one in matters(gist(fact.statement))} & self._asked
+        found = [thing for one in mine - _ROLES for thing in _THING.findall(one)]
         self._things = {word for thing in found for word in _content(thing)}
         self._content = _content(fact.statement)
+        self._kinds = kinds_in(gist(fact.statement))
         self._is_news = bool(_NEWS.search(fact.statement))
         self._renames = bool(_RENAMED.search(fact.statement))
         best = max(range(len(fact.fits)), key=lambda t: fact.fits[t], default=-1)
@@ -70,11 +72,11 @@ class _Told:
             return True
         if not self._is_news:
             return False
-        if old._things or self._things:
+        if old._things and self._things:
             return bool(old._things & self._things)
         if self._topic is None or old._topic is None:
             return bool(same)
-        return self._topic == old._topic
+        return self._topic == old._topic and self._kinds == old._kinds
 
 
 def _content(text: str) -> set[str]:

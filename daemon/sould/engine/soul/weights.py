@@ -20,7 +20,7 @@ that layer, and with the scope that a new soul has, it is 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -194,26 +194,25 @@ class Soul:
         return {name: product_norms(self.a[name], self.b[name]) for name in MATRICES}
 
     @torch.no_grad()
-    def is_finite(self) -> bool:
-        # The least and the greatest tell, nan included, at a fiftieth of what isfinite costs.
-        return all(bool(end.isfinite()) for t in self._all() for end in t.aminmax())
-
-    @torch.no_grad()
-    def change(self, update: Callable[[], object]) -> Fault | None:
-        """Run ``update``, which writes into the weights, all of it or nothing.
+    def change(
+        self, update: Callable[[], object], *, part: str | None = None, first: int = 0
+    ) -> Fault | None:
+        """Run ``update``, which writes into the weights, all of it or nothing. ``part``, ``first``:
+        it touches no other part, and no layer below; this alone is looked at.
 
         Returns why it was undone: a number is not finite, or a matrix passes its limit. If
         ``update`` raises, it is undone too.
         """
-        before = [t.clone() for t in self._all()]
+        touched = self._touched(slice(None) if part is None else self.rows(part), first)
+        before = [t.clone() for t in touched]
         try:
             update()
-            fault = self._fault()
+            fault = self._fault(touched, first)
         except BaseException:
-            self._restore(before)
+            _restore(touched, before)
             raise
         if fault is not None:
-            self._restore(before)
+            _restore(touched, before)
             return fault
         self._version += 1
         return None
@@ -235,8 +234,12 @@ class Soul:
         for name, tensor in self.tensors(part).items():
             tensor.copy_(theirs[name])
 
-    def _all(self) -> Iterable[Tensor]:
-        return (*self.a.values(), *self.b.values(), self.scope)
+    def _touched(self, rows: slice, first: int) -> list[Tensor]:
+        """Return views of everything in some ranks from a layer up."""
+        return [
+            *(side[first:, rows] for side in (*self.a.values(), *self.b.values())),
+            self.scope[rows],
+        ]
 
     def _in_use(self, name: MatrixName) -> slice | None:
         is_learning = torch.is_grad_enabled() and self.b[name].requires_grad
@@ -246,21 +249,26 @@ class Soul:
         """Tell whether a part does nothing: its B is zero."""
         return not any(bool(t.any()) for key, t in self.tensors(part).items() if key.endswith(".b"))
 
-    def _restore(self, before: list[Tensor]) -> None:
-        for tensor, old in zip(self._all(), before, strict=True):
-            tensor.copy_(old)
-
-    def _fault(self) -> Fault | None:
-        if not self.is_finite():
+    def _fault(self, touched: Sequence[Tensor], first: int) -> Fault | None:
+        # The least and the greatest tell, nan included, at a fiftieth of what isfinite costs.
+        if not all(bool(end.isfinite()) for t in touched for end in t.aminmax()):
             return Fault("not finite", "", float("nan"), 0.0)
         for name in self.limits:
-            norms_N = product_norms(self.a[name], self.b[name], torch.float32)
-            excess_N = norms_N - self.limits[name]
+            norms_N = product_norms(self.a[name][first:], self.b[name][first:], torch.float32)
+            excess_N = norms_N - self.limits[name][first:]
             worst = int(excess_N.argmax())
             if excess_N[worst] > 0:
-                where, limit = f"layer {worst}: {name}", float(self.limits[name][worst])
+                where, limit = (
+                    f"layer {first + worst}: {name}",
+                    float(self.limits[name][first + worst]),
+                )
                 return Fault("over the cap", where, float(norms_N[worst]), limit)
         return None
+
+
+def _restore(touched: Sequence[Tensor], before: Sequence[Tensor]) -> None:
+    for tensor, old in zip(touched, before, strict=True):
+        tensor.copy_(old)
 
 
 def voice_of(rank: int) -> int:
