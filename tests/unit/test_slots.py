@@ -40,7 +40,7 @@ def taught() -> tuple[Soul, list[list[Tensor]]]:
     slots = soul.slots
     chosen = shared_out(soul, slots, heard)
     by_slot = {slot: [heard[n]] for n, slot in enumerate(chosen)}
-    found = scopes(by_slot, answers(-1, seed=50, count=60), outside())
+    found = scopes(by_slot, answers(-1, seed=50, count=60), outside(), outside())
 
     def open_up() -> None:
         for slot, (begin, rest) in found.items():
@@ -91,6 +91,6 @@ def test_a_slot_is_open_where_its_fact_is_told_and_shut_elsewhere() -> None:
 
 
 def test_one_fact_alone_and_nothing_untold() -> None:
-    ((begin, rest),) = scopes({3: [[*answers(0, seed=0)]]}, [], outside()).values()
+    ((begin, rest),) = scopes({3: [answers(0, seed=0)]}, [], outside(), outside()).values()
     x_TD = torch.cat(answers(0, seed=1))
     assert bool(begin.isfinite().all()) and float(opening(x_TD, rest[None]).mean()) > 0.7

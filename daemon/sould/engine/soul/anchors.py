@@ -31,7 +31,7 @@ NAMED = 24  # tokens of the body's distribution that are kept
 BATCH = 12
 OPENING = 2  # tokens of a reply
 TEMPERATURE = 0.8  # of the continuations: likely text, and not the same over and over
-VERSION = "6"
+VERSION = "7"
 
 
 @dataclass(frozen=True)

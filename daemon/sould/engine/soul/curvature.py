@@ -32,7 +32,7 @@ from sould.engine.spec import BodySpec
 from sould.engine.weights import LayerWeights
 
 Axes = Mapping[str, Tensor]
-OUTSIDE = ("all", "asked", "prose")
+OUTSIDE = ("all", "asked", "begun", "prose")
 INPUTS: Mapping[MatrixName, str] = {"gate": "wide.in", "up": "wide.in", "down": "down.in"}
 
 
@@ -41,7 +41,7 @@ class Curvature:
 
     ``sums``: of xxᵀ and ggᵀ over all tokens, (N, D, D), or of their squares, (N, F). ``outside``:
     of what went into the first of these MLPs, where a soul is to be silent: at ``all`` tokens, the
-    prefix included; at what is ``asked`` in chats, and at ``prose``.
+    prefix included; at what is ``asked`` in chats, where replies are ``begun``, and at ``prose``.
     """
 
     def __init__(self, spec: BodySpec, first: int) -> None:
@@ -152,14 +152,18 @@ class Surveyor:
         """Return the curvature at some rows; the prefix, which all of them share, is left out."""
         seen = Curvature(self._decoder.spec, self._first)
         where = {id(layer): i - self._first for i, layer in enumerate(self._decoder.layers)}
-        kind = "asked" if prefix else "prose"
-        asked = _where_asked(len(prefix), rows) if prefix else slice(None)
+        kinds: dict[str, Tensor | slice] = {"all": slice(None)}
+        if prefix:
+            kinds["asked"] = _where_asked(len(prefix), rows)
+            kinds["begun"] = _where_begun(len(prefix), rows)
+        else:
+            kinds["prose"] = slice(None)
 
         def observe(layer: LayerWeights, name: MatrixName, x_TI: Tensor, g_TO: Tensor) -> None:
             i = where[id(layer)]
             if i == 0 and name == "gate":
-                seen.outside["all"].see(x_TI)
-                seen.outside[kind].see(x_TI[asked])
+                for kind, tokens in kinds.items():
+                    seen.outside[kind].see(x_TI[tokens])
             if name != "up":  # gate had the same input
                 _accumulate(seen.sums[INPUTS[name]][i], x_TI[len(prefix) :])
             _accumulate(seen.sums[f"{name}.out"][i], g_TO[len(prefix) :])
@@ -218,6 +222,14 @@ def _tensors(curvature: Curvature) -> dict[str, Tensor]:
     for kind, moments in curvature.outside.items():
         found |= {f"{kind}.sums": moments.sums, f"{kind}.squares": moments.squares}
     return found
+
+
+def _where_begun(prefix: int, rows: Sequence[Row]) -> Tensor:
+    """Return which tokens of a micro-batch the first of each reply is predicted from."""
+    starts = accumulate((row.positions[-1] for row in rows), initial=prefix)
+    return torch.tensor(
+        [start + row.positions[0] - 1 for start, row in zip(starts, rows, strict=False)]
+    )
 
 
 def _where_asked(prefix: int, rows: Sequence[Row]) -> Tensor:

@@ -187,12 +187,11 @@ class Imprinter:
         facts = self._some(curriculum.facts)
         heard = yield from self._answers(curriculum, facts)
         untold = yield from self._read(self._dream_rows(curriculum.untold(SCOPE_UNTOLD)))
-        asked = Moments.none(soul.spec.d_model), Moments.none(soul.spec.d_model)
-        for moments, answers in ((asked[0], chain(*heard)), (asked[1], untold)):
-            for answer in answers:
-                moments.see(answer)
-        told = alike([moments for moments in asked if moments.count])
-        scopes = [(soul.wide, fitted(told, outside["all"]))]
+        asked = [answers for answers in ([*chain(*heard)], untold) if answers]
+        parts = (slice(None), slots_of.BEGIN.part)
+        inside = alike([slots_of.moments(some, part) for some in asked for part in parts])
+        others = alike([outside["all"], outside["begun"]])
+        scopes = [(soul.wide, fitted(inside, others))]
         yield
         slots = soul.slots if is_all else [s for s in soul.slots if soul.is_silent(s.rest)]
         by_slot: dict[int, list[slots_of.Answers]] = {}
@@ -200,19 +199,17 @@ class Imprinter:
         if slots and own:
             for n, answers in zip(slots_of.shared_out(soul, slots, own), own, strict=True):
                 by_slot.setdefault(n, []).append(answers)
-        for n, sides in slots_of.scopes(by_slot, untold, outside["all"]).items():
+        for n, sides in slots_of.scopes(by_slot, untold, outside["all"], outside["begun"]).items():
             ranks = (slots[n].begin, slots[n].rest)
             scopes += [(slice(r, r + 1), side) for r, side in zip(ranks, sides, strict=True)]
         is_known = is_all and len(facts) == len(curriculum.facts)
         left = [s for n, s in enumerate(slots) if n not in by_slot] if is_known else []
         if spoken:
-            voice = Moments.none(soul.spec.d_model)
             said = [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
             read = [_row(_as_prose(line), 1.0) for line in spoken[:SCOPE_ROWS]]
-            for rows, is_chat in ((said, True), (read, False)):
-                for words in (yield from self._read(rows, is_chat)):
-                    voice.see(words)
-            scopes.append((soul.voice, fitted(voice, alike([outside["asked"], outside["prose"]]))))
+            words = (yield from self._read(said)) + (yield from self._read(read, is_chat=False))
+            others = alike([outside["asked"], outside["prose"]])
+            scopes.append((soul.voice, fitted(slots_of.moments(words), others)))
         yield from self._set_scopes(scopes)
         self._forget(left)
         yield

@@ -8,7 +8,9 @@ either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -16,9 +18,19 @@ from torch import Tensor
 from sould.engine.soul.scope import Bounds, Moments, alike, fitted
 from sould.engine.soul.weights import Slot, Soul, opening
 
-BEGIN = Bounds(shut=-0.75, open=0.75, ridge=0.1)
-REST = Bounds(shut=0.0, open=1.5, ridge=0.1)
 IN_USE = 0.5  # a slot that is so far open to a fact's answers is its own
+
+
+@dataclass(frozen=True)
+class Side:
+    """Some tokens of every answer, and where the scope for them is open."""
+
+    part: slice
+    bounds: Bounds
+
+
+BEGIN = Side(slice(1), Bounds(shut=-0.75, open=0.75, ridge=0.1))
+REST = Side(slice(1, None), Bounds(shut=0.0, open=1.5, ridge=0.1))
 
 Answers = Sequence[Tensor]  # what a scope reads at each token of an answer, (T, D), the first first
 
@@ -43,36 +55,41 @@ def shared_out(soul: Soul, slots: Sequence[Slot], heard: Sequence[Answers]) -> l
 
 
 def scopes(
-    heard: Mapping[int, Sequence[Answers]], untold: Answers, outside: Moments
+    heard: Mapping[int, Sequence[Answers]], untold: Answers, outside: Moments, begun: Moments
 ) -> dict[int, tuple[Tensor, Tensor]]:
     """Return of each slot in use the scopes of its two ranks, as against other slots' answers, what
-    was never told, and ``outside``. ``heard``: by slot, of each of its facts.
+    was never told, and what is ``outside`` altogether; of the first also as against where other
+    replies are ``begun``. ``heard``: by slot, of each of its facts.
     """
-    begins = {slot: _moments(answers, slice(1)) for slot, answers in heard.items()}
-    rests = {slot: _moments(answers, slice(1, None)) for slot, answers in heard.items()}
+    begins = _scopes(heard, untold, BEGIN, [outside, begun])
+    rests = _scopes(heard, untold, REST, [outside])
+    return {slot: (begins[slot], rests[slot]) for slot in heard}
+
+
+def _scopes(
+    heard: Mapping[int, Sequence[Answers]], untold: Answers, side: Side, outside: Sequence[Moments]
+) -> dict[int, Tensor]:
+    inside = {slot: moments(chain(*answers), side.part) for slot, answers in heard.items()}
+    beside = [*outside, *([moments(untold, side.part)] if untold else [])]
     found = {}
-    for slot in heard:
-        sides = []
-        for inside, part, bounds in ((begins, slice(1), BEGIN), (rests, slice(1, None), REST)):
-            others = [moments for other, moments in inside.items() if other != slot]
-            beside = [outside, *([alike(others)] if others else [])]
-            if untold:
-                beside.append(_moments([untold], part))
-            sides.append(fitted(inside[slot], alike(beside), bounds))
-        found[slot] = (sides[0], sides[1])
+    for slot, mine in inside.items():
+        others = [seen for other, seen in inside.items() if other != slot]
+        against = [*beside, *([alike(others)] if others else [])]
+        found[slot] = fitted(mine, alike(against), side.bounds)
     return found
+
+
+def moments(answers: Iterable[Tensor], part: slice = slice(None)) -> Moments:
+    """Return the moments of some tokens of every answer."""
+    parts = [answer[part] for answer in answers]
+    seen = Moments.none(parts[0].shape[-1])
+    seen.see(torch.cat(parts))
+    return seen
 
 
 def _openness(soul: Soul, slots: Sequence[Slot], answers: Answers) -> Tensor:
     """Return how far slots are open to the rest of answers, (S,): 0 of silent ones."""
     rests = [slot.rest for slot in slots]
     speaks_S = torch.tensor([not soul.is_silent(rank) for rank in rests])
-    x_TD = torch.cat([answer[1:] for answer in answers])
+    x_TD = torch.cat([answer[REST.part] for answer in answers])
     return opening(x_TD, soul.scope[rests]).mean(0) * speaks_S
-
-
-def _moments(answers: Sequence[Answers], part: slice) -> Moments:
-    seen = Moments.none(answers[0][0].shape[-1])
-    for some in answers:
-        seen.see(torch.cat([answer[part] for answer in some]))
-    return seen
