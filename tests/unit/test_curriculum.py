@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sould.engine.soul.curriculum import MOST_TOPICS, SURE, Curriculum, Dream, Fact, shared_out
-from sould.engine.soul.questions import matters
+from sould.engine.soul.questions import kinds_in, matters
 from sould.engine.soul.topics import OTHER, Topic, load_topics
 
 TOPICS = tuple(Topic(name, (f"{name} one?", f"{name} two?")) for name in "abcde")
@@ -84,12 +84,22 @@ def test_a_night_has_as_much_of_the_untold_as_is_not_learned_yet() -> None:
     told = Fact("rex", "My dog is called Rex.", (0.0,) * len(topics))
     curriculum = Curriculum(topics, [told], seed=0)
     rex, untold = curriculum.dreams(told, 1), curriculum.untold(1)
-    for losses, count in (([0.1, 2.0], 3), ([2.0, 0.1], 1)):
+    for losses, count in (([0.1, 2.0], 4), ([2.0, 0.1], 1)):
         for _ in range(20):
             curriculum.note(rex + untold, losses)
         assert sum(dream.fact is None for dream in curriculum.mixed(9)) == count
     unsure = Curriculum(topics, [told], seed=0, is_all=False)
     assert all(dream.fact is told for dream in unsure.mixed(9))
+
+
+def test_who_is_like_somebody_told_of_is_asked_for_in_every_third_dream_of_the_untold() -> None:
+    topics = load_topics("en")
+    for statement, is_kin in (("My sister Ann rang.", True), ("I live in Cork.", False)):
+        told = Fact("one", statement, (OTHER,) * len(topics))
+        curriculum = Curriculum(topics, [told], seed=0)
+        dreams = [dream for _ in range(60) for dream in curriculum.untold(3)]
+        near = sum(bool(kinds_in(dream.question)) for dream in dreams)
+        assert (40 <= near <= 62) if is_kin else near < 25
 
 
 def asked_of_the_untold(*told: Fact) -> set[str]:

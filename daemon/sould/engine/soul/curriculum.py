@@ -31,7 +31,7 @@ RESTING_SHARE = 0.25
 NEW = 2.0  # nats a token, of what was not asked yet
 LEAST_NEED = 0.1  # nats a token: what is known well is asked for all the same
 LATELY = 0.3  # the weight of the last loss in a running mean
-MOST_UNTOLD = 3  # at most one of so many dreams
+MOST_UNTOLD = 0.45  # of the dreams
 SURE = 7.0  # a topic that fits a statement so well is meant by it, a lesser one may be
 CLEAR_SHARE = 0.5  # of a statement's best fit: what fits it less well is not meant by it
 
@@ -169,7 +169,7 @@ class Curriculum:
         """Return dreams of facts and of what was never told, by their losses."""
         facts = sum(map(self._need, self.facts)) / len(self.facts)
         share = self._losses.get("", NEW) / (self._losses.get("", NEW) + facts)
-        untold = self.untold(max(1, min(round(share * count), count // MOST_UNTOLD)))
+        untold = self.untold(max(1, min(round(share * count), int(MOST_UNTOLD * count))))
         return [*self.review(count - len(untold)), *untold]
 
     def note(self, dreams: Sequence[Dream], losses: Sequence[float]) -> None:
@@ -191,12 +191,13 @@ class Curriculum:
         return share * max(LEAST_NEED, self._losses.get(fact.id, NEW))
 
     @cached_property
-    def _untold(self) -> tuple[list[tuple[Matter, str]], list[tuple[Matter, str]]]:
+    def _untold(self) -> tuple[list[tuple[Matter, str]], ...]:
         """What no fact tells, and what to say then, in the languages of the facts: topics, in all
-        their wordings, and single matters.
+        their wordings, and single matters; if a person or animal was told of, those of other ones
+        apart, which are easily taken for them.
         """
         if not self._is_all:
-            return [], []
+            return ()
         statements = [fact.statement for fact in self.facts if not fact.source]
         told = {t for owned in self._owned.values() for t in owned}
         told |= {t for fact in self.facts for t in _possible(fact)}
@@ -219,17 +220,28 @@ class Curriculum:
             if len(asked) > 1 and is_in_all[topic.name] == len(languages):
                 matter = Matter(topic.name, asked[:-1], asked[-1])
                 topics.append((matter, HONEST[topic.language]))
-        return topics, matters
+        if not kinds:
+            return topics, matters
+        near = [one for one in (*topics, *matters) if _names_a_kind(one[0])]
+        far = [[one for one in some if not _names_a_kind(one[0])] for some in (topics, matters)]
+        return (*far, near)
 
     def _names(self, topics: Iterable[int]) -> set[str]:
         return {self._topics[t].name for t in topics}
+
+
+def _names_a_kind(matter: Matter) -> bool:
+    """Whether some wording asks for a person who is somebody's mother, sister, …, or an animal."""
+    return any(map(kinds_in, matter.wordings))
 
 
 def _sampled(
     kinds: Sequence[Sequence[tuple[Matter, str]]], count: int, by: random.Random
 ) -> list[tuple[Matter, str]]:
     """Return some of what was never told, of each kind alike as far as there is of it."""
-    mixed = [one for some in kinds for one in by.sample(some, min(len(some), (count + 1) // 2))]
+    kinds = [some for some in kinds if some]
+    of_each = -(-count // max(1, len(kinds)))
+    mixed = [one for some in kinds for one in by.sample(some, min(len(some), of_each))]
     return by.sample(mixed, min(count, len(mixed)))
 
 

@@ -30,7 +30,7 @@ class Side:
 
 
 BEGIN = Side(slice(1), Bounds(shut=-0.75, open=0.75, ridge=0.1))
-REST = Side(slice(1, None), Bounds(shut=0.0, open=1.5, ridge=0.1))
+REST = Side(slice(1, None), Bounds(shut=0.6, open=1.8, ridge=0.1))
 
 Answers = Sequence[Tensor]  # what a scope reads at each token of an answer, (T, D), the first first
 
