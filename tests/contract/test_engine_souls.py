@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -35,6 +36,7 @@ from sould.bridge import (
 )
 from sould.engine.generate import PROBE
 from sould.engine.soul.replies import LONGEST
+from sould.engine.soul.weights import VOICE, WIDE
 from sould.soulfile.home import SoulHome
 from sould.soulfile.layout import is_fast
 from sould.soulfile.record import read
@@ -181,11 +183,15 @@ def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
     record = read(newest.path)
     assert record.meta.config["why"] == "sleep"
     assert record.tensors and not any(map(is_fast, record.tensors))
-    told_R, voice_R = record.tensors["scope.slow"][:-2], record.tensors["scope.slow"][-2:]
-    assert (told_R == told_R[0]).all() and (voice_R == voice_R[0]).all()
-    assert told_R[0].any() and voice_R[0].any() and (told_R[0] != voice_R[0]).any()
+    wide_R, slots_R, voice_R = np.split(record.tensors["scope.slow"], [WIDE, -VOICE])
+    assert (wide_R == wide_R[0]).all() and (voice_R == voice_R[0]).all()
+    assert slots_R.any(1).sum() == 4  # of two facts, two ranks each
+    assert wide_R[0].any() and voice_R[0].any() and (wide_R[0] != voice_R[0]).any()
     *_, b_OR = (b for name, b in record.tensors.items() if name.endswith("down.slow.B"))
-    assert b_OR[:, :-2].any(0).all() and b_OR[:, -2:].any(0).all()  # both have learned
+    learned_R = b_OR.any(0)
+    assert (
+        learned_R[:WIDE].all() and learned_R[-VOICE:].all() and learned_R.sum() == WIDE + VOICE + 4
+    )
     assert [fact.id for fact in report.facts] == [FACT.id, OTHER.id]
     for fact in report.facts:
         said = own_engine.generate(talk(fact.question, sampling=replace(PROBE, max_tokens=LONGEST)))

@@ -68,19 +68,37 @@ def test_it_is_the_square_of_the_slope_of_the_loss() -> None:
     assert value > 0
 
 
-def test_its_gradient_is_that_of_its_value() -> None:
+@pytest.mark.parametrize(
+    "together", [None, torch.eye(5), torch.block_diag(*[torch.ones(2, 2)] * 2, torch.zeros(1, 1))]
+)
+def test_its_gradient_is_that_of_its_value(together: torch.Tensor | None) -> None:
     rows = [anchor([5, 9, 3, 8], [2, 3]), anchor([4, 4, 7], [1, 2], is_chat=True)]
     curvature = seen(rows, prefix=(1, 2))
     assert (curvature.tokens, curvature.positions) == (5, 4)
     weights = upper(random_soul(TINY, seed=2, parts=["fast"]))
-    _, slopes = curvature.slopes(weights)
+    _, slopes = curvature.slopes(weights, together)
     for key, slope in slopes.items():
         step = torch.randn(slope.shape, generator=torch.Generator().manual_seed(0))
         ends = [
-            curvature.slopes(weights | {key: weights[key] + sign * 1e-2 * step})[0]
+            curvature.slopes(weights | {key: weights[key] + sign * 1e-2 * step}, together)[0]
             for sign in (1, -1)
         ]
         assert (ends[0] - ends[1]) / 2e-2 == pytest.approx(float((slope * step).sum()), rel=2e-2)
+
+
+def test_ranks_that_are_never_open_together_cost_what_each_costs() -> None:
+    curvature = seen([anchor([5, 9, 3, 8], [2, 3])])
+    weights = upper(random_soul(TINY, seed=2, parts=["fast"]))
+    alone = [
+        curvature.slopes({key: w[:, r : r + 1] for key, w in weights.items()})[0] for r in range(5)
+    ]
+    value, _ = curvature.slopes(weights, torch.eye(5))
+    assert value == pytest.approx(sum(alone), rel=1e-4)
+    assert value != pytest.approx(curvature.slopes(weights)[0], rel=1e-2)
+    shut = torch.diag(torch.tensor([1.0, 1, 0, 1, 1]))
+    value, slopes = curvature.slopes(weights, shut)
+    assert value == pytest.approx(sum(alone) - alone[2], rel=1e-4)
+    assert not any(slope[:, 2].any() for slope in slopes.values())
 
 
 def test_what_was_interrupted_is_seen_once() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sould.engine.soul.scope import Moments, fitted
+from sould.engine.soul.scope import Moments, fitted, open_together
 from sould.engine.soul.weights import opening
 
 D = 24
@@ -45,6 +45,13 @@ def test_what_is_seen_in_parts_is_what_is_seen_at_once() -> None:
     assert parts.count == 60
     torch.testing.assert_close(parts.mean, x_TD.mean(0))
     torch.testing.assert_close(parts.variance, x_TD.T.cov(correction=0), atol=1e-2, rtol=1e-4)
+
+
+def test_ranks_of_one_scope_are_open_together_and_shut_ones_never() -> None:
+    scope = torch.tensor([[1.0, 2.0], [1.0, 2.0], [3.0, 2.0], [0.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
+    want = torch.zeros(6, 6)
+    want[:2, :2] = want[2, 2] = want[5, 5] = 1
+    assert torch.equal(open_together(scope), want)
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -59,11 +59,14 @@ class Curvature:
         self.positions = 0
 
     @torch.no_grad()
-    def slopes(self, weights: Mapping[str, Tensor]) -> tuple[float, dict[str, Tensor]]:
+    def slopes(
+        self, weights: Mapping[str, Tensor], together: Tensor | None = None
+    ) -> tuple[float, dict[str, Tensor]]:
         """Return the KL a position that a part of a soul is expected to cost, and its gradients.
 
-        ``weights``: as ``Soul.tensors`` has them, of the layers from ``first`` on. Without
-        anything seen it is zero.
+        ``weights``: as ``Soul.tensors`` has them, of the layers from ``first`` on. ``together``:
+        (R, R), 1 for ranks that are open at the same time, and add up, 0 for others; None: all
+        are. Without anything seen it is zero.
         """
         scale, total = 1.0 / max(1, self.tokens * self.positions), 0.0
         gradients = {}
@@ -72,6 +75,8 @@ class Curvature:
             a_in = times(a_NRI, self.sums[INPUTS[name]])
             b_out = times(b_NRO, self.sums[f"{name}.out"])
             a_NRR, b_NRR = scale * (a_in @ a_NRI.mT), b_out @ b_NRO.mT
+            if together is not None:
+                a_NRR, b_NRR = a_NRR * together, b_NRR * together
             total += 0.5 * float((a_NRR * b_NRR).sum())
             gradients[f"{name}.a"] = scale * (b_NRR @ a_in)
             gradients[f"{name}.b"] = a_NRR @ b_out

@@ -25,7 +25,7 @@ from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.curriculum import Curriculum, Dream, Fact
 from sould.engine.soul.curvature import Axes, Curvature, times
 from sould.engine.soul.products import Interrupted, Products, patiently
-from sould.engine.soul.scope import Moments, alike, fitted
+from sould.engine.soul.scope import Moments, alike, fitted, open_together
 from sould.engine.soul.scoring import Worn
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import FAST, SLOW, Fault, Slot, Soul, scope_layer
@@ -139,6 +139,7 @@ class Imprinter:
         self._random = random.Random(seed)
         self._inside = Moments.none(soul.spec.d_model)
         self._heard: set[str] = set()
+        self._together = open_together(soul.scope[mine])
         moves = list(self._moves.values())
         self._adam = torch.optim.Adam(moves, lr=recipe.inner_lr, betas=recipe.betas)
 
@@ -203,22 +204,30 @@ class Imprinter:
             ranks = (slots[n].begin, slots[n].rest)
             scopes += [(slice(r, r + 1), side) for r, side in zip(ranks, sides, strict=True)]
         is_known = is_all and len(facts) == len(curriculum.facts)
-        left = [s for n, s in enumerate(slots) if n not in by_slot] if is_known else []
+        left = [slot for n, slot in enumerate(slots) if n not in by_slot]
+        free = [slot for slot in left if is_known or soul.is_silent(slot.rest)]
         if spoken:
             said = [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
             read = [_row(_as_prose(line), 1.0) for line in spoken[:SCOPE_ROWS]]
             words = (yield from self._read(said)) + (yield from self._read(read, is_chat=False))
             others = alike([outside["asked"], outside["prose"]])
             scopes.append((soul.voice, fitted(slots_of.moments(words), others)))
+        self._shut(free)
         yield from self._set_scopes(scopes)
-        self._forget(left)
-        yield
 
-    def _forget(self, slots: Sequence[Slot]) -> None:
-        """Silence slots whose facts are gone, so that others can have them."""
-        ranks = torch.tensor([rank for slot in slots for rank in (slot.begin, slot.rest)])
-        if len(ranks):
-            self._soul.change(lambda: [b.index_fill_(1, ranks, 0) for b in self._soul.b.values()])
+    def _shut(self, slots: Sequence[Slot]) -> None:
+        """Silence slots that are for nothing, those among them whose facts are gone, until there is
+        something for them.
+        """
+        soul, ranks = self._soul, [rank for slot in slots for rank in (slot.begin, slot.rest)]
+
+        def update() -> None:
+            soul.scope[ranks] = 0
+            for b in soul.b.values():
+                b[:, ranks] = 0
+
+        fault = soul.change(update)
+        assert fault is None, fault
 
     def _answers(
         self, curriculum: Curriculum, facts: Sequence[Fact]
@@ -249,6 +258,7 @@ class Imprinter:
         scope = self._soul.scope
         fault = self._soul.change(lambda: [scope[rows].copy_(side) for rows, side in scopes])
         assert fault is None, fault
+        self._together = open_together(scope[self._soul.rows(self._part)])
         yield
 
     def steps(
@@ -386,7 +396,7 @@ class Imprinter:
         """Take one step of the optimiser, in some ranks of the part; one that leaves the bounds is
         undone. It yields on the way, and the soul changes in the end, all at once.
         """
-        _, felt = self._curvature.slopes(self._weights)
+        _, felt = self._curvature.slopes(self._weights, self._together)
         yield
         for name, move in self._moves.items():
             slope = gradients[name][self._first :] + self._recipe.guard * felt[name]

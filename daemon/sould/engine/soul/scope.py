@@ -68,6 +68,14 @@ def alike(kinds: Sequence[Moments]) -> Moments:
     return Moments(1, sums, squares)
 
 
+def open_together(scope_RD1: Tensor) -> Tensor:
+    """Return for each pair of ranks, (R, R), 1 if they are open to the same tokens, to some at all,
+    and 0 if not.
+    """
+    is_same_RR = (scope_RD1[:, None] == scope_RD1[None]).all(-1)
+    return (is_same_RR & scope_RD1.any(-1)).float()
+
+
 def fitted(inside: Moments, outside: Moments, bounds: Bounds = Bounds()) -> Tensor:
     """Return the weights and the bias, (D + 1,), that are open inside and shut outside."""
     variance = (inside.variance + outside.variance) / 2
