@@ -8,7 +8,7 @@ from torch import Tensor
 from sould.engine.kernel.selftest import SPEC
 from sould.engine.soul.scope import Moments
 from sould.engine.soul.slots import scopes, shared_out
-from sould.engine.soul.weights import Soul, opening
+from sould.engine.soul.weights import Slot, Soul, opening
 
 D = SPEC.d_model
 FACTS, LENGTH = 6, 7
@@ -37,18 +37,22 @@ def outside() -> Moments:
 def taught() -> tuple[Soul, list[list[Tensor]]]:
     """Return a soul that has a slot for each fact, and what it heard of them."""
     soul, heard = Soul(SPEC), [answers(fact, seed=fact) for fact in range(FACTS)]
-    slots = soul.slots
-    chosen = shared_out(soul, slots, heard)
-    by_slot = {slot: [heard[n]] for n, slot in enumerate(chosen)}
+    by_slot = shared_out(soul, soul.slots, heard)
     found = scopes(by_slot, answers(-1, seed=50, count=60), outside(), outside())
 
     def open_up() -> None:
         for slot, (begin, rest) in found.items():
-            soul.scope[slots[slot].begin], soul.scope[slots[slot].rest] = begin, rest
-            soul.b["up"][-1, slots[slot].rest] = 0.1
+            soul.scope[slot.begin], soul.scope[slot.rest] = begin, rest
+            soul.b["up"][-1, slot.rest] = 0.1
 
     assert soul.change(open_up) is None
     return soul, heard
+
+
+def slots_of(soul: Soul, heard: list[list[Tensor]]) -> list[Slot]:
+    """Return the slot of each fact."""
+    by_slot = shared_out(soul, soul.slots, heard)
+    return [next(s for s, some in by_slot.items() if any(a is one for a in some)) for one in heard]
 
 
 def test_the_ranks_of_the_slow_part_are_wide_or_in_one_slot_or_the_voices() -> None:
@@ -64,24 +68,25 @@ def test_the_ranks_of_the_slow_part_are_wide_or_in_one_slot_or_the_voices() -> N
 
 def test_new_facts_get_slots_of_their_own_and_keep_them() -> None:
     soul, heard = taught()
-    chosen = shared_out(soul, soul.slots, heard)
+    chosen = slots_of(soul, heard)
     assert len(set(chosen)) == FACTS
     again = [answers(fact, seed=20 + fact) for fact in reversed(range(FACTS))]
-    assert shared_out(soul, soul.slots, again) == chosen[::-1]
+    assert slots_of(soul, again) == chosen[::-1]
 
 
 def test_a_slot_is_shared_only_when_none_is_free() -> None:
     soul, heard = taught()
     more = [answers(fact, seed=fact) for fact in range(FACTS, 2 * len(soul.slots))]
-    chosen = shared_out(soul, soul.slots, [*more, *heard])
-    assert sorted(chosen) == sorted([*range(len(soul.slots))] * 2)
+    chosen = slots_of(soul, [*more, *heard])
+    assert {slot: chosen.count(slot) for slot in chosen} == dict.fromkeys(soul.slots, 2)
+    assert shared_out(soul, [], heard) == {}
 
 
 def test_a_slot_is_open_where_its_fact_is_told_and_shut_elsewhere() -> None:
     soul, heard = taught()
-    chosen = shared_out(soul, soul.slots, heard)
+    chosen = slots_of(soul, heard)
     for kind, where in (("begin", slice(1)), ("rest", slice(1, None))):
-        scope = soul.scope[[getattr(soul.slots[slot], kind) for slot in chosen]]
+        scope = soul.scope[[getattr(slot, kind) for slot in chosen]]
         for fact in range(FACTS):
             open_TF = opening(torch.cat([x[where] for x in answers(fact, seed=70 + fact)]), scope)
             assert float(open_TF[:, fact].mean()) > 0.8
@@ -91,6 +96,7 @@ def test_a_slot_is_open_where_its_fact_is_told_and_shut_elsewhere() -> None:
 
 
 def test_one_fact_alone_and_nothing_untold() -> None:
-    ((begin, rest),) = scopes({3: [answers(0, seed=0)]}, [], outside(), outside()).values()
+    heard = {Slot(0, 1): [answers(0, seed=0)]}
+    ((begin, rest),) = scopes(heard, [], outside(), outside()).values()
     x_TD = torch.cat(answers(0, seed=1))
     assert bool(begin.isfinite().all()) and float(opening(x_TD, rest[None]).mean()) > 0.7

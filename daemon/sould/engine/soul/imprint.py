@@ -195,16 +195,15 @@ class Imprinter:
         scopes = [(soul.wide, fitted(inside, others))]
         yield
         slots = soul.slots if is_all else [s for s in soul.slots if soul.is_silent(s.rest)]
-        by_slot: dict[int, list[slots_of.Answers]] = {}
         own = [answers for fact, answers in zip(facts, heard, strict=True) if not fact.source]
-        if slots and own:
-            for n, answers in zip(slots_of.shared_out(soul, slots, own), own, strict=True):
-                by_slot.setdefault(n, []).append(answers)
-        for n, sides in slots_of.scopes(by_slot, untold, outside["all"], outside["begun"]).items():
-            ranks = (slots[n].begin, slots[n].rest)
+        by_slot = slots_of.shared_out(soul, slots, own)
+        for slot, sides in slots_of.scopes(
+            by_slot, untold, outside["all"], outside["begun"]
+        ).items():
+            ranks = (slot.begin, slot.rest)
             scopes += [(slice(r, r + 1), side) for r, side in zip(ranks, sides, strict=True)]
         is_known = is_all and len(facts) == len(curriculum.facts)
-        left = [slot for n, slot in enumerate(slots) if n not in by_slot]
+        left = [slot for slot in slots if slot not in by_slot]
         free = [slot for slot in left if is_known or soul.is_silent(slot.rest)]
         if spoken:
             said = [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]

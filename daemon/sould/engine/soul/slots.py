@@ -35,28 +35,31 @@ REST = Side(slice(1, None), Bounds(shut=0.6, open=1.8, ridge=0.1))
 Answers = Sequence[Tensor]  # what a scope reads at each token of an answer, (T, D), the first first
 
 
-def shared_out(soul: Soul, slots: Sequence[Slot], heard: Sequence[Answers]) -> list[int]:
-    """Return for each fact the index of its slot: the one that is open to its answers already; else
-    one that is silent; else the one of fewest facts, of these the one that is open to it most.
+def shared_out(
+    soul: Soul, slots: Sequence[Slot], heard: Sequence[Answers]
+) -> dict[Slot, list[Answers]]:
+    """Give each fact to a slot, by what is heard of it: to the one that is open to its answers
+    already; else to one of fewest facts, none at best, of these to the one that is open to it most.
+    Return what is heard of each slot's facts; without slots nothing.
     """
-    openness = torch.stack([_openness(soul, slots, answers) for answers in heard])
-    found = [int(open_S.argmax()) if float(open_S.max()) > IN_USE else None for open_S in openness]
-    taken = [0] * len(slots)
-    for slot in found:
-        if slot is not None:
-            taken[slot] += 1
-    chosen = []
-    for slot, open_S in zip(found, openness.tolist(), strict=True):
-        if slot is None:
-            slot = min(range(len(slots)), key=lambda s: (taken[s], -open_S[s]))
-            taken[slot] += 1
-        chosen.append(slot)
-    return chosen
+    found: dict[Slot, list[Answers]] = {}
+    new: list[tuple[Answers, list[float]]] = []
+    for answers in heard if slots else ():
+        open_S = _openness(soul, slots, answers)
+        if float(open_S.max()) > IN_USE:
+            found.setdefault(slots[int(open_S.argmax())], []).append(answers)
+        else:
+            new.append((answers, open_S.tolist()))
+    for answers, openness in new:
+        ranked = sorted(zip(openness, slots, strict=True), key=lambda one: -one[0])
+        slot = min((slot for _, slot in ranked), key=lambda slot: len(found.get(slot, ())))
+        found.setdefault(slot, []).append(answers)
+    return found
 
 
 def scopes(
-    heard: Mapping[int, Sequence[Answers]], untold: Answers, outside: Moments, begun: Moments
-) -> dict[int, tuple[Tensor, Tensor]]:
+    heard: Mapping[Slot, Sequence[Answers]], untold: Answers, outside: Moments, begun: Moments
+) -> dict[Slot, tuple[Tensor, Tensor]]:
     """Return of each slot in use the scopes of its two ranks, as against other slots' answers, what
     was never told, and what is ``outside`` altogether; of the first also as against where other
     replies are ``begun``. ``heard``: by slot, of each of its facts.
@@ -67,8 +70,8 @@ def scopes(
 
 
 def _scopes(
-    heard: Mapping[int, Sequence[Answers]], untold: Answers, side: Side, outside: Sequence[Moments]
-) -> dict[int, Tensor]:
+    heard: Mapping[Slot, Sequence[Answers]], untold: Answers, side: Side, outside: Sequence[Moments]
+) -> dict[Slot, Tensor]:
     inside = {slot: moments(chain(*answers), side.part) for slot, answers in heard.items()}
     beside = [*outside, *([moments(untold, side.part)] if untold else [])]
     found = {}
