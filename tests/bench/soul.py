@@ -24,7 +24,7 @@ from sould.engine.soul.batch import Row as LearnedRow
 from sould.engine.soul.batch import learn
 from sould.engine.soul.products import Interrupted
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import RANKS, Soul
+from sould.engine.soul.weights import RANKS, Soul, scope_layer
 from sould.engine.soul.writer import Writer, Written
 from sould.errors import SouldError
 from sould.soulfile.history import SoulHome
@@ -41,6 +41,8 @@ SAVES, SAVE_BAR_MS, LOAD_BAR_MS, SIZE_BAR_MB = 9, 150, 300, 16
 def run(env: Env) -> list[Row]:
     decoder = new_decoder(env)
     soul = random_soul(decoder.spec, seed=0, ranks=RANKS, parts=tuple(RANKS))
+    below = scope_layer(decoder.spec)  # no soul has learned anything there
+    soul.change(lambda: [b[:below].zero_() for b in soul.b.values()])
     rows = [*decoding(decoder, soul), *learning(decoder, soul), giving_way(decoder, soul)]
     return [*rows, *worn(env, soul)]
 
