@@ -12,7 +12,7 @@ Legend: N layers that learn, R rank, D d_model, F d_ff, T tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -231,22 +231,24 @@ def _tensors(curvature: Curvature) -> dict[str, Tensor]:
 
 def _where_begun(prefix: int, rows: Sequence[Row]) -> Tensor:
     """Return which tokens of a micro-batch the first of each reply is predicted from."""
-    starts = accumulate((row.positions[-1] for row in rows), initial=prefix)
-    return torch.tensor(
-        [start + row.positions[0] - 1 for start, row in zip(starts, rows, strict=False)]
-    )
+    return torch.tensor([start + row.positions[0] - 1 for start, row in _placed(prefix, rows)])
 
 
 def _where_asked(prefix: int, rows: Sequence[Row]) -> Tensor:
     """Return where in T the tokens are predicted from that come before each row's first position:
     the last one of the prefix as often as there are rows.
     """
-    starts = accumulate((row.positions[-1] for row in rows), initial=prefix)
     spans = [
         [prefix - 1, *range(start, start + row.positions[0] - 1)]
-        for start, row in zip(starts, rows, strict=False)
+        for start, row in _placed(prefix, rows)
     ]
     return torch.tensor([at for span in spans for at in span])
+
+
+def _placed(prefix: int, rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
+    """Yield each row with where in T it begins."""
+    starts = accumulate((row.positions[-1] for row in rows), initial=prefix)
+    yield from zip(starts, rows, strict=False)
 
 
 def _accumulate(sums: Tensor, x_TX: Tensor) -> None:

@@ -44,8 +44,11 @@ def shared_out(
     """
     found: dict[Slot, list[Answers]] = {}
     new: list[tuple[Answers, list[float]]] = []
+    rests = [slot.rest for slot in slots]
+    speaks_S = torch.tensor([not soul.is_silent(rank) for rank in rests])
     for answers in heard if slots else ():
-        open_S = _openness(soul, slots, answers)
+        x_TD = torch.cat([answer[REST.part] for answer in answers])
+        open_S = opening(x_TD, soul.scope[rests]).mean(0) * speaks_S  # 0 of silent ones
         if float(open_S.max()) > IN_USE:
             found.setdefault(slots[int(open_S.argmax())], []).append(answers)
         else:
@@ -88,11 +91,3 @@ def moments(answers: Iterable[Tensor], part: slice = slice(None)) -> Moments:
     seen = Moments.none(parts[0].shape[-1])
     seen.see(torch.cat(parts))
     return seen
-
-
-def _openness(soul: Soul, slots: Sequence[Slot], answers: Answers) -> Tensor:
-    """Return how far slots are open to the rest of answers, (S,): 0 of silent ones."""
-    rests = [slot.rest for slot in slots]
-    speaks_S = torch.tensor([not soul.is_silent(rank) for rank in rests])
-    x_TD = torch.cat([answer[REST.part] for answer in answers])
-    return opening(x_TD, soul.scope[rests]).mean(0) * speaks_S

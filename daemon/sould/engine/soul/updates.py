@@ -54,11 +54,12 @@ class _Told:
         self.id = fact.id
         told = [matter for clause in clauses_of(fact.statement) for matter in matters(clause)]
         self._asked = {one.words for one in told if not _ANYTHING.match(one.words)}
-        mine = {one.words for one in matters(gist(fact.statement))} & self._asked
+        clause = gist(fact.statement)
+        mine = {one.words for one in matters(clause)} & self._asked
         found = [thing for one in mine - _ROLES for thing in _THING.findall(one)]
         self._things = {word for thing in found for word in _content(thing)}
         self._content = _content(fact.statement)
-        self._kinds = kinds_in(gist(fact.statement))
+        self._kinds = kinds_in(clause)
         self._is_news = bool(_NEWS.search(fact.statement))
         self._renames = bool(_RENAMED.search(fact.statement))
         best = max(range(len(fact.fits)), key=lambda t: fact.fits[t], default=-1)

@@ -255,14 +255,11 @@ class Soul:
             return Fault("not finite", "", float("nan"), 0.0)
         for name in self.limits:
             norms_N = product_norms(self.a[name][first:], self.b[name][first:], torch.float32)
-            excess_N = norms_N - self.limits[name][first:]
-            worst = int(excess_N.argmax())
-            if excess_N[worst] > 0:
-                where, limit = (
-                    f"layer {first + worst}: {name}",
-                    float(self.limits[name][first + worst]),
-                )
-                return Fault("over the cap", where, float(norms_N[worst]), limit)
+            limits_N = self.limits[name][first:]
+            worst = int((norms_N - limits_N).argmax())
+            if norms_N[worst] > limits_N[worst]:
+                where = f"layer {first + worst}: {name}"
+                return Fault("over the cap", where, float(norms_N[worst]), float(limits_N[worst]))
         return None
 
 
