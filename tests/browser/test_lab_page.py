@@ -16,7 +16,7 @@ OTHER = ".row-line:has(h3:text-is('other'))"
 def test_a_body_is_loaded_with_progress_and_unloaded(tmp_path: Path, browser: Browser) -> None:
     with served(tmp_path, "--load-s", "3") as own, visited(own, browser) as lab:
         page, second = lab.open("lab"), lab.open()
-        page.locator(OTHER).get_by_role("button", name="Load").click()
+        page.locator(OTHER).get_by_role("button", name="Load", exact=True).click()
         expect(page.locator(WORK)).to_contain_text("Loading the body")
         second.evaluate("location.hash = '#/lab'")  # only now is that page made
         for one in (page, second):
@@ -26,7 +26,7 @@ def test_a_body_is_loaded_with_progress_and_unloaded(tmp_path: Path, browser: Br
             expect(one.locator(WORK)).to_be_hidden()
         assert lab.peer.status().body is not None
         second.locator(OTHER).get_by_role("button", name="Unload").click()
-        expect(page.locator(OTHER).get_by_role("button", name="Load")).to_be_visible()
+        expect(page.locator(OTHER).get_by_role("button", name="Load", exact=True)).to_be_visible()
         assert lab.peer.status().body is None
 
 

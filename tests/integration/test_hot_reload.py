@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ def replace_body(daemon: DaemonProcess, held: bytes, name: str = BODY) -> None:
 
 def names(peer: Peer) -> list[str]:
     return [body["name"] for body in peer.ask("body.list")["bodies"]]
+
+
+def await_settled(peer: Peer) -> None:
+    """Wait until the bodies that lay there before the daemon are known to be whole."""
+    end_s = time.monotonic() + TIMEOUT_S
+    while names(peer) != ["other", BODY]:
+        assert time.monotonic() < end_s, names(peer)
+        time.sleep(0.05)
 
 
 class Listener:
@@ -63,6 +72,7 @@ def folder(tmp_path: Path) -> Path:
 def test_what_changes_in_models_is_listed_and_told(folder: Path) -> None:
     with running(folder) as (daemon, peer):
         peer.await_status(lambda s: s.watched is not None and s.watched.models == "notices")
+        await_settled(peer)
         models, events = folder / "models", Listener(daemon)
         with (models / "new.gguf").open("wb") as file:
             file.write(b"GGUF half")
