@@ -81,6 +81,17 @@ def test_packed_weights_give_the_logits_of_transformers(
     assert_parity(write_packed_bitnet(tmp_path, linear_class, **config))
 
 
+@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@pytest.mark.parametrize("linear_class", ["autobitlinear", "bitlinear"])
+def test_other_families_may_be_ternary_too(
+    tmp_path: Path, linear_class: LinearClass, family: str
+) -> None:
+    """Llama3-8B-1.58 and Falcon3-1.58bit are such bodies."""
+    folder = write_packed_bitnet(tmp_path, linear_class, family)
+    assert_parity(folder)
+    assert read_weights(open_body(folder)).layers[0].q.format == "ternary"
+
+
 def test_without_a_quantisation_the_matrices_are_taken_as_they_are(tmp_path: Path) -> None:
     folder = write_tiny_body(tmp_path, "bitnet", quantization_config=None)
     assert read_weights(open_body(folder)).layers[0].q.format == "f32"

@@ -1,4 +1,4 @@
-"""The tiny BitNet body of ``tiny_body`` as packed checkpoints, made as the reference makes them."""
+"""Tiny bodies of ``tiny_body`` as packed checkpoints, made as the reference makes them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ LinearClass = Literal["autobitlinear", "bitlinear"]
 
 
 def write_packed_bitnet(
-    folder: Path, linear_class: LinearClass = "autobitlinear", **config: Any
+    folder: Path,
+    linear_class: LinearClass = "autobitlinear",
+    family: str = "bitnet",
+    **config: Any,
 ) -> Path:
     """Write what ``write_tiny_body`` writes, its matrices packed, scales beside them."""
-    write_tiny_body(folder, "bitnet", **config)
+    write_tiny_body(folder, family, **config)
     how = {"quant_method": "bitnet", "linear_class": linear_class, "quantization_mode": "offline"}
     edit_json(folder / "config.json", quantization_config=how)
     path = folder / "model.safetensors"

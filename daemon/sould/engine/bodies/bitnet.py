@@ -11,14 +11,9 @@ from typing import cast
 from sould.engine.bodies import common
 from sould.engine.bodies.common import GGUF_NAMES, HF_NAMES, Family
 from sould.engine.formats.settings import Settings
-from sould.engine.spec import Activation, BodySpec, TernaryForm
+from sould.engine.spec import Activation, BodySpec
 
 ACTIVATIONS = ("relu2", "silu")
-FORMS: dict[tuple[str, str], TernaryForm] = {
-    ("autobitlinear", "online"): "master",
-    ("autobitlinear", "offline"): "scale",
-    ("bitlinear", "offline"): "inverse_scale",
-}
 
 
 def spec_from_hf(config: Settings) -> BodySpec:
@@ -33,29 +28,8 @@ def spec_from_hf(config: Settings) -> BodySpec:
         o_bias=biased,
         activation=cast(Activation, activation),
         sub_norms=True,
-        ternary=_form(config) if "quantization_config" in config else None,
     )
     return common.spec_from_hf(config, "bitnet", parts)
-
-
-def _form(config: Settings) -> TernaryForm | None:
-    """Return how the matrices are stored; None where they are not ternary but something else."""
-    how = config.section("quantization_config")
-    if how.text("quant_method", default="unknown") != "bitnet":
-        return None
-    linear = how.text("linear_class", default="bitlinear")
-    mode = how.text("quantization_mode", default="offline")
-    form = FORMS.get((linear, mode))
-    if form is None:
-        raise config.fault(f"quantization {linear!r}, {mode!r} is not supported")
-    if how.flag("use_rms_norm", default=False):
-        raise config.fault("'quantization_config.use_rms_norm' is not supported")
-    kept = how.texts("modules_to_not_convert") if "modules_to_not_convert" in how else ["lm_head"]
-    if kept != ["lm_head"]:
-        raise config.fault(
-            f"'quantization_config.modules_to_not_convert' is {kept}, supported is ['lm_head']"
-        )
-    return form
 
 
 FAMILY = Family(

@@ -20,6 +20,11 @@ MAX_LAYERS = 1024
 MAX_WIDTH = 1 << 20
 MAX_VOCABULARY = 1 << 22
 MAX_HEAD_DIM = 1024
+TERNARY_FORMS: Mapping[tuple[str, str], TernaryForm] = {  # linear class, quantization mode
+    ("autobitlinear", "online"): "master",
+    ("autobitlinear", "offline"): "scale",
+    ("bitlinear", "offline"): "inverse_scale",
+}
 
 HF_NAMES: Mapping[str, str] = {
     "embed": "model.embed_tokens.weight",
@@ -97,7 +102,6 @@ class Parts:
     qk_norm: bool = False
     activation: Activation = "silu"
     sub_norms: bool = False
-    ternary: TernaryForm | None = None
 
 
 def spec_from_hf(
@@ -111,9 +115,6 @@ def spec_from_hf(
     activation = config.text("hidden_act", default=parts.activation)
     if activation != parts.activation:
         raise config.fault(f"activation {activation!r} is not supported ({parts.activation} is)")
-    if "quantization_config" in config and not parts.ternary:
-        method = config.section("quantization_config").text("quant_method", default="unknown")
-        raise config.fault(f"weights quantised with {method!r} are not supported; use a GGUF")
     d_model = config.integer("hidden_size", low=1, high=MAX_WIDTH)
     n_heads = config.integer("num_attention_heads", low=1, high=MAX_WIDTH)
     head_dim = config.integer("head_dim", default=d_model // n_heads, high=MAX_HEAD_DIM)
@@ -138,7 +139,7 @@ def spec_from_hf(
         qk_norm=parts.qk_norm,
         activation=parts.activation,
         sub_norms=parts.sub_norms,
-        ternary=parts.ternary,
+        ternary=_ternary_form(config) if "quantization_config" in config else None,
         tied=config.flag("tie_word_embeddings", default=False),
     )
 
@@ -185,6 +186,31 @@ def spec_from_gguf(file: GgufFile, family: Family) -> BodySpec:
         ternary="blocks" if family.gguf_is_ternary else None,
         tied=not has("head"),
     )
+
+
+def _ternary_form(config: Settings) -> TernaryForm:
+    """Return how matrices quantised as BitNet's are stored, as transformers does it for any family.
+
+    Raises:
+        BodyInvalid: they are quantised in another way, or not all of them are.
+    """
+    how = config.section("quantization_config")
+    method = how.text("quant_method", default="unknown")
+    if method != "bitnet":
+        raise config.fault(f"weights quantised with {method!r} are not supported; use a GGUF")
+    linear = how.text("linear_class", default="bitlinear")
+    mode = how.text("quantization_mode", default="offline")
+    form = TERNARY_FORMS.get((linear, mode))
+    if form is None:
+        raise config.fault(f"quantization {linear!r}, {mode!r} is not supported")
+    if how.flag("use_rms_norm", default=False):
+        raise config.fault("'quantization_config.use_rms_norm' is not supported")
+    kept = how.texts("modules_to_not_convert") if "modules_to_not_convert" in how else ["lm_head"]
+    if kept != ["lm_head"]:
+        raise config.fault(
+            f"'quantization_config.modules_to_not_convert' is {kept}, supported is ['lm_head']"
+        )
+    return form
 
 
 def count_layers(config: Settings) -> int:
