@@ -42,6 +42,30 @@ def test_what_fits_much_less_than_the_best_is_not_meant() -> None:
     assert owned == [0, 4]
 
 
+WHERE = Topic("a", ("Where is a?", "Where was a?"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "first", "is_asked"),
+    [
+        ("I'm flatting in Dunedin.", WHERE, True),
+        ("I ride a unicycle.", WHERE, False),
+        ("I'm flatting in Dunedin.", TOPICS[0], False),
+        ("Rain or shine, we.", TOPICS[0], True),  # there is no question in its own words
+    ],
+)
+def test_a_topic_that_may_be_meant_is_asked_for_if_it_asks_for_the_same(
+    statement: str, first: Topic, is_asked: bool
+) -> None:
+    told = Fact("told", statement, (SURE - 1, 0, 0, 0, 0))
+    curriculum = Curriculum((first, *TOPICS[1:]), [told], seed=0)
+    asked = {dream.question for dream in curriculum.dreams(told, 40)}
+    assert (first.questions[0] in asked) is is_asked
+    assert {matter.wordings[0] for matter in matters(statement)} <= asked
+    untold = {dream.question for dream in curriculum.untold(40)}
+    assert not untold & set(first.questions)
+
+
 def test_dreams_ask_about_their_own_topics_and_answer_in_the_second_person() -> None:
     facts = [fact("cat", 5, 9, 0, 0, 0), fact("dog", 6, 4, 0, 0, 0)]
     curriculum = Curriculum(TOPICS, facts, seed=0)

@@ -36,6 +36,13 @@ def test_every_topic_of_the_banks_has_hints_and_they_are_no_questions(language: 
         assert not any(question.startswith("+") for question in topic.questions)
 
 
+def test_a_topic_asks_for_what_many_of_its_wordings_begin_with() -> None:
+    asks = {topic.name: topic.asks for topic in load_topics("en")}
+    assert asks["home town"] == asks["school"] == {"where"}
+    assert asks["sister"] == {"who"} and asks["birthday"] == {"when"}
+    assert asks["hair"] == asks["food"] == frozenset()
+
+
 def matcher(folder: Path, interruptions: int = 0) -> Matcher:
     body = open_body(write_tiny_body(folder))
     decoder, tokenizer = Decoder(body.spec, read_weights(body)), Tokenizer.of(body)

@@ -12,6 +12,7 @@ from sould.bridge import Probe
 from sould.engine.soul.facts import gist, language_of, said_back
 from sould.engine.soul.questions import (
     Matter,
+    asked_in,
     asks_for_another,
     kinds_in,
     matters,
@@ -64,9 +65,10 @@ class Curriculum:
     """Deals dreams of facts, oldest fact first.
 
     Every topic goes to the fact it surely fits best, of two that it fits alike to the newer one; a
-    fact that is left with none takes the one that fits it best all the same. A fact is asked
-    about with up to ``MOST_TOPICS`` of its topics, the best ones most often, and with questions
-    made of its own words. One wording of each is never dealt, but to an exam. ``resting``: ids
+    fact that is left with none takes the one that fits it best all the same: if it has no questions
+    in its own words, or if these ask for a place, a time or a person as that topic does. A fact is
+    asked about with up to ``MOST_TOPICS`` of its topics, the best ones most often, and with
+    questions made of its own words. One wording of each is never dealt, but to an exam. ``resting``: ids
     of facts that a review asks for at ``RESTING_SHARE`` of the rate of others. ``is_all``: there
     are no other facts that the soul knows; else nobody can say what was never told.
 
@@ -89,9 +91,12 @@ class Curriculum:
         self._resting = resting
         self._topics = topics
         self._random = random.Random(seed)
-        self._owned = {fact.id: owned for fact, owned in zip(facts, shared_out(facts), strict=True)}
-        self._losses: dict[str, float] = {}  # by fact, of late; "": of what was never told
         self._own = _own_matters(facts)
+        self._owned = {
+            fact.id: self._but_for_guesses(fact, owned)
+            for fact, owned in zip(facts, shared_out(facts), strict=True)
+        }
+        self._losses: dict[str, float] = {}  # by fact, of late; "": of what was never told
         self._is_all = is_all
         self._questions = {
             (fact.id, topic): self._fitting(fact, topic)
@@ -132,6 +137,15 @@ class Curriculum:
             seen.add(question)
             found.append(Dream(fact, question, _answer(fact, question)))
         return found
+
+    def _but_for_guesses(self, fact: Fact, owned: Sequence[int]) -> list[int]:
+        """Leave out topics that a fact is hardly about."""
+        meant, asked = set(_meant(fact)), asked_in(gist(fact.statement))
+        return [
+            topic
+            for topic in owned
+            if topic in meant or not self._own[fact.id] or self._topics[topic].asks & asked
+        ]
 
     def _but_for_the_exam(self, fact: Fact) -> list[tuple[str, str]]:
         if not fact.lent:

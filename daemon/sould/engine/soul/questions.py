@@ -33,6 +33,9 @@ FRAMES = {
     ),
 }
 
+ASKING = frozenset(("where", "when", "who"))
+"""What is asked for with them is of one kind; with "what" it may be anything."""
+
 _WORDS = {name: " ".join(lines).split() for name, lines in sections("grammar_en.txt").items()}
 _TIMES = (
     r"(?:\d|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Jan|Febr)uary|March|April|May\b|June|July|"
@@ -129,6 +132,11 @@ def matters(statement: str) -> tuple[Matter, ...]:
 def heads(statement: str) -> str:
     """Return the nouns of the things that a statement is about: "older sister" → "sister"."""
     return " ".join(m[1] for matter in matters(statement) if (m := _HEAD.search(matter.words)))
+
+
+def asked_in(statement: str) -> set[str]:
+    """Return which of ``ASKING`` the questions begin with that a statement answers."""
+    return {matter.words.split()[0] for matter in matters(statement)} & ASKING
 
 
 def asks_for_another(question: str, statement: str) -> bool:

@@ -9,9 +9,10 @@ scores, as z-scores over the topics, are added up (LOG.md).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -20,7 +21,7 @@ from sould.engine.soul.banks import sections
 from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.facts import language_of, said_back
 from sould.engine.soul.products import patiently
-from sould.engine.soul.questions import heads
+from sould.engine.soul.questions import ASKING, asked_in, heads
 from sould.engine.soul.scoring import Scorer
 
 ROWS = 16  # scored at a time; what is interrupted is done again
@@ -29,6 +30,8 @@ OTHER = -9.0  # the score of topics that were not looked at any further
 CANDIDATES = 24
 HINT = 6.0  # what a word that belongs to a topic adds to its score
 NAMED = 9.0  # … and more if it names the thing that is spoken of ("my sister")
+ASKED = 3.0  # what it adds that both tell, or ask for, a place, a time or a person
+ASKED_SHARE = 0.25  # of a topic's wordings that begin with the word for it
 
 BACKGROUND = {
     "en": (
@@ -59,6 +62,14 @@ class Topic:
     def language(self) -> str:
         """``en`` or ``ja``."""
         return language_of(self.questions[0])
+
+    @cached_property
+    def asks(self) -> frozenset[str]:
+        """Words that many of its wordings begin with, "where", "when" or "who"."""
+        begun = Counter(_WORD.findall(question.lower())[0] for question in self.questions)
+        return frozenset(
+            word for word in ASKING if begun[word] >= ASKED_SHARE * len(self.questions)
+        )
 
 
 def hinted(topics: Sequence[Topic], text: str) -> list[bool]:
@@ -120,7 +131,9 @@ class Matcher:
         forward = yield from self._forward(statement, firsts)
         is_hinted = torch.tensor(hinted(self.topics, statement))
         is_named = torch.tensor(hinted(self.topics, heads(statement)))
-        first = _z(forward - usual[:, 0]) + HINT * is_hinted + NAMED * is_named
+        asked = asked_in(statement)
+        is_asked = torch.tensor([bool(topic.asks & asked) for topic in self.topics])
+        first = _z(forward - usual[:, 0]) + HINT * is_hinted + NAMED * is_named + ASKED * is_asked
         # A hint is enough to be looked at, however unlikely the question.
         some = (first + CANDIDATES * is_hinted).topk(min(CANDIDATES, len(firsts))).indices
         reverse = yield from self._reverse(statement, [firsts[i] for i in some])
