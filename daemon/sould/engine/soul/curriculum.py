@@ -68,9 +68,11 @@ class Curriculum:
     fact that is left with none takes the one that fits it best all the same: if it has no questions
     in its own words, or if these ask for a place, a time or a person as that topic does. A fact is
     asked about with up to ``MOST_TOPICS`` of its topics, the best ones most often, and with
-    questions made of its own words. One wording of each is never dealt, but to an exam. ``resting``: ids
-    of facts that a review asks for at ``RESTING_SHARE`` of the rate of others. ``is_all``: there
-    are no other facts that the soul knows; else nobody can say what was never told.
+    questions made of its own words. One wording of each is never dealt, but to an exam.
+
+    ``resting``: ids of facts that a review asks for at ``RESTING_SHARE`` of the rate of others.
+    ``is_all``: there are no other facts that the soul knows; else nobody can say what was never
+    told.
 
     Of the dreams of a fact some are its ``lent`` ones, but for those in the words of the exam.
 
