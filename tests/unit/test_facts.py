@@ -92,6 +92,8 @@ def test_any_text_is_taken_and_nothing_is_invented(message: str) -> None:
         ("I counted them, and I own 12 pots.", "I own 12 pots."),
         ("Mine.", "Mine."),
         ("私は尾道に住んでいます。", "私は尾道に住んでいます。"),
+        ("I've left the choir, I sing with a band now.", "I sing with a band now."),
+        ("I've quit the old job, thank heavens.", "I've quit the old job."),
     ],
 )
 def test_the_gist_is_the_clause_that_tells_most(statement: str, clause: str) -> None:

@@ -142,7 +142,7 @@ class Curriculum:
 
     def _but_for_guesses(self, fact: Fact, owned: Sequence[int]) -> list[int]:
         """Leave out topics that a fact is hardly about."""
-        meant, asked = set(_meant(fact)), asked_in(gist(fact.statement))
+        meant, asked = set(meant_topics(fact)), asked_in(gist(fact.statement))
         return [
             topic
             for topic in owned
@@ -301,7 +301,7 @@ def _answer(fact: Fact, question: str) -> str:
     return said_back(fact.statement if is_request else gist(fact.statement))
 
 
-def _meant(fact: Fact) -> list[int]:
+def meant_topics(fact: Fact) -> list[int]:
     """Return the topics that surely fit a fact, and none that fits it much less than the best."""
     least = max(SURE, CLEAR_SHARE * max(fact.fits, default=0.0))
     return [topic for topic, fit in enumerate(fact.fits) if fit >= least]
@@ -309,7 +309,7 @@ def _meant(fact: Fact) -> list[int]:
 
 def _possible(fact: Fact) -> list[int]:
     """Return the topics that a fact may be about: without a sure one, all that were looked at."""
-    least = CLEAR_SHARE * max(fact.fits) if _meant(fact) else OTHER
+    least = CLEAR_SHARE * max(fact.fits) if meant_topics(fact) else OTHER
     return [topic for topic, fit in enumerate(fact.fits) if fit > least]
 
 
@@ -320,7 +320,7 @@ def shared_out(facts: Sequence[Fact]) -> list[list[int]]:
     owned: list[list[int]] = [[] for _ in facts]
     n_topics = len(facts[0].fits) if facts else 0
     users = [i for i, fact in enumerate(facts) if not fact.source]
-    clear = {i: set(_meant(facts[i])) for i in users}
+    clear = {i: set(meant_topics(facts[i])) for i in users}
     for topic in range(n_topics if users else 0):
         by = [i for i in users if topic in clear[i]]
         if by:

@@ -28,6 +28,7 @@ _JOINT_EN = re.compile(r"^\s*(?:and|but|so|well|oh)\b", re.I)
 _RELATIVE_EN = re.compile(r"(?:which|who|whose|where|when|because|even though|although)\b", re.I)
 _NAME_EN = re.compile(r"\d|(?<=[a-z,] )(?!I\b)[A-Z]")
 
+_OVER_EN = re.compile(r"\b(?:quit|stopped|gave up|given up|got rid|sold|left|no longer)\b", re.I)
 _SPEAKER_EN = re.compile(r"\b(I|I'(m|ve|d|ll)|me|my|mine|we|we'(re|ve|d|ll)|us|ours?)\b", re.I)
 _ASKS_EN = re.compile(
     r"\?|^(and |so |but |now |then |oh,? )?(please|tell|give|show|write|explain|help|let|remind|"
@@ -120,7 +121,8 @@ def gist(statement: str) -> str:
     """Return the clause of a statement that tells the most of it, without what trails behind.
 
     The first one in which the speaker stands beside a name or a number, else the first of four
-    words or more, else the first with the speaker in it; Japanese stays whole.
+    words or more, else the first with the speaker in it. What is over tells less than what the
+    speaker says beside it. Japanese stays whole.
     """
     if is_japanese(statement):
         return statement
@@ -128,6 +130,8 @@ def gist(statement: str) -> str:
     spoken = [clause for clause in clauses if _SPEAKER_EN.search(clause)]
     named = [clause for clause in spoken if _NAME_EN.search(clause)]
     long = [clause for clause in clauses if len(clause.split()) >= 4]
+    if any(map(_OVER_EN.search, long)):
+        long.sort(key=lambda clause: clause not in spoken or bool(_OVER_EN.search(clause)))
     found = next(iter([*named, *long, *spoken]), "")
     return f"{found[0].upper()}{found[1:]}." if found else statement
 

@@ -25,13 +25,12 @@ from sould.engine.soul.questions import ASKING, asked_in, heads
 from sould.engine.soul.scoring import Scorer
 
 ROWS = 16  # scored at a time; what is interrupted is done again
-FITS = 3.0  # a score below says that a topic has nothing to do with a statement
 OTHER = -9.0  # the score of topics that were not looked at any further
 CANDIDATES = 24
 HINT = 6.0  # what a word that belongs to a topic adds to its score
 NAMED = 9.0  # … and more if it names the thing that is spoken of ("my sister")
 ASKED = 3.0  # what it adds that both tell, or ask for, a place, a time or a person
-ASKED_SHARE = 0.25  # of a topic's wordings that begin with the word for it
+ASKED_SHARE = 0.2  # of a topic's wordings that begin with the word for it
 
 BACKGROUND = {
     "en": (
@@ -121,7 +120,7 @@ class Matcher:
         return self._usual
 
     def scores(self, statement: str) -> Generator[None, None, list[float]]:
-        """Return how well each topic fits a statement; from ``FITS`` on it may be meant.
+        """Return how well each topic fits a statement.
 
         Yields after each small piece of work.
         """

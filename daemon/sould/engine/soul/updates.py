@@ -6,10 +6,9 @@ import re
 from collections.abc import Generator, Sequence
 
 from sould.engine.soul.banks import sections
-from sould.engine.soul.curriculum import Fact
+from sould.engine.soul.curriculum import Fact, meant_topics
 from sould.engine.soul.facts import clauses_of, gist
 from sould.engine.soul.questions import kinds_in, matters
-from sould.engine.soul.topics import FITS
 
 # Of these there is one at a time; of what somebody is, has, plays or hates there may be many.
 _ONE = re.compile(
@@ -34,8 +33,9 @@ def superseded(facts: Sequence[Fact]) -> Generator[None, None, dict[str, str]]:
     document says replaces nothing, and stays.
 
     It does if it answers a question of which there is one answer at a time ("where I live"); or
-    if it says that something is new, and is about the same thing, or the same topic. Yields
-    after each fact.
+    if it says that something is new, and is about the same thing, or surely about the same topic.
+    If nobody can say what it is about, it replaces one that answers the same question, that with
+    most words in common. Yields after each fact.
     """
     found: dict[str, str] = {}
     told: list[_Told] = []
@@ -43,7 +43,10 @@ def superseded(facts: Sequence[Fact]) -> Generator[None, None, dict[str, str]]:
         if fact.source:
             continue
         new = _Told(fact)
-        found |= {old.id: new.id for old in told if new.replaces(old)}
+        replaced = [old for old in told if new.replaces(old)]
+        if not replaced and (alike := [old for old in told if new.may_replace(old)]):
+            replaced = [max(alike, key=new.shared)]
+        found |= {old.id: new.id for old in replaced}
         told.append(new)
         yield
     return found
@@ -62,8 +65,7 @@ class _Told:
         self._kinds = kinds_in(clause)
         self._is_news = bool(_NEWS.search(fact.statement))
         self._renames = bool(_RENAMED.search(fact.statement))
-        best = max(range(len(fact.fits)), key=lambda t: fact.fits[t], default=-1)
-        self._topic = best if best >= 0 and fact.fits[best] >= FITS else None
+        self._topic = max(meant_topics(fact), key=lambda topic: fact.fits[topic], default=None)
 
     def replaces(self, old: _Told) -> bool:
         same = self._asked & old._asked
@@ -75,9 +77,16 @@ class _Told:
             return False
         if old._things and self._things:
             return bool(old._things & self._things)
-        if self._topic is None or old._topic is None:
-            return bool(same)
-        return self._topic == old._topic and self._kinds == old._kinds
+        is_same = self._topic is not None and self._topic == old._topic
+        return is_same and self._kinds == old._kinds
+
+    def may_replace(self, old: _Told) -> bool:
+        is_unclear = self._topic is None or old._topic is None
+        is_alike = bool(self._asked & old._asked) and not (self._things and old._things)
+        return self._is_news and is_unclear and is_alike
+
+    def shared(self, old: _Told) -> int:
+        return len(self._content & old._content)
 
 
 def _content(text: str) -> set[str]:
