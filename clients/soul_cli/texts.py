@@ -10,6 +10,7 @@ PARTS = (
     *("texts", "texts_feed", "texts_forget", "texts_import", "texts_reborn"),
     *("texts_service", "texts_doctor", "texts_plugins", "texts_jobs", "texts_notes"),
     *("texts_watched", "texts_again", "texts_lab", "texts_api", "texts_training"),
+    "texts_converting",
 )
 """The modules of a language, each with a part of its table."""
 

@@ -21,6 +21,7 @@ from soul_client.plugin_wire import PluginList
 from soul_client.sockets import Keys
 from soul_client.stream import OnUpdate
 from soul_client.wire import (
+    BodyConverted,
     BodyEvaluated,
     BodyExported,
     BodyInfo,
@@ -251,6 +252,20 @@ class AsyncClient(AsyncSouls):
     ) -> BodyExported:
         """Write a body of TTT layers to a file, or to a folder."""
         return await self._finish(calls.body_export(name, path, format=format))
+
+    async def body_convert(
+        self,
+        name: str,
+        *,
+        bases: Sequence[int] = (3,),
+        target: str = "",
+        texts: str = "",
+        dry_run: bool = False,
+        on_update: OnUpdate | None = None,
+    ) -> BodyConverted:
+        """Make bodies of ternary weights of another one, and measure how much that loses."""
+        call = calls.body_convert(name, bases=bases, target=target, texts=texts, dry_run=dry_run)
+        return await self._finish(call, on_update)
 
     async def config_show(self) -> ConfigShown:
         """Read the config in force."""

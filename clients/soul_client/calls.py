@@ -195,6 +195,21 @@ def body_export(
     return _call("body.export", params, wire.BodyExported)
 
 
+def body_convert(
+    name: str,
+    *,
+    bases: Sequence[int] = (3,),
+    target: str = "",
+    texts: str = "",
+    dry_run: bool = False,
+) -> Call[wire.BodyConverted]:
+    """Make bodies of ternary weights of another one, and measure how much that loses."""
+    params = wire.BodyConvert(
+        name=name, bases=list(bases), target=target, texts=texts, dry_run=dry_run
+    )
+    return _call("body.convert", params, wire.BodyConverted)
+
+
 def souls() -> Call[wire.SoulList]:
     """List the souls of the workspace."""
     return _call("soul.list", wire.Empty(), wire.SoulList)

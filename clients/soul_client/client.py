@@ -18,6 +18,7 @@ from soul_client.souls import Souls
 from soul_client.stream import OnUpdate, Reply, Stream
 from soul_client.subscription import Subscription
 from soul_client.wire import (
+    BodyConverted,
     BodyEvaluated,
     BodyExported,
     BodyInfo,
@@ -269,6 +270,20 @@ class Client(Souls):
     ) -> BodyExported:
         """Write a body of TTT layers to a file, or to a folder."""
         return self._finish(calls.body_export(name, path, format=format))
+
+    def body_convert(
+        self,
+        name: str,
+        *,
+        bases: Sequence[int] = (3,),
+        target: str = "",
+        texts: str = "",
+        dry_run: bool = False,
+        on_update: OnUpdate | None = None,
+    ) -> BodyConverted:
+        """Make bodies of ternary weights of another one, and measure how much that loses."""
+        call = calls.body_convert(name, bases=bases, target=target, texts=texts, dry_run=dry_run)
+        return self._finish(call, on_update)
 
     def config_show(self) -> ConfigShown:
         """Read the config in force."""

@@ -565,6 +565,47 @@ class BodyExported(WireStruct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class BodyConvert(WireStruct, frozen=True, kw_only=True):
+    """``body.convert``: write a body whose layers' weights are sums of ternary ones.
+
+    ``bases``: ternary weights to a weight; one body each. ``target``: its name, "" is
+    ``name-bN``. ``texts``: a file or a folder to read meanwhile and to measure on, "" are the
+    daemon's own lists. ``dry_run``: measure, and write nothing.
+    """
+
+    name: str
+    bases: Annotated[list[Annotated[int, Meta(ge=1, le=4)]], Meta(min_length=1, max_length=4)] = (
+        field(default_factory=lambda: [3])
+    )
+    target: Annotated[str, Meta(max_length=64)] = ""
+    texts: str = ""
+    dry_run: bool = False
+
+
+class ConvertedRow(WireStruct, frozen=True, kw_only=True):
+    """A body in the table of ``body.convert``.
+
+    ``bases``: 0 is the original. ``path``: "" where nothing was written. ``bits_per_weight``: of
+    the layers' matrices, in the file. ``memory_bytes``: of all weights.
+    """
+
+    name: str
+    path: str
+    bases: int
+    bits_per_weight: float
+    size_bytes: int
+    memory_bytes: int
+    perplexity: float
+
+
+class BodyConverted(WireStruct, frozen=True, kw_only=True):
+    """Result of ``body.convert``. ``rows``: the original, then by bases."""
+
+    rows: list[ConvertedRow]
+    read_tokens: int
+    measured_tokens: int
+
+
 SoulName = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -1162,6 +1203,7 @@ RPC_METHODS: dict[str, tuple[type[Struct], type[Struct]]] = {
     "body.train": (BodyTrain, BodyTrained),
     "body.evaluate": (BodyEvaluate, BodyEvaluated),
     "body.export": (BodyExport, BodyExported),
+    "body.convert": (BodyConvert, BodyConverted),
     "soul.list": (Empty, SoulList),
     "soul.use": (SoulRef, SoulStatus),
     "soul.new": (SoulRef, SoulStatus),

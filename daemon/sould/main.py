@@ -75,6 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from sould.bodystore import export
 
             return export.main(argv[1:])
+        case ["convert-body"]:
+            from sould.converting import main as converting
+
+            return converting.main(argv[1:])
         case ["read-documents"]:
             from sould.documents import main as documents
 
@@ -160,6 +164,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "train": "train a body from text, as JSON lines",
         "evaluate-body": "measure a body on text, as JSON lines",
         "export-body": "write a body as one file or folder, as JSON lines",
+        "convert-body": "make a body's weights ternary, as JSON lines",
         "convert-soul": "make a soul of the original engine ours, or the other way round",
         "verify": "say whether a .soul file is sound, as JSON lines",
         "read-chats": "read a chat log of another program, as JSON lines",

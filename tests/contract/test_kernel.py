@@ -21,7 +21,7 @@ from sould.engine.kernel.selftest import ALL_FORMATS, random_body, random_weight
 from sould.engine.kvcache import KVCache
 from sould.engine.read_weights import read_weights
 from sould.engine.spec import BodySpec
-from sould.engine.weights import BodyWeights, Weight, WeightFormat
+from sould.engine.weights import BASES, BodyWeights, Weight, WeightFormat
 
 
 def small_spec(**changes: object) -> BodySpec:
@@ -82,11 +82,9 @@ def test_block_sized_matrices(
     assert_weight_matches(kernel, weight)
 
 
-@pytest.mark.parametrize("format", ["bf16", "f16", "f32"])
+@pytest.mark.parametrize("format", ["bf16", "f16", "f32", *BASES])
 @pytest.mark.parametrize("cols", [1, 7, 31, 33, 65, 100])
-def test_dense_formats_take_any_width(
-    kernel: NativeKernel, format: WeightFormat, cols: int
-) -> None:
+def test_some_formats_take_any_width(kernel: NativeKernel, format: WeightFormat, cols: int) -> None:
     assert_weight_matches(kernel, random_weight(format, 5, cols, seed=cols))
 
 

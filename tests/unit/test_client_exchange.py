@@ -112,6 +112,7 @@ def test_every_method_can_be_called_by_name() -> None:
         "body.train": wire.BodyTrain(name="story", texts="/x"),
         "body.evaluate": wire.BodyEvaluate(name="story", texts="/x"),
         "body.export": wire.BodyExport(name="story", path="/x.bitt"),
+        "body.convert": wire.BodyConvert(name="story"),
         "soul.use": wire.SoulRef(name="mika"),
         "soul.new": wire.SoulRef(name="mika"),
         "soul.load": wire.SoulLoad(source="mika"),

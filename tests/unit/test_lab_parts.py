@@ -27,6 +27,7 @@ from sould.plugin.frontend import SETTINGS_VARIABLE
 
 PATHS = {
     *("diary.import", "diary.feed", "body.train", "body.evaluate", "body.export"),
+    "body.convert",
     *("soul.load", "soul.export", "soul.import", "soul.verify"),
 }
 

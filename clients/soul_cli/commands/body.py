@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from soul_cli import output
+from soul_cli.commands.body_converting import convert
 from soul_cli.commands.body_training import evaluate, export, train
 from soul_cli.options import Command, Group, option
 from soul_cli.settings import Settings
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def body() -> None:
-    """List, fetch, load, describe, train, measure and export bodies."""
+    """List, fetch, load, describe, train, measure, export and convert bodies."""
 
 
 body.add_command(train)
 body.add_command(evaluate)
 body.add_command(export)
+body.add_command(convert)
 
 
 @body.command("list", cls=Command)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sould.engine.bodies import bit_ttt, family_of_gguf, family_of_hf
 from sould.engine.bodies.common import expected_shapes, spec_from_gguf, stored_name
 from sould.engine.fingerprint import fingerprint, recall, remember
+from sould.engine.formats import bases
 from sould.engine.formats.bitt_file import BittFile, open_bitt
 from sould.engine.formats.gguf_file import GgufFile, open_gguf
 from sould.engine.formats.safetensors_file import inside, open_folder, open_safetensors
@@ -36,6 +37,7 @@ QUANTISED_TYPES = (
     | {"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ4_NL", "IQ4_XS"}
     | {"TQ1_0", "TQ2_0", "MXFP4"}
 )
+MATRIX_TYPES = FLOAT_TYPES | QUANTISED_TYPES | {PACKED, bases.PACKED, bases.SCALES}
 MAX_TEXT_BYTES = 1 << 20  # of a model card or chat template
 
 # What of config.json makes the architecture, for the fingerprint; present keys only.
@@ -72,14 +74,16 @@ class BodyFile:
 
     @property
     def parameters(self) -> int:
-        return sum(prod(tensor.shape) for tensor in self.tensors.values())
+        weights = (t for t in self.tensors.values() if t.dtype != bases.SCALES)
+        return sum(prod(tensor.shape) for tensor in weights)
 
     @property
     def quantisation(self) -> str:
         weights: Counter[str] = Counter()
         for tensor in self.tensors.values():
             weights[tensor.dtype] += prod(tensor.shape)
-        return weights.most_common(1)[0][0]
+        kind = weights.most_common(1)[0][0]
+        return f"{self.spec.bases} × TERNARY" if kind == bases.PACKED else kind
 
     @property
     def size_bytes(self) -> int:
@@ -119,6 +123,8 @@ class BodyFile:
             tokenizer = [self.tokenizer_json.read_bytes()]
         if self.spec.ternary:
             architecture.append(f"ternary {self.spec.ternary}".encode())
+        if self.spec.bases:
+            architecture.append(f"bases {self.spec.bases}".encode())
         value = fingerprint([self.family.encode(), *architecture], self.tensors, tokenizer)
         if cache_dir:
             remember(cache_dir, self.path, self.files, value)
@@ -227,9 +233,11 @@ def _by_role(
             raise BodyInvalid(f"{path}: tensor {name!r} is missing")
         if spec.ternary and role.rpartition(".")[2] in MATRICES:
             tensor = as_ternary(tensor, spec.ternary)
+        if spec.bases:
+            tensor = _of_bases(tensor, role, spec.bases, shape)
         if tensor.shape != shape:
             raise BodyInvalid(f"{path}: tensor {name!r} has shape {tensor.shape}, expected {shape}")
-        readable = FLOAT_TYPES if len(shape) == 1 else FLOAT_TYPES | QUANTISED_TYPES | {PACKED}
+        readable = FLOAT_TYPES if len(shape) == 1 else MATRIX_TYPES
         if tensor.dtype not in readable:
             raise BodyInvalid(f"{path}: tensor {name!r} is of type {tensor.dtype}: not supported")
         tensors[role] = tensor
@@ -240,6 +248,17 @@ def _by_role(
             f"in a {spec.family} body"
         )
     return tensors
+
+
+def _of_bases(tensor: StoredTensor, role: str, n: int, shape: tuple[int, ...]) -> StoredTensor:
+    """Return a tensor of a body of ``n`` bases, marked as what it is.
+
+    Raises:
+        BodyInvalid: its type or shape is not that of its place.
+    """
+    if role.rpartition(".")[2].removesuffix(bases.SCALES_SUFFIX) in MATRICES:
+        return bases.as_bases(tensor, n, shape)
+    return bases.as_q8_0(tensor, shape) if role in ("embed", "head") else tensor
 
 
 def _is_ignorable(name: str, spec: BodySpec) -> bool:

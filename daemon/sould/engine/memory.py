@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 import psutil
 
 from soul_client.wire import MemoryEstimate
+from sould.engine.formats import bases
 from sould.engine.formats.stored import StoredTensor
 from sould.engine.formats.ternary import row_bytes
 from sould.engine.spec import BodySpec
@@ -118,6 +119,11 @@ def _held_bytes(tensor: StoredTensor, dtype: Dtype) -> int:
         weights *= size
     if len(tensor.shape) == 1:
         return 4 * weights
+    if tensor.dtype == bases.SCALES:
+        return 0  # they lie in the rows of their matrix
+    if tensor.dtype == bases.PACKED:
+        rows, cols = tensor.shape
+        return rows * bases.row_bytes(tensor.bases, cols)
     if tensor.is_ternary:
         rows, cols = tensor.shape
         return rows * row_bytes(cols)

@@ -12,16 +12,24 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sould.engine import ternary
+from sould.engine import bases, ternary
 from sould.engine.arena import Arena
 from sould.engine.bodies import FAMILIES
 from sould.engine.bodyfile import BodyFile
+from sould.engine.formats import bases as stored_bases
 from sould.engine.formats.stored import StoredTensor
 from sould.engine.formats.ternary import GGUF_TYPES, PACKED
 from sould.engine.formats.ternary import MATRICES as TERNARY_MATRICES
 from sould.engine.repack import repack
 from sould.engine.spec import BodySpec
-from sould.engine.weights import BLOCK_BYTES, BodyWeights, LayerWeights, Weight, WeightFormat
+from sould.engine.weights import (
+    BASES,
+    BLOCK_BYTES,
+    BodyWeights,
+    LayerWeights,
+    Weight,
+    WeightFormat,
+)
 from sould.errors import BodyInvalid
 
 _DENSE: dict[str, torch.dtype] = {
@@ -68,6 +76,8 @@ def read_weights(
         parts = {r.removeprefix(prefix): v for r, v in read.items() if r.startswith(prefix)}
         if body.spec.ternary in ("scale", "inverse_scale"):
             parts = _scaled(body, parts, prefix)
+        if body.spec.bases:
+            parts = _with_scales(parts)
         layers.append(LayerWeights(**parts))
     return BodyWeights(
         embed=read["embed"],
@@ -103,6 +113,8 @@ class _Reader:
             if not bool(vector.isfinite().all()):
                 raise BodyInvalid(f"{tensor.file}: tensor {tensor.name!r} is not finite")
             return vector if order is None else vector[order]
+        if tensor.dtype == stored_bases.SCALES:
+            return self._scales(tensor)
         weight = self._matrix(tensor)
         if order is None:
             return weight
@@ -110,6 +122,8 @@ class _Reader:
 
     def _matrix(self, tensor: StoredTensor) -> Weight:
         rows, cols = tensor.shape
+        if tensor.dtype == stored_bases.PACKED:
+            return self._bases(tensor, rows, cols)
         if tensor.is_ternary:
             weight = self._ternary(tensor, rows, cols)
             if weight is not None:
@@ -146,6 +160,24 @@ class _Reader:
         if not bool(ternary.scales(data).isfinite().all()):
             raise BodyInvalid(f"{tensor.file}: a weight of tensor {tensor.name!r} is not finite")
         return Weight("ternary", self.arena.keep(data), rows, cols)
+
+    def _bases(self, tensor: StoredTensor, rows: int, cols: int) -> Weight:
+        """Return a matrix whose scales are still to come."""
+        data = bases.from_digits(self._bytes(tensor), tensor.bases, rows, cols)
+        if data is None:
+            raise BodyInvalid(
+                f"{tensor.file}: tensor {tensor.name!r} holds a byte above "
+                f"{stored_bases.LARGEST_BYTE}, which is no five ternary weights"
+            )
+        return Weight(BASES[tensor.bases - 1], self.arena.keep(data), rows, cols)
+
+    def _scales(self, tensor: StoredTensor) -> Tensor:
+        """Return the scales of a matrix, (N, R, G) f16: a copy."""
+        raw = self._bytes(tensor).copy()
+        scales_NRG = torch.from_numpy(raw).view(torch.float16).view(tensor.shape)
+        if not bool(scales_NRG.isfinite().all()):
+            raise BodyInvalid(f"{tensor.file}: a scale of tensor {tensor.name!r} is not finite")
+        return scales_NRG
 
     def _dense(self, tensor: StoredTensor) -> Tensor:
         dtype = _DENSE[tensor.dtype]
@@ -194,6 +226,13 @@ def _scaled(body: BodyFile, parts: dict[str, Any], prefix: str) -> dict[str, Any
         ternary.rescale(weight.data, scale if form == "scale" else 1 / scale)
         if form == "scale" and f"{role}_bias" in parts:
             parts[f"{role}_bias"] = parts[f"{role}_bias"] * scale
+    return parts
+
+
+def _with_scales(parts: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of a layer, the scales that lay beside its matrices put into them."""
+    for role in TERNARY_MATRICES:
+        bases.rescale(parts[role].data, parts.pop(role + stored_bases.SCALES_SUFFIX))
     return parts
 
 

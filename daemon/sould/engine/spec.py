@@ -33,7 +33,9 @@ class BodySpec:
     ``activation``: of the gate; ``relu2`` is max(0, x)². ``sub_norms``: what goes into o and down
     is normed first. ``ternary``: the layers' matrices are ternary and what goes into them is
     rounded to int8. It says what the file has: weights to be rounded ("master"), packed ones with
-    a scale to multiply or to divide by, or blocks of GGUF that carry theirs.
+    a scale to multiply or to divide by, or blocks of GGUF that carry theirs. ``bases``: the layers'
+    matrices are sums of so many ternary ones (``formats.bases``), and nothing is rounded; 0: they
+    are not.
     """
 
     family: str
@@ -57,6 +59,7 @@ class BodySpec:
     activation: Activation = "silu"
     sub_norms: bool = False
     ternary: TernaryForm | None = None
+    bases: int = 0
     ttt: TttSpec | None = None
 
     @property

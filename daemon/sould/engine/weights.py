@@ -7,6 +7,8 @@ Formats, all rows contiguous, blocks of 32 weights along the input:
             (byte j: weight j low, weight j+16 high)
 ``q8_0``    per block f16 scale d, 32 int8                                w = d·q
 ``ternary`` per row f32 scale d, 2 bits a weight (``ternary``)            w = d·(q - 1)
+``bases1``  per 64 columns N f16 scales s, 2 bits a weight and base       w = Σ s·(q - 1)
+… ``4``     (``bases``), 1 to 4 bases
 ``bf16``    torch.bfloat16
 ``f16``     torch.float16
 ``f32``     torch.float32
@@ -24,12 +26,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sould.engine import ternary
+from sould.engine import bases, ternary
 
-WeightFormat = Literal["q4_1", "q8_0", "ternary", "bf16", "f16", "f32"]
+WeightFormat = Literal[
+    "q4_1", "q8_0", "ternary", "bf16", "f16", "f32", "bases1", "bases2", "bases3", "bases4"
+]
 
 BLOCK = 32
 BLOCK_BYTES: dict[str, int] = {"q4_1": 20, "q8_0": 34}
+BASES: tuple[WeightFormat, ...] = ("bases1", "bases2", "bases3", "bases4")
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Weight:
     """A matrix of shape (rows, cols) = (out features, in features).
 
     ``data``: uint8 (rows, cols/32 · block bytes) for block formats, uint8 (rows, row bytes) for
-    ternary, else the dtype (rows, cols).
+    ternary and sums of ternary ones, else the dtype (rows, cols).
     """
 
     format: WeightFormat
@@ -58,11 +63,18 @@ class Weight:
         if self.format == "ternary":
             signs = ternary.signs(self.data, self.cols)
             return signs.mul_(ternary.scales(self.data)[:, None]).to(dtype)
+        if self.format in BASES:
+            return bases.dense(self.data, count_bases(self.format), self.cols).to(dtype)
         return self.data.to(dtype)
 
     def gather(self, ids_T: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return the rows ``ids_T`` dense, (T, cols): an embedding look-up."""
         return Weight(self.format, self.data[ids_T], ids_T.numel(), self.cols).dense(dtype)
+
+
+def count_bases(format: WeightFormat) -> int:
+    """Return the bases of a weight in one of the formats ``BASES``."""
+    return BASES.index(format) + 1
 
 
 def _dense_q4_1(data: Tensor, rows: int, cols: int) -> Tensor:

@@ -149,6 +149,7 @@ def make_handlers(
         "body.train": workshop.train,
         "body.evaluate": workshop.evaluate,
         "body.export": workshop.export,
+        "body.convert": workshop.convert,
         "soul.list": souls.list,
         "soul.use": souls.use,
         "soul.new": souls.new,

@@ -1,4 +1,4 @@
-"""``body.train``, ``body.evaluate`` and ``body.export``, in child processes."""
+"""``body.train``, ``evaluate``, ``export`` and ``convert``, in child processes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 
 from soul_client import codec
 from soul_client.wire import (
+    BodyConvert,
+    BodyConverted,
     BodyEvaluate,
     BodyEvaluated,
     BodyExport,
@@ -18,6 +20,7 @@ from sould.supervisor.children import Children
 from sould.supervisor.events import Events
 from sould.supervisor.request import Request
 
+LAST_MATRIX_S = 30.0  # a conversion that is stopped may take to notice
 LAST_STEP_S = 120.0  # a training that is stopped may take to end its step and to save
 
 
@@ -28,6 +31,7 @@ class Workshop:
         self._children = children
         self._events = events
         self._training = asyncio.Lock()
+        self._converting = asyncio.Lock()
 
     async def train(self, request: Request, params: BodyTrain) -> BodyTrained:
         """Train a body. Stopped, it saves what it has; asked again, it goes on.
@@ -60,3 +64,23 @@ class Workshop:
         options = ["--format", params.format, "--", params.name, params.path]
         done = await self._children.run(request, ["export-body", *options])
         return codec.convert(done, BodyExported)
+
+    async def convert(self, request: Request, params: BodyConvert) -> BodyConverted:
+        """Make bodies of ternary weights of another one; stopped, it leaves nothing half made.
+
+        Raises:
+            Busy: another conversion goes on.
+        """
+        request.ack()
+        if self._converting.locked():
+            raise Busy("a body is being converted", "wait for its end, or stop it: 'soul stop'")
+        options = [f"--bases={n}" for n in params.bases]
+        options += [f"--as={params.target}", f"--texts={params.texts}"]
+        options += ["--dry-run"] if params.dry_run else []
+        async with self._converting:
+            done = await self._children.run(
+                request,
+                ["convert-body", *options, "--", params.name],
+                kill_after_s=LAST_MATRIX_S,
+            )
+        return codec.convert(done, BodyConverted)

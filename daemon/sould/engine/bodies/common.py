@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sould.engine.bodies.rope import rope_from_gguf, rope_from_hf
 from sould.engine.bodies.ttt_shapes import ttt_layer_shapes
+from sould.engine.formats import bases
 from sould.engine.formats.gguf_file import GgufFile
 from sould.engine.formats.settings import Settings
 from sould.engine.formats.ternary import MATRICES
@@ -43,6 +44,7 @@ HF_NAMES: Mapping[str, str] = {
         ("_bias", "bias"),
         ("_scale", "weight_scale"),
         ("_inverse_scale", "weight_scale"),
+        (bases.SCALES_SUFFIX, "weight_scales"),
     )
     for module, roles in (("self_attn", "qkvo"), ("mlp", ("gate", "up", "down")))
     for role in roles
@@ -115,6 +117,7 @@ def spec_from_hf(
     activation = config.text("hidden_act", default=parts.activation)
     if activation != parts.activation:
         raise config.fault(f"activation {activation!r} is not supported ({parts.activation} is)")
+    ternary, n_bases = _quantisation(config)
     d_model = config.integer("hidden_size", low=1, high=MAX_WIDTH)
     n_heads = config.integer("num_attention_heads", low=1, high=MAX_WIDTH)
     head_dim = config.integer("head_dim", default=d_model // n_heads, high=MAX_HEAD_DIM)
@@ -139,7 +142,8 @@ def spec_from_hf(
         qk_norm=parts.qk_norm,
         activation=parts.activation,
         sub_norms=parts.sub_norms,
-        ternary=_ternary_form(config) if "quantization_config" in config else None,
+        ternary=ternary,
+        bases=n_bases,
         tied=config.flag("tie_word_embeddings", default=False),
     )
 
@@ -188,16 +192,29 @@ def spec_from_gguf(file: GgufFile, family: Family) -> BodySpec:
     )
 
 
-def _ternary_form(config: Settings) -> TernaryForm:
-    """Return how matrices quantised as BitNet's are stored, as transformers does it for any family.
+def _quantisation(config: Settings) -> tuple[TernaryForm | None, int]:
+    """Return how ternary matrices are stored, or of how many ternary ones each is a sum.
 
     Raises:
         BodyInvalid: they are quantised in another way, or not all of them are.
     """
+    if "quantization_config" not in config:
+        return None, 0
     how = config.section("quantization_config")
     method = how.text("quant_method", default="unknown")
-    if method != "bitnet":
-        raise config.fault(f"weights quantised with {method!r} are not supported; use a GGUF")
+    if method == bases.METHOD:
+        return None, bases.bases_of(how)
+    if method == "bitnet":
+        return _ternary_form(config, how), 0
+    raise config.fault(f"weights quantised with {method!r} are not supported; use a GGUF")
+
+
+def _ternary_form(config: Settings, how: Settings) -> TernaryForm:
+    """Return how matrices quantised as BitNet's are stored, as transformers does it for any family.
+
+    Raises:
+        BodyInvalid: in no way that is known, or not all of them are.
+    """
     linear = how.text("linear_class", default="bitlinear")
     mode = how.text("quantization_mode", default="offline")
     form = TERNARY_FORMS.get((linear, mode))
@@ -270,7 +287,15 @@ def _layer_shapes(spec: BodySpec) -> dict[str, tuple[int, ...]]:
         layer |= {"attn_sub_norm": (d_q,), "mlp_sub_norm": (d_ff,)}
     if spec.ternary in ("scale", "inverse_scale"):
         layer |= {f"{role}_{spec.ternary}": (1,) for role in MATRICES}
+    if spec.bases:
+        scales = {role: bases.scales_shape(spec.bases, *_pair(layer[role])) for role in MATRICES}
+        layer |= {role + bases.SCALES_SUFFIX: shape for role, shape in scales.items()}
     return layer
+
+
+def _pair(shape: tuple[int, ...]) -> tuple[int, int]:
+    rows, cols = shape
+    return rows, cols
 
 
 def stored_name(names: Mapping[str, str], role: str) -> str:

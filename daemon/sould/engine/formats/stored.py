@@ -12,7 +12,8 @@ class StoredTensor:
 
     ``dtype``: the GGML type's name ("F32", "BF16", "Q4_1", …), for safetensors too.
     ``shape``: rows first, as torch has it; of weights, not of packed bytes.
-    ``is_ternary``: a matrix that is held as ternary once it is read.
+    ``is_ternary``: a matrix that is held as ternary once it is read. ``bases``: of one that is held
+    as a sum of so many, and of its scales.
     """
 
     name: str
@@ -22,3 +23,4 @@ class StoredTensor:
     offset: int
     nbytes: int
     is_ternary: bool = False
+    bases: int = 0

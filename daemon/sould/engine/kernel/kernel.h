@@ -12,11 +12,12 @@
 
 #define ALIGN 64
 #define BLOCK 32  // weights per block, in every format but TERNARY
+#define GROUP 64  // columns of a row of BASES1 to 4 that share their scales: two blocks
 #define CHUNK 128  // columns of a TERNARY row that lie in CHUNK_BYTES
 #define CHUNK_BYTES 32
 #define EXPORT __attribute__((visibility("default")))
 
-enum Format { Q4_1, Q8_0, BF16, F16, F32, TERNARY };
+enum Format { Q4_1, Q8_0, BF16, F16, F32, TERNARY, BASES1 };  // and BASES1 + 1 to 3: more bases
 enum Activation { SILU, RELU2 };
 
 typedef struct {

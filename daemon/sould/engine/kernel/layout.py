@@ -14,13 +14,24 @@ from ctypes import POINTER, Structure, c_char_p, c_double, c_int, c_int64, c_voi
 import torch
 from torch import Tensor
 
+from sould.engine.formats import bases
 from sould.engine.formats.ternary import row_bytes
 from sould.engine.soul.weights import MATRICES as SOUL_MATRICES
 from sould.engine.soul.weights import Soul, matrix_sizes, scope_layer
 from sould.engine.spec import Activation, BodySpec
-from sould.engine.weights import BLOCK, BLOCK_BYTES, BodyWeights, LayerWeights, Weight
+from sould.engine.weights import (
+    BASES,
+    BLOCK,
+    BLOCK_BYTES,
+    BodyWeights,
+    LayerWeights,
+    Weight,
+    count_bases,
+)
 
-FORMATS = {"q4_1": 0, "q8_0": 1, "bf16": 2, "f16": 3, "f32": 4, "ternary": 5}
+FORMATS = {"q4_1": 0, "q8_0": 1, "bf16": 2, "f16": 3, "f32": 4, "ternary": 5} | {
+    format: 6 + i for i, format in enumerate(BASES)
+}
 ACTIVATIONS: dict[Activation, int] = {"silu": 0, "relu2": 1}
 DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 VECTORS = (
@@ -138,6 +149,8 @@ def matrix_struct(name: str, weight: Weight) -> CMatrix:
         dtype, shape = torch.uint8, (rows, cols // BLOCK * BLOCK_BYTES[weight.format])
     elif weight.format == "ternary":
         dtype, shape = torch.uint8, (rows, row_bytes(cols))
+    elif weight.format in BASES:
+        dtype, shape = torch.uint8, (rows, bases.row_bytes(count_bases(weight.format), cols))
     else:
         dtype, shape = DTYPES[weight.format], (rows, cols)
     if rows < 1 or cols < 1:

@@ -9,18 +9,63 @@
 #define TILE_TOKENS 8
 #endif
 
+#define BASES BASES1  // one code for all of them: how many bases is a number like any other
 static const int64_t block_bytes[] = {[Q4_1] = 20, [Q8_0] = 34, [BF16] = 64, [F16] = 64,
                                       [F32] = 128};
 
+// Of n bases: their f16 scales, and twice, for one block, 8 bytes for each base: bits 2l and
+// 2l + 1 of byte j hold column 8 l + j, as one more than -1, 0 or 1.
+INLINE int64_t group_bytes(int n) { return 18 * n; }
+
+INLINE int count_bases(const Matrix *m) { return (int)m->format - BASES1 + 1; }
+
+// Where block b of a row lies; of a group of n bases, the codes of its half.
+INLINE const uint8_t *block_at(int format, int n, const uint8_t *row, int64_t b) {
+    if (format != BASES) return row + b * block_bytes[format];
+    return row + (b >> 1) * group_bytes(n) + 2 * n + (b & 1) * (8 * n);
+}
+
 int64_t row_bytes(const Matrix *m) {
     if (m->format == TERNARY) return ternary_row_bytes(m->cols);
+    if (m->format >= BASES1)
+        return (m->cols + GROUP - 1) / GROUP * group_bytes(count_bases(m));
     return m->cols / BLOCK * block_bytes[m->format] +
            m->cols % BLOCK * (block_bytes[m->format] / BLOCK);
 }
 
-// Weights [lane, lane + LANES) and [lane + 16, lane + 16 + LANES) of the block at p.
-INLINE void unpack(int format, const uint8_t *p, int lane, vf *low, vf *high) {
+// The sum over n bases, each a scale times -1, 0 or 1.
+INLINE void unpack_bases(int n, const uint8_t *scales, const uint8_t *codes, int lane, vf *low,
+                         vf *high) {
+    *low = *high = (vf){0};
+    for (int k = 0; k < n; k++) {
+        float d = half_at(scales + 2 * k);
+#if LANES == 16
+        // vpermps reads 4 bits of a lane, of which the upper two are another weight's: the table
+        // says the same for all of these.
+        (void)lane;
+        long long eight;
+        memcpy(&eight, codes + 8 * k, 8);
+        vi q = (vi)_mm512_cvtepu8_epi32(_mm_set1_epi64x(eight)) >>
+               (vi){0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2};
+        vf values = (vf){-1, 0, 1, 0, -1, 0, 1, 0, -1, 0, 1, 0, -1, 0, 1, 0} * d;
+        *low += (vf)_mm512_permutexvar_ps((__m512i)q, (__m512)values);
+        *high += (vf)_mm512_permutexvar_ps((__m512i)(q >> 4), (__m512)values);
+#else
+        vi q = widen_u8(codes + 8 * k + lane % 8) >> (lane / 8 * 2);
+        *low += to_float((q & 3) - 1) * d;
+        *high += to_float((q >> 4 & 3) - 1) * d;
+#endif
+    }
+}
+
+// Weights [lane, lane + LANES) and [lane + 16, lane + 16 + LANES) of block b of a row.
+// n: bases of a weight, of the format that has them.
+INLINE void unpack(int format, int n, const uint8_t *row, int64_t b, int lane, vf *low, vf *high) {
+    const uint8_t *p = block_at(format, n, row, b);
     switch (format) {
+    case BASES:
+        unpack_bases(n, row + (b >> 1) * group_bytes(n), p, lane, low, high);
+        break;
     case Q4_1: {
 #if LANES == 16
         // All sixteen values d q + m at once, then looked up: vpermps reads 4 bits of a lane,
@@ -61,10 +106,19 @@ INLINE void unpack(int format, const uint8_t *p, int lane, vf *low, vf *high) {
     }
 }
 
-// One weight of a format without blocks.
-INLINE float scalar(int format, const uint8_t *p, int64_t i) {
+// Weight i of a row, of a format whose rows may end within a block.
+INLINE float scalar(int format, int n, const uint8_t *p, int64_t i) {
     uint16_t half;
     float whole;
+    if (format == BASES) {
+        int j = (int)(i % BLOCK);
+        const uint8_t *scales = p + i / GROUP * group_bytes(n);
+        const uint8_t *codes = block_at(format, n, p, i / BLOCK);
+        float total = 0;
+        for (int k = 0; k < n; k++)
+            total += (float)((codes[8 * k + j % 8] >> (j / 8 * 2) & 3) - 1) * half_at(scales + 2 * k);
+        return total;
+    }
     if (format == F32) {
         memcpy(&whole, p + 4 * i, 4);
         return whole;
@@ -79,14 +133,15 @@ INLINE float scalar(int format, const uint8_t *p, int64_t i) {
 INLINE void dot(int format, const Product *job, int64_t row, int tokens, const float *x, float *y) {
     const Matrix *m = job->matrix;
     const int64_t blocks = m->cols / BLOCK, stride = job->x_stride;
-    const uint8_t *w = (const uint8_t *)m->data + row * row_bytes(m), *p = w;
+    const int n = count_bases(m);
+    const uint8_t *w = (const uint8_t *)m->data + row * row_bytes(m);
     vf low_sums[TILE_TOKENS], high_sums[TILE_TOKENS];
     UNROLL for (int t = 0; t < tokens; t++) low_sums[t] = high_sums[t] = (vf){0};
-    for (int64_t b = 0; b < blocks; b++, p += block_bytes[format])
+    for (int64_t b = 0; b < blocks; b++)
         UNROLL for (int lane = 0; lane < 16; lane += LANES) {
             vf low, high;
-            if (lane == 0) __builtin_prefetch(p + PREFETCH_BYTES);
-            unpack(format, p, lane, &low, &high);
+            if (lane == 0) __builtin_prefetch(block_at(format, n, w, b) + PREFETCH_BYTES);
+            unpack(format, n, w, b, lane, &low, &high);
             UNROLL for (int t = 0; t < tokens; t++) {
                 const float *at = x + t * stride + b * BLOCK + lane;
                 low_sums[t] += low * load(at);
@@ -96,7 +151,7 @@ INLINE void dot(int format, const Product *job, int64_t row, int tokens, const f
     UNROLL for (int t = 0; t < tokens; t++) {
         float total = sum(low_sums[t] + high_sums[t]) + (job->bias ? job->bias[row] : 0.0f);
         for (int64_t i = blocks * BLOCK; i < m->cols; i++)
-            total += scalar(format, w, i) * x[t * stride + i];
+            total += scalar(format, n, w, i) * x[t * stride + i];
         float *out = y + t * job->y_stride + row;
         *out = job->add ? *out + total : total;
     }
@@ -125,22 +180,24 @@ void multiply(const Product *job, int64_t first, int64_t last) {
     case BF16: multiply_as(BF16, job, first, last); break;
     case F16: multiply_as(F16, job, first, last); break;
     case TERNARY: ternary_multiply(job, first, last); break;
-    default: multiply_as(F32, job, first, last);
+    case F32: multiply_as(F32, job, first, last); break;
+    default: multiply_as(BASES, job, first, last);
     }
 }
 
 INLINE void unpack_rows(int format, const Matrix *m, int64_t first, int64_t last, float *out) {
     const int64_t stride = row_bytes(m), blocks = m->cols / BLOCK;
+    const int n = count_bases(m);
     for (int64_t r = first; r < last; r++, out += m->cols) {
         const uint8_t *w = (const uint8_t *)m->data + r * stride;
         for (int64_t b = 0; b < blocks; b++)
             UNROLL for (int lane = 0; lane < 16; lane += LANES) {
                 vf low, high;
-                unpack(format, w + b * block_bytes[format], lane, &low, &high);
+                unpack(format, n, w, b, lane, &low, &high);
                 store(out + b * BLOCK + lane, low);
                 store(out + b * BLOCK + lane + 16, high);
             }
-        for (int64_t i = blocks * BLOCK; i < m->cols; i++) out[i] = scalar(format, w, i);
+        for (int64_t i = blocks * BLOCK; i < m->cols; i++) out[i] = scalar(format, n, w, i);
     }
 }
 
@@ -153,22 +210,25 @@ void unpack_to(const Matrix *m, int64_t first, int64_t last, float *out) {
     case TERNARY:
         for (int64_t r = first; r < last; r++, out += m->cols) ternary_unpack(m, r, 0, m->cols, out);
         break;
-    default: unpack_rows(F32, m, first, last, out);
+    case F32: unpack_rows(F32, m, first, last, out); break;
+    default: unpack_rows(BASES, m, first, last, out);
     }
 }
 
 INLINE void unpack_blocks_as(int format, const Matrix *m, int64_t first, int64_t last,
                              int64_t block, float *out) {
     const int64_t stride = row_bytes(m), rest = m->cols - block * BLOCK;
-    const uint8_t *w = (const uint8_t *)m->data + first * stride + block * block_bytes[format];
+    const uint8_t *w = (const uint8_t *)m->data + first * stride;
+    const int n = count_bases(m);
     for (int64_t r = first; r < last; r++, w += stride, out += BLOCK) {
         if (rest < BLOCK) {
-            for (int64_t i = 0; i < BLOCK; i++) out[i] = i < rest ? scalar(format, w, i) : 0;
+            for (int64_t i = 0; i < BLOCK; i++)
+                out[i] = i < rest ? scalar(format, n, w, block * BLOCK + i) : 0;
             continue;
         }
         UNROLL for (int lane = 0; lane < 16; lane += LANES) {
             vf low, high;
-            unpack(format, w, lane, &low, &high);
+            unpack(format, n, w, block, lane, &low, &high);
             store(out + lane, low);
             store(out + lane + 16, high);
         }
@@ -185,7 +245,8 @@ void unpack_blocks(const Matrix *m, int64_t first, int64_t last, int64_t block, 
         for (int64_t r = first; r < last; r++, out += BLOCK)
             ternary_unpack(m, r, block * BLOCK, BLOCK, out);
         break;
-    default: unpack_blocks_as(F32, m, first, last, block, out);
+    case F32: unpack_blocks_as(F32, m, first, last, block, out); break;
+    default: unpack_blocks_as(BASES, m, first, last, block, out);
     }
 }
 

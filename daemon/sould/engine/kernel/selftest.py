@@ -12,16 +12,25 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from sould.engine import ternary
+from sould.engine import bases, ternary
 from sould.engine.decoder import Decoder, Kernel, Stepper
+from sould.engine.formats.bases import GROUP
 from sould.engine.kernel.build import KernelUnavailable
 from sould.engine.kernel.layout import DTYPES, MATRICES, REQUIRED, VECTORS
 from sould.engine.soul.weights import MATRICES as SOUL_MATRICES
 from sould.engine.soul.weights import Soul
 from sould.engine.spec import BodySpec
-from sould.engine.weights import BLOCK, BodyWeights, LayerWeights, Weight, WeightFormat
+from sould.engine.weights import (
+    BASES,
+    BLOCK,
+    BodyWeights,
+    LayerWeights,
+    Weight,
+    WeightFormat,
+    count_bases,
+)
 
-ALL_FORMATS: tuple[WeightFormat, ...] = ("q4_1", "q8_0", "bf16", "f16", "f32")
+ALL_FORMATS: tuple[WeightFormat, ...] = ("q4_1", "q8_0", "bf16", "f16", "f32", *BASES)
 SUB_NORMS = ("attn_sub_norm", "mlp_sub_norm")
 OPTIONAL = tuple(name for name, _ in VECTORS if name not in (*REQUIRED, *SUB_NORMS))
 SOUL_RANKS = {"slow": 3, "fast": 5}
@@ -39,7 +48,7 @@ SPEC = BodySpec(
     norm_eps=1e-5,
     inv_freq=tuple(100.0 ** (-i / 16) for i in range(16)),
     context_max=300,
-    windows=(0, 5, 0, 0, 0),
+    windows=(0, 5) + (0,) * (len(ALL_FORMATS) - 2),
 )
 TERNARY_SPEC = replace(
     SPEC, family="bitnet", n_layers=2, windows=(), activation="relu2", sub_norms=True, tied=False
@@ -120,6 +129,11 @@ def random_weight(format: WeightFormat, rows: int, cols: int, *, seed: int) -> W
         codes = torch.randint(0, 3, (rows, cols), generator=generator, dtype=torch.uint8)
         scales = (1 + torch.rand(rows, generator=generator)) * size
         return Weight(format, ternary.pack(codes, scales), rows, cols)
+    if format in BASES:
+        n = count_bases(format)
+        codes = torch.randint(0, 3, (n, rows, cols), generator=generator, dtype=torch.uint8)
+        scales = torch.rand(n, rows, -(-cols // GROUP), generator=generator) * size
+        return Weight(format, bases.pack(codes, scales), rows, cols)
     blocks = (rows, cols // BLOCK)
     scale = torch.rand(*blocks, 1, generator=generator) * size / (4 if format == "q4_1" else 64)
     parts = [_bytes_of(scale)]
