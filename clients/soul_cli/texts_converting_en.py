@@ -16,10 +16,15 @@ TEXTS = {
         "A text file, or a folder of .txt and .md files: the body is fitted to two thirds of it "
         "and measured on the rest. By default lists of questions; better is what it will read."
     ),
+    "option.distill": (
+        "Steps in which the original then teaches it: better, and slow (seconds to a step)."
+    ),
     "option.measure_only": "Only measure; write nothing.",
     "stage.converting": "making weights ternary",
+    "stage.distilling": "being taught by the original",
     "convert.name": "body",
     "convert.bases": "bases",
+    "convert.steps": "taught",
     "convert.bits": "bits a weight",
     "convert.file": "file",
     "convert.memory": "memory",

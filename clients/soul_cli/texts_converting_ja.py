@@ -16,10 +16,15 @@ TEXTS = {
         "テキストファイル、または .txt と .md のフォルダー。三分の二に合わせて変換し、残りで"
         "測ります。既定は質問の一覧ですが、実際に読ませる文章の方が適しています。"
     ),
+    "option.distill": (
+        "続いて元のボディに教わるステップ数。良くなりますが、1 ステップに数秒かかります。"
+    ),
     "option.measure_only": "測るだけで、何も書き込みません。",
     "stage.converting": "重みを三値に変換中",
+    "stage.distilling": "元のボディに教わっています",
     "convert.name": "ボディ",
     "convert.bases": "基底",
+    "convert.steps": "学習",
     "convert.bits": "ビット/重み",
     "convert.file": "ファイル",
     "convert.memory": "メモリー",

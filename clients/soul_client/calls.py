@@ -201,11 +201,17 @@ def body_convert(
     bases: Sequence[int] = (3,),
     target: str = "",
     texts: str = "",
+    distill: int = 0,
     dry_run: bool = False,
 ) -> Call[wire.BodyConverted]:
     """Make bodies of ternary weights of another one, and measure how much that loses."""
     params = wire.BodyConvert(
-        name=name, bases=list(bases), target=target, texts=texts, dry_run=dry_run
+        name=name,
+        bases=list(bases),
+        target=target,
+        texts=texts,
+        distill=distill,
+        dry_run=dry_run,
     )
     return _call("body.convert", params, wire.BodyConverted)
 

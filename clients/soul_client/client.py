@@ -278,11 +278,14 @@ class Client(Souls):
         bases: Sequence[int] = (3,),
         target: str = "",
         texts: str = "",
+        distill: int = 0,
         dry_run: bool = False,
         on_update: OnUpdate | None = None,
     ) -> BodyConverted:
         """Make bodies of ternary weights of another one, and measure how much that loses."""
-        call = calls.body_convert(name, bases=bases, target=target, texts=texts, dry_run=dry_run)
+        call = calls.body_convert(
+            name, bases=bases, target=target, texts=texts, distill=distill, dry_run=dry_run
+        )
         return self._finish(call, on_update)
 
     def config_show(self) -> ConfigShown:

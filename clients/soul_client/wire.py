@@ -570,7 +570,8 @@ class BodyConvert(WireStruct, frozen=True, kw_only=True):
 
     ``bases``: ternary weights to a weight; one body each. ``target``: its name, "" is
     ``name-bN``. ``texts``: a file or a folder to read meanwhile and to measure on, "" are the
-    daemon's own lists. ``dry_run``: measure, and write nothing.
+    daemon's own lists. ``distill``: steps that each body is then taught by the original.
+    ``dry_run``: measure, and write nothing.
     """
 
     name: str
@@ -579,19 +580,22 @@ class BodyConvert(WireStruct, frozen=True, kw_only=True):
     )
     target: Annotated[str, Meta(max_length=64)] = ""
     texts: str = ""
+    distill: Annotated[int, Meta(ge=0, le=100_000)] = 0
     dry_run: bool = False
 
 
 class ConvertedRow(WireStruct, frozen=True, kw_only=True):
     """A body in the table of ``body.convert``.
 
-    ``bases``: 0 is the original. ``path``: "" where nothing was written. ``bits_per_weight``: of
-    the layers' matrices, in the file. ``memory_bytes``: of all weights.
+    ``bases``: 0 is the original. ``steps``: that it was taught. ``path``: "" where nothing was
+    written. ``bits_per_weight``: of the layers' matrices, in the file. ``memory_bytes``: of all
+    weights.
     """
 
     name: str
     path: str
     bases: int
+    steps: int
     bits_per_weight: float
     size_bytes: int
     memory_bytes: int

@@ -110,6 +110,19 @@ def test_more_bases_are_nearer_to_the_original(tmp_path: Path) -> None:
     assert 1 < perplexity(decoder, WINDOWS[:2]) < 1e6
 
 
+def test_what_converting_takes_grows_with_what_is_made(tmp_path: Path) -> None:
+    body = open_body(write_tiny_body(tmp_path / "body"))
+    weights = read_weights(body)
+    for n in (1, 4):
+        original = Original(spec=body.spec, weights=weights, kernel=None, windows=WINDOWS)
+        held = sizes.of_converted(convert(original, n)[1], n).held_bytes
+        needed = [
+            sizes.needed_bytes(body.spec, n, read=4096, is_taught=taught)
+            for taught in (False, True)
+        ]
+        assert held < needed[0] < needed[1] < held + 400 * body.size_bytes
+
+
 def spoil(folder: Path, change: Callable[[dict[str, np.ndarray]], None]) -> None:
     tensors = load_file(folder / "model.safetensors")
     change(tensors)

@@ -15,6 +15,7 @@ def test_a_body_is_converted_and_is_one_like_any_other(tmp_path: Path) -> None:
         models = tmp_path / "models"
         write_tiny_body(models / "tiny", tie_word_embeddings=False)
         _convert_and_measure(peer, models)
+        _teach(peer)
         _stop_one(peer, models)
 
 
@@ -41,6 +42,17 @@ def _convert_and_measure(peer: Peer, models: Path) -> None:
     assert isinstance(again, Error) and "tiny-b1 is there already" in again.message
     twice = peer.finish(peer.send("body.convert", {"name": "tiny-b1"}), 60)
     assert isinstance(twice, Error) and "ternary weights already" in twice.message
+
+
+def _teach(peer: Peer) -> None:
+    order = {"name": "tiny", "bases": [1], "distill": 4, "target": "taught"}
+    done = codec.convert(peer.finish(peer.send("body.convert", order), 100), BodyConverted)
+    assert [(row.bases, row.steps, bool(row.path)) for row in done.rows] == [
+        *((0, 0, True), (1, 0, False), (1, 4, True)),
+    ]
+    assert done.rows[1].size_bytes == done.rows[2].size_bytes
+    infos = [peer.ask("body.info", {"name": name}) for name in ("tiny-b1", "taught")]
+    assert infos[0]["fingerprint"] != infos[1]["fingerprint"]
 
 
 def _stop_one(peer: Peer, models: Path) -> None:

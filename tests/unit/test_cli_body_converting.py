@@ -17,11 +17,11 @@ from tests.fakes.fake_daemon import answer, fake_daemon
 CONVERTED = wire.BodyConverted(
     rows=[
         wire.ConvertedRow(
-            name="mine", path="/m/mine.gguf", bases=0, bits_per_weight=5.0,
+            name="mine", path="/m/mine.gguf", bases=0, steps=0, bits_per_weight=5.0,
             size_bytes=98_000_000, memory_bytes=97_000_000, perplexity=28.234,
         ),
         wire.ConvertedRow(
-            name="mine-b2", path="/m/mine-b2", bases=2, bits_per_weight=3.7,
+            name="mine-b2", path="/m/mine-b2", bases=2, steps=50, bits_per_weight=3.7,
             size_bytes=79_000_000, memory_bytes=89_000_000, perplexity=30.5,
         ),
     ],
@@ -42,23 +42,26 @@ def test_a_table_of_size_against_perplexity(
             (Kind.DONE, CONVERTED),
         )
         soul = ["--config", str(daemon.config), "--lang", "en", "body", "convert"]
-        assert run([*soul, "mine", "--bases", "2", "--bases", "2", "--text", str(text)]) == 0
+        given = ["--bases", "2", "--bases", "2", "--text", str(text), "--distill", "50"]
+        assert run([*soul, "mine", *given]) == 0
         assert capsys.readouterr().out.splitlines() == [
-            "body     bases     bits a weight  file   memory  perplexity",
-            "mine     original  5.00           98 MB  97 MB   28.23",
-            "mine-b2  2         3.70           79 MB  89 MB   30.50",
+            "body     bases     taught  bits a weight  file   memory  perplexity",
+            "mine     original          5.00           98 MB  97 MB   28.23",
+            "mine-b2  2         50      3.70           79 MB  89 MB   30.50",
             "Perplexity: of 2,040 tokens of text that no body was fitted to.",
             "mine-b2 is in /m/mine-b2",
         ]
         asked = [raw for header, raw in daemon.requests if header.method == "body.convert"]
         assert asked[-1] == {
-            "name": "mine", "bases": [2], "target": "", "texts": str(text), "dry_run": False,
+            "name": "mine", "bases": [2], "target": "", "texts": str(text), "distill": 50,
+            "dry_run": False,
         }  # fmt: skip
         assert run([*soul, "mine", "--as", "small", "--dry-run", "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == msgspec.to_builtins(CONVERTED)
         asked = [raw for header, raw in daemon.requests if header.method == "body.convert"]
         assert asked[-1] == {
-            "name": "mine", "bases": [3], "target": "small", "texts": "", "dry_run": True,
+            "name": "mine", "bases": [3], "target": "small", "texts": "", "distill": 0,
+            "dry_run": True,
         }  # fmt: skip
         assert run([*soul, "mine", "--bases", "5"]) == Exit.USAGE
         assert run([*soul, "mine", "--text", str(tmp_path / "none")]) == Exit.USAGE

@@ -23,6 +23,7 @@ DEFAULT_BASES = 3
 @option("--bases", type=click.IntRange(1, 4), multiple=True, metavar="N")
 @option("--as", "convert_as", default="", metavar="NAME")
 @option("--text", "convert_text", type=click.Path(exists=True, path_type=Path))
+@option("--distill", type=click.IntRange(0, 100_000), default=0, metavar="STEPS")
 @option("--dry-run", "measure_only", is_flag=True)
 @click.pass_obj
 def convert(
@@ -31,6 +32,7 @@ def convert(
     bases: tuple[int, ...],
     convert_as: str,
     convert_text: Path | None,
+    distill: int,
     measure_only: bool,
 ) -> None:
     """Make the weights of a body ternary."""
@@ -41,6 +43,7 @@ def convert(
             bases=numbers,
             target=convert_as,
             texts=str(convert_text.absolute()) if convert_text else "",
+            distill=distill,
             dry_run=measure_only,
             on_update=waiting.update,
         )
@@ -52,7 +55,7 @@ def convert(
 
 def _show(settings: Settings, converted: BodyConverted) -> None:
     texts = settings.texts
-    heads = ("name", "bases", "bits", "file", "memory", "perplexity")
+    heads = ("name", "bases", "steps", "bits", "file", "memory", "perplexity")
     head = tuple(texts(f"convert.{key}") for key in heads)
     output.table([head, *(_cells(settings, row) for row in converted.rows)])
     print(texts("convert.measured", tokens=f"{converted.measured_tokens:,}"))
@@ -65,6 +68,7 @@ def _cells(settings: Settings, row: ConvertedRow) -> tuple[str, ...]:
     return (
         output.for_terminal(row.name),
         str(row.bases) if row.bases else settings.texts("convert.original"),
+        str(row.steps) if row.bases else "",
         f"{row.bits_per_weight:.2f}",
         output.size(row.size_bytes),
         output.size(row.memory_bytes),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -14,12 +16,12 @@ import msgspec
 
 from soul_client.errors import SoulError
 from soul_client.locate import find_config
-from soul_client.wire import BodyConverted, ConvertedRow, Progress
+from soul_client.wire import BodyConverted, BodyEntry, ConvertedRow, Progress
 from sould.bodystore import receipts, show
 from sould.bodystore.orders import load_order
 from sould.bodystore.scan import resolve
 from sould.config import Config, load
-from sould.errors import BadRequest, Cancelled, SouldError
+from sould.errors import BadRequest, Cancelled, NoMemory, SouldError
 
 if TYPE_CHECKING:
     from sould.converting.convert import Original
@@ -44,6 +46,9 @@ def main(argv: Sequence[str]) -> int:
         done = _convert(args, load(find_config(args.config)), stop)
     except (SouldError, SoulError) as e:
         show.write_json("error", show.as_error(e))
+        return 1
+    except BrokenPipeError:  # the daemon is gone: nobody waits for it any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     show.write_json("done", done)
     return 0
@@ -82,46 +87,91 @@ def _convert(args: argparse.Namespace, config: Config, stop: Stop) -> BodyConver
         raise BadRequest(f"one name, {args.target!r}, for {len(numbers)} bodies", "name none")
 
     from sould.converting import placing
-    from sould.converting.text import windows_of
-    from sould.engine import loading
     from sould.engine.bodyfile import open_body
-    from sould.engine.decoder import Decoder
 
     file = open_body(Path(entry.path))
     _require_convertible(file)
-    receipt = receipts.read(config.models, entry.name, file.path)
-    licence = file.licence or (receipt.licence if receipt else "")
-    places = {n: args.target or f"{entry.name}-b{n}" for n in numbers}
+    names = {n: args.target or f"{entry.name}-b{n}" for n in numbers}
     if not args.dry_run:
-        for name in places.values():
+        for name in names.values():
             placing.require_free(config.models, name)
-    order = msgspec.structs.replace(
-        load_order(config, entry), device="cpu", dtype="float32", parallel=1
-    )
-    body = loading.load(order, should_stop=lambda: stop.is_asked, tell=_tell)
-    decoder = body.decoder
-    assert isinstance(decoder, Decoder)
-    texts = Path(args.texts) if args.texts else None
-    windows = windows_of(texts, body.tokenizer.encode, stop.check)
-    original = _original(decoder, windows)
-    rows = [_row(0, entry.name, file, original.spec, original.weights, windows, decoder, stop)]
-    for n, name in places.items():
-        spec, weights = _converted(original, n, stop)
-        made = Decoder(spec, weights, kernel=decoder.kernel)
-        row = _row(n, name, file, spec, weights, windows, made, stop)
+    teacher, windows = _loaded(args, config, entry, stop)
+    _require_memory(teacher.spec, numbers[-1], windows, args.distill)
+    original = _original(teacher, windows)
+    measure = partial(_row, file=file, windows=windows, stop=stop)
+    rows = [measure(teacher, name=entry.name)]
+    for n, name in names.items():
+        made = _converted(original, teacher, n, stop)
+        rows.append(measure(made, name=name, n=n))
+        if args.distill:
+            made = _taught(teacher, made, windows, args.distill, stop)
+            rows.append(measure(made, name=name, n=n, steps=args.distill))
         if not args.dry_run:
-            _tell(Progress(stage="placing", note=name))
-            place = placing.require_free(config.models, name)
-            stop.check()
-            card = placing.Card(licence=licence, text=_note(entry.name, n, row))
-            placing.place_body(place, file, weights, n, card)
-            row = msgspec.structs.replace(row, path=str(place))
-        rows.append(row)
+            place = _placed(config, entry, file, made, rows[-1], stop)
+            rows[-1] = msgspec.structs.replace(rows[-1], path=str(place))
     return BodyConverted(
         rows=rows,
         read_tokens=sum(map(len, windows.read)),
         measured_tokens=sum(len(ids) - 1 for ids in windows.held_out),
     )
+
+
+def _loaded(
+    args: argparse.Namespace, config: Config, entry: BodyEntry, stop: Stop
+) -> tuple[Decoder, Windows]:
+    """Return the original, loaded on the CPU beside whatever is in use, and text for it."""
+    from sould.converting.text import windows_of
+    from sould.engine import loading
+    from sould.engine.decoder import Decoder
+
+    order = load_order(config, entry)
+    order = msgspec.structs.replace(order, device="cpu", dtype="auto", parallel=1)
+    body = loading.load(order, should_stop=lambda: stop.is_asked, tell=_tell)
+    assert isinstance(body.decoder, Decoder)
+    texts = Path(args.texts) if args.texts else None
+    windows = windows_of(texts, body.tokenizer.encode, stop.check, taught=args.distill)
+    return body.decoder, windows
+
+
+def _require_memory(spec: BodySpec, n: int, windows: Windows, steps: int) -> None:
+    """Refuse what would not fit beside the original.
+
+    Raises:
+        NoMemory: with both figures.
+    """
+    import psutil
+
+    from sould.converting import sizes
+
+    read, free = sum(map(len, windows.read)), psutil.virtual_memory().available
+    needed = sizes.needed_bytes(spec, n, read=read, is_taught=steps > 0)
+    if needed > free:
+        raise NoMemory(
+            f"converting takes some {needed / 1e6:,.0f} MB beside the body, "
+            f"{free / 1e6:,.0f} MB are free",
+            "unload the body in use: 'soul body unload', or take fewer bases",
+        )
+
+
+def _placed(
+    config: Config,
+    entry: BodyEntry,
+    file: BodyFile,
+    made: Decoder,
+    row: ConvertedRow,
+    stop: Stop,
+) -> Path:
+    """Write a body, and return where it is."""
+    from sould.converting import placing
+
+    _tell(Progress(stage="placing", note=row.name))
+    stop.check()
+    place = placing.require_free(config.models, row.name)
+    receipt = receipts.read(config.models, entry.name, file.path)
+    licence = file.licence or (receipt.licence if receipt else "")
+    card = placing.Card(licence=licence, text=_note(entry.name, row))
+    placing.place_body(place, file, weights_of(made), row.bases, card)
+    return place
 
 
 def _require_convertible(file: BodyFile) -> None:
@@ -137,38 +187,67 @@ def _require_convertible(file: BodyFile) -> None:
         )
 
 
-def _original(decoder: Decoder, windows: Windows) -> Original:
-    from sould.converting.convert import Original
+def weights_of(decoder: Decoder) -> BodyWeights:
+    """Return the weights that a decoder computes with."""
     from sould.engine.weights import BodyWeights
 
-    tied = decoder.spec.tied
-    weights = BodyWeights(
+    return BodyWeights(
         embed=decoder.embed,
         layers=tuple(decoder.layers),
         final_norm=decoder.final_norm,
-        head=decoder.embed if tied else decoder.head,
+        head=decoder.embed if decoder.spec.tied else decoder.head,
     )
-    return Original(spec=decoder.spec, weights=weights, kernel=decoder.kernel, windows=windows.read)
 
 
-def _converted(original: Original, n: int, stop: Stop) -> tuple[BodySpec, BodyWeights]:
+def _original(decoder: Decoder, windows: Windows) -> Original:
+    from sould.converting.convert import Original
+
+    return Original(
+        spec=decoder.spec,
+        weights=weights_of(decoder),
+        kernel=decoder.kernel,
+        windows=windows.read,
+    )
+
+
+def _converted(original: Original, decoder: Decoder, n: int, stop: Stop) -> Decoder:
     from sould.converting.convert import convert
 
     def on_matrix(done: int, total: int) -> None:
         _tell(Progress(stage="converting", done=done, total=total, note=f"N = {n}"))
 
-    return convert(original, n, on_matrix=on_matrix, check=stop.check)
+    spec, weights = convert(original, n, on_matrix=on_matrix, check=stop.check)
+    return type(decoder)(spec, weights, kernel=decoder.kernel)
+
+
+def _taught(teacher: Decoder, made: Decoder, windows: Windows, steps: int, stop: Stop) -> Decoder:
+    from sould.converting.distill import distill
+
+    def on_step(done: int, total: int, loss: float) -> None:
+        note = f"N = {made.spec.bases}, {loss:.3f}"
+        _tell(Progress(stage="distilling", done=done, total=total, note=note))
+
+    weights = distill(
+        teacher,
+        made.spec,
+        weights_of(made),
+        windows.taught,
+        steps,
+        on_step=on_step,
+        check=stop.check,
+    )
+    return type(teacher)(made.spec, weights, kernel=teacher.kernel)
 
 
 def _row(
-    n: int,
+    decoder: Decoder,
+    *,
     name: str,
     file: BodyFile,
-    spec: BodySpec,
-    weights: BodyWeights,
     windows: Windows,
-    decoder: Decoder,
     stop: Stop,
+    n: int = 0,
+    steps: int = 0,
 ) -> ConvertedRow:
     """Return the line of the table for a body; ``n`` 0: the original."""
     from sould.converting import sizes
@@ -179,11 +258,12 @@ def _row(
         _tell(Progress(stage="evaluating", done=done, total=total, note=note))
 
     value = perplexity(decoder, windows.held_out, on_window=on_window, check=stop.check)
-    size = sizes.of_file(file) if n == 0 else sizes.of_converted(weights, n)
+    size = sizes.of_converted(weights_of(decoder), n) if n else sizes.of_file(file)
     return ConvertedRow(
         name=name,
-        path=str(file.path) if n == 0 else "",
+        path="" if n else str(file.path),
         bases=n,
+        steps=steps,
         bits_per_weight=size.bits_per_weight,
         size_bytes=size.file_bytes,
         memory_bytes=size.held_bytes,
@@ -191,10 +271,12 @@ def _row(
     )
 
 
-def _note(original: str, n: int, row: ConvertedRow) -> str:
+def _note(original: str, row: ConvertedRow) -> str:
+    taught = f", then taught by it in {row.steps} steps" if row.steps else ""
     return (
-        f"Made from {original} by Bit-TTT: every matrix of its layers is a sum of {n} ternary "
-        f"ones with f16 scales, {row.bits_per_weight:.2f} bits a weight (`quant_method: bit_ttt`)."
+        f"Made from {original} by Bit-TTT: every matrix of its layers is a sum of {row.bases} "
+        f"ternary ones with f16 scales, {row.bits_per_weight:.2f} bits a weight "
+        f"(`quant_method: bit_ttt`){taught}."
     )
 
 
@@ -208,6 +290,7 @@ def _parse_args(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--bases", type=int, choices=range(1, 5), action="append", required=True)
     parser.add_argument("--as", dest="target", default="", help="what to call the new body")
     parser.add_argument("--texts", default="", help="a text file, or a folder of them, to read")
+    parser.add_argument("--distill", type=int, default=0, help="steps to be taught afterwards")
     parser.add_argument("--dry-run", action="store_true", help="measure, and write nothing")
     parser.add_argument("--config", help="config.yaml to use")
     return parser.parse_args(argv)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, fields
 
 from torch import Tensor
 
+from sould.converting.text import WINDOW
 from sould.engine.bodyfile import BodyFile
 from sould.engine.formats import bases
 from sould.engine.formats.ternary import MATRICES
 from sould.engine.memory import held_bytes
+from sould.engine.spec import BodySpec
 from sould.engine.weights import BodyWeights, Weight
 
 
@@ -32,6 +34,24 @@ def of_file(body: BodyFile) -> Size:
         file_bytes=body.size_bytes,
         held_bytes=held_bytes(body.tensors.values()),
     )
+
+
+def needed_bytes(spec: BodySpec, n: int, *, read: int, is_taught: bool) -> int:
+    """Return some estimate of the memory that converting takes beside the original.
+
+    ``read``: tokens of text that the matrices are fitted to.
+    """
+    d, widest = spec.d_model, max(spec.d_ff, spec.d_q, spec.d_model)
+    weights = spec.n_layers * (2 * d * (spec.d_q + spec.d_kv) + 3 * d * spec.d_ff)
+    made = weights * bases.group_bytes(n) // bases.GROUP
+    made += spec.vocab_size * d * 17 // 16  # an embedding that was not q8_0
+    fitting = 4 * (6 * widest**2 + 6 * d * spec.d_ff + 4 * read * d)
+    if not is_taught:
+        return made + fitting
+    scales = weights * n // bases.GROUP
+    logits = WINDOW * spec.vocab_size
+    streams = WINDOW * spec.n_layers * (12 * d + 8 * spec.d_ff)
+    return 2 * made + fitting + 4 * (5 * scales + 6 * logits + streams)
 
 
 def of_converted(weights: BodyWeights, n: int) -> Size:

@@ -13,29 +13,39 @@ from sould.training.corpus import Corpus
 
 WINDOW = 256  # tokens that are read at a time
 HELD_OUT_EVERY = 3  # windows, of which one is measured on and never converted by
-MOST_READ, MOST_HELD_OUT = 16, 8  # windows
+MOST_READ, MOST_HELD_OUT = 32, 8  # windows
 LEAST_TOKENS = 512
 BANKS = ("anchors_en.txt", "questions_en.txt", "questions_ja.txt")
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Token ids: ``read`` for the inputs of the matrices, ``held_out`` for the perplexity."""
+    """Token ids: ``read`` for the inputs of the matrices, ``taught`` for teaching, ``held_out`` for
+    the perplexity.
+    """
 
     read: list[list[int]]
+    taught: list[list[int]]
     held_out: list[list[int]]
 
 
 def windows_of(
-    texts: Path | None, encode: Callable[[str], list[int]], check: Callable[[], None]
+    texts: Path | None,
+    encode: Callable[[str], list[int]],
+    check: Callable[[], None],
+    *,
+    taught: int = 0,
 ) -> Windows:
     """Cut a text file or folder, or by default the lists of questions that bodies are asked here.
+
+    ``taught``: windows wanted for teaching, where the text has as many.
 
     Raises:
         BadRequest: there is too little of it, or it cannot be read.
     """
     pieces = _own_pieces() if texts is None else _pieces(texts, check)
-    wanted, ids = (MOST_READ + MOST_HELD_OUT) * (WINDOW + 1), list[int]()
+    most = max(MOST_READ + taught, 2 * MOST_HELD_OUT)
+    wanted, ids = most * 3 // 2 * WINDOW, list[int]()
     for piece in pieces:
         ids += encode(piece)
         if len(ids) >= wanted:
@@ -49,7 +59,7 @@ def windows_of(
     cut = [ids[i : i + size] for i in range(0, len(ids) - size + 1, size)]
     held_out = cut[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
     read = [one for i, one in enumerate(cut) if (i + 1) % HELD_OUT_EVERY]
-    return Windows(read[:MOST_READ], held_out[:MOST_HELD_OUT])
+    return Windows(read[:MOST_READ], read[:most], held_out[:MOST_HELD_OUT])
 
 
 def _pieces(texts: Path, check: Callable[[], None]) -> Iterator[str]:

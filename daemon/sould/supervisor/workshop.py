@@ -76,6 +76,7 @@ class Workshop:
             raise Busy("a body is being converted", "wait for its end, or stop it: 'soul stop'")
         options = [f"--bases={n}" for n in params.bases]
         options += [f"--as={params.target}", f"--texts={params.texts}"]
+        options += [f"--distill={params.distill}"]
         options += ["--dry-run"] if params.dry_run else []
         async with self._converting:
             done = await self._children.run(
