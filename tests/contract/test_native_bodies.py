@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from sould.engine.bodyfile import BodyFile, open_body
-from sould.engine.memory import STATE_EVERY
+from sould.engine.kernel import load_kernel
+from sould.engine.memory import STATE_EVERY, held_bytes
 from sould.engine.native.decoder import NativeDecoder
 from sould.engine.native.model import NativeModel
 from sould.engine.native.soul import StateSoul
+from sould.engine.native.ternary import BitLinear, packed
 from sould.engine.native.weights import read_model
 from sould.engine.sampling import NotFinite
 from sould.errors import BodyInvalid
@@ -34,9 +37,13 @@ def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return open_body(write_native_body(tmp_path_factory.mktemp("native") / "body", request.param))
 
 
-@pytest.fixture(scope="module")
-def decoder(file: BodyFile) -> NativeDecoder:
-    return NativeDecoder(read_model(file).freeze())
+@pytest.fixture(scope="module", params=["float32", "packed", "packed, by the kernel"])
+def decoder(file: BodyFile, request: pytest.FixtureRequest) -> NativeDecoder:
+    if request.param == "float32":
+        return NativeDecoder(read_model(file).freeze())
+    by_kernel = "kernel" in request.param
+    kernel = load_kernel(request.getfixturevalue("kernels"), threads=1) if by_kernel else None
+    return NativeDecoder(read_model(file, hold=packed(kernel)))
 
 
 def logits_of(decoder: NativeDecoder, ids: list[int], cut: int) -> Tensor:
@@ -54,6 +61,24 @@ def test_however_a_text_is_cut_the_logits_are_the_same(decoder: NativeDecoder, c
     ids = some_ids(150)
     whole = logits_of(decoder, ids, len(ids))
     torch.testing.assert_close(logits_of(decoder, ids, cut), whole, atol=TOLERANCE, rtol=TOLERANCE)
+
+
+def test_packed_weights_are_the_same_weights_in_two_bits(
+    file: BodyFile, decoder: NativeDecoder
+) -> None:
+    ids = some_ids(150)
+    expected = logits_of(NativeDecoder(read_model(file).freeze()), ids, len(ids))
+    found = logits_of(decoder, ids, len(ids))
+    torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=TOLERANCE)
+    assert not any(
+        linear.weight.numel() for linear in decoder.model.modules() if isinstance(linear, BitLinear)
+    )
+    held = held_bytes(file.tensors.values())
+    matrices = [tensor for tensor in file.tensors.values() if tensor.bases]
+    assert len(matrices) == 2 * (5 if file.spec.ttt and file.spec.ttt.rule == "reconstruct" else 7)
+    in_f32 = sum(4 * prod(tensor.shape) for tensor in file.tensors.values())
+    saved = sum(4 * prod(t.shape) - t.shape[0] * -(-t.shape[1] // 64) * 18 for t in matrices)
+    assert held == in_f32 - saved
 
 
 def test_both_forms_of_the_whole_body_agree_with_gradients(file: BodyFile) -> None:

@@ -45,8 +45,9 @@ def nats(engine: EngineClient, *, bare: bool = False) -> float:
 
 
 def test_it_talks_and_says_how_it_runs(tmp_path: Path, engine: EngineClient, body: Path) -> None:
-    loaded = engine.load(body, kernel="auto")
+    loaded = engine.load(body, kernel="torch")
     assert (loaded.family, loaded.device, loaded.kernel) == ("bit_ttt", "cpu", "torch")
+    assert any("weights in float32" in reason for reason in loaded.reasons)
     first = engine.generate(talk("Hello!", sampling=Sampling(temperature=0, max_tokens=6)))
     assert first.usage.reply_tokens == 6 or first.finish == "stop"
     again = engine.generate(talk("Hello!", sampling=Sampling(temperature=0, max_tokens=6)))

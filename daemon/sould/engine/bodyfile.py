@@ -6,13 +6,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
 from sould.engine.bodies import bit_ttt, family_of_gguf, family_of_hf
 from sould.engine.bodies.common import expected_shapes, spec_from_gguf, stored_name
+from sould.engine.bodies.ttt_shapes import TERNARY
 from sould.engine.fingerprint import fingerprint, recall, remember
 from sould.engine.formats import bases
 from sould.engine.formats.bitt_file import BittFile, open_bitt
@@ -233,6 +234,8 @@ def _by_role(
             raise BodyInvalid(f"{path}: tensor {name!r} is missing")
         if spec.ternary and role.rpartition(".")[2] in MATRICES:
             tensor = as_ternary(tensor, spec.ternary)
+        if spec.ttt and role.rpartition(".")[2] in TERNARY:
+            tensor = replace(tensor, bases=1)
         if spec.bases:
             tensor = _of_bases(tensor, role, spec.bases, shape)
         if tensor.shape != shape:

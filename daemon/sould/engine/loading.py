@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,7 @@ from sould.engine.decoder import Decoder
 from sould.engine.kernel import KernelUnavailable, NativeKernel, load_kernel
 from sould.engine.memory import FLOAT_BYTES, token_bytes
 from sould.engine.native.decoder import NativeDecoder
+from sould.engine.native.ternary import Hold, dense, packed
 from sould.engine.native.weights import read_model
 from sould.engine.pacing import Pacer
 from sould.engine.plan import Machine, Plan, make_plan
@@ -178,22 +180,38 @@ def _run_packed(file: BodyFile, request: Load, plan: Plan, progress: _Progress) 
 
 def _run_native(file: BodyFile, request: Load, plan: Plan, progress: _Progress) -> _Running:
     """Read a body of TTT layers, and make its weights ternary."""
-    model = read_model(file, on_progress=lambda done, total: progress.say("loading", done, total))
+    progress.say("loading", note="preparing the kernel")
+    kernel = _choose_kernel(request, plan)
+    held = _choose_hold(file, plan, kernel.value)
+    model = read_model(
+        file,
+        hold=held.value,
+        on_progress=lambda done, total: progress.say("loading", done, total),
+    )
     return _Running(
-        decoder=NativeDecoder(model.freeze()),
-        kernel="torch",
+        decoder=NativeDecoder(model),
+        kernel="native" if kernel.value else "torch",
         limits=dict,
-        reasons=["kernel torch: of native bodies there is no other yet"],
+        reasons=[kernel.reason, held.reason],
     )
 
 
+def _choose_hold(file: BodyFile, plan: Plan, kernel: NativeKernel | None) -> Choice[Hold]:
+    """Choose what ternary weights are held as: without a kernel in f32, if there is the memory."""
+    extra = sum(4 * prod(t.shape) for t in file.tensors.values() if t.bases)
+    if kernel is None and extra <= plan.spare_bytes:
+        why = f"weights in float32, up to {extra / 1e6:,.0f} MB: torch is quicker so"
+        return Choice(dense, why)
+    return Choice(packed(kernel), "weights stay ternary, in 2 bits each")
+
+
 def _as_native(request: Load) -> Load:
-    """Return how a body of TTT layers is loaded: on the CPU, in f32, by torch.
+    """Return how a body of TTT layers is loaded: on the CPU, in f32.
 
     Raises:
         DeviceUnavailable: something else was asked for by name.
     """
-    chosen = {"device": "cpu", "dtype": "float32", "kernel": "torch"}
+    chosen = {"device": "cpu", "dtype": "float32"}
     for key, value in chosen.items():
         if (asked := getattr(request, key)) not in ("auto", value):
             raise DeviceUnavailable(

@@ -121,7 +121,7 @@ def _held_bytes(tensor: StoredTensor, dtype: Dtype) -> int:
         return 4 * weights
     if tensor.dtype == bases.SCALES:
         return 0  # they lie in the rows of their matrix
-    if tensor.dtype == bases.PACKED:
+    if tensor.bases:
         rows, cols = tensor.shape
         return rows * bases.row_bytes(tensor.bases, cols)
     if tensor.is_ternary:

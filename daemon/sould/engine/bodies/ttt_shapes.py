@@ -5,6 +5,7 @@ from __future__ import annotations
 from sould.engine.spec import BodySpec, TttSpec
 
 CONV_TAPS = 4
+TERNARY = ("narrow", "widen", "query", "key", "value", "answer", "gate", "up", "down")
 
 
 def ttt_layer_shapes(spec: BodySpec, ttt: TttSpec) -> dict[str, tuple[int, ...]]:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sould.engine.bodies.bit_ttt import NAMES
 from sould.engine.bodies.common import stored_name
 from sould.engine.bodyfile import BodyFile
 from sould.engine.formats.stored import StoredTensor
 from sould.engine.native.model import NativeModel
+from sould.engine.native.ternary import BitLinear, Hold
 from sould.errors import BodyInvalid
 
 _DTYPES: Mapping[str, torch.dtype] = {
@@ -23,22 +24,29 @@ _DTYPES: Mapping[str, torch.dtype] = {
 
 
 def read_model(
-    body: BodyFile, *, on_progress: Callable[[int, int], None] = lambda done, total: None
+    body: BodyFile,
+    *,
+    hold: Hold | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> NativeModel:
-    """Return the body in f32, its ternary weights still as they were trained.
+    """Return the body in f32, its ternary weights still as they were trained; with ``hold`` frozen,
+    matrix by matrix.
 
     Raises:
         BodyInvalid: the file was cut since it was opened, or a tensor is not finite.
     """
     with torch.device("meta"):
         model = NativeModel(body.spec)
-    total, done, state = sum(t.nbytes for t in body.tensors.values()), 0, {}
+    total, done = sum(t.nbytes for t in body.tensors.values()), 0
     for role, tensor in body.tensors.items():
-        state[stored_name(NAMES, role)] = _read(tensor)
+        place, _, name = stored_name(NAMES, role).rpartition(".")
+        module = model.get_submodule(place)
+        setattr(module, name, nn.Parameter(_read(tensor)))
+        if hold is not None and isinstance(module, BitLinear):
+            module.freeze(hold)
         done += tensor.nbytes
         on_progress(done, total)
-    model.load_state_dict(state, assign=True)
-    return model
+    return model if hold is None else model.requires_grad_(False).eval()
 
 
 def _read(stored: StoredTensor) -> Tensor:
