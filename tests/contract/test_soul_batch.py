@@ -102,7 +102,7 @@ def test_every_format_learns_as_naive(kernel: NativeKernel, format: WeightFormat
 def test_any_prefix_and_parts_that_are_empty(
     kernel: NativeKernel, parts: tuple[str, ...], prefix: int
 ) -> None:
-    spec = replace(SPEC, windows=(0, 5, 0, 70, 0))
+    spec = replace(SPEC, windows=(0, 5, 0, 70, *SPEC.windows[4:]))
     weights = random_body(spec, ALL_FORMATS, seed=0)
     decoder = Decoder(spec, weights, kernel=kernel)
     assert_learns_as_naive(spec, weights, [decoder], parts=parts, prefix=prefix)
