@@ -23,7 +23,7 @@ from sould.engine import bases
 from sould.engine.decoder import Decoder, Kernel
 from sould.engine.formats.bases import GROUP
 from sould.engine.spec import BodySpec
-from sould.engine.weights import BASES, BodyWeights, LayerWeights, Weight
+from sould.engine.weights import BodyWeights, LayerWeights, Weight, count_bases
 
 LR = 2e-3  # of what scales are multiplied by, and of norms, which are near 1
 WARM_UP = 0.1  # of the steps
@@ -139,7 +139,7 @@ class _Scales:
 
     def __init__(self, weight: Weight) -> None:
         self._weight = weight
-        self.n = BASES.index(weight.format) + 1
+        self.n = count_bases(weight.format)
         self.first_NRG = bases.scales(weight.data, self.n).float()
         self.factors = torch.ones_like(self.first_NRG).requires_grad_()
 

@@ -25,7 +25,7 @@ from sould.engine.bodies.common import stored_name
 from sould.engine.bodyfile import BodyFile, open_body
 from sould.engine.formats.bases import SCALES_SUFFIX, packed_shape
 from sould.engine.spec import BodySpec
-from sould.engine.weights import BASES, BodyWeights, Weight
+from sould.engine.weights import BodyWeights, Weight, count_bases
 from sould.errors import BadRequest, StorageError
 
 _DTYPES = {
@@ -139,7 +139,7 @@ def _entries(body: BodyFile, weights: BodyWeights) -> Iterator[_Entry]:
             if isinstance(part, Tensor):
                 yield entry(role, part)
             elif isinstance(part, Weight):
-                n = BASES.index(part.format) + 1
+                n = count_bases(part.format)
                 yield entry(role + SCALES_SUFFIX, bases.scales(part.data, n))
                 shape = packed_shape(n, part.rows, part.cols)
                 name = stored_name(names, role)

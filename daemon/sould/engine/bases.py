@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sould.engine.formats.bases import DIGITS, GROUP, LARGEST_BYTE, group_bytes
+from sould.engine.formats.bases import DIGITS, GROUP, LARGEST_BYTE, group_bytes, scales_shape
 
 _ZERO = 1  # the code of a weight of 0
 _LANES = 4  # codes of a byte
@@ -99,5 +99,5 @@ def from_digits(raw: Bytes, n: int, rows: int, cols: int) -> Tensor | None:
     for start in range(0, rows, step):
         some = bytes_NRB[:, start : start + step]
         found = table[some.int()].view(n, some.shape[1], -1)[..., :cols]
-        parts.append(pack(found.contiguous(), torch.zeros(n, some.shape[1], -(-cols // GROUP))))
+        parts.append(pack(found.contiguous(), torch.zeros(scales_shape(n, some.shape[1], cols))))
     return torch.cat(parts)

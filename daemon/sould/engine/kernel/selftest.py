@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sould.engine import bases, ternary
 from sould.engine.decoder import Decoder, Kernel, Stepper
-from sould.engine.formats.bases import GROUP
+from sould.engine.formats.bases import scales_shape
 from sould.engine.kernel.build import KernelUnavailable
 from sould.engine.kernel.layout import DTYPES, MATRICES, REQUIRED, VECTORS
 from sould.engine.soul.weights import MATRICES as SOUL_MATRICES
@@ -132,7 +132,7 @@ def random_weight(format: WeightFormat, rows: int, cols: int, *, seed: int) -> W
     if format in BASES:
         n = count_bases(format)
         codes = torch.randint(0, 3, (n, rows, cols), generator=generator, dtype=torch.uint8)
-        scales = torch.rand(n, rows, -(-cols // GROUP), generator=generator) * size
+        scales = torch.rand(scales_shape(n, rows, cols), generator=generator) * size
         return Weight(format, bases.pack(codes, scales), rows, cols)
     blocks = (rows, cols // BLOCK)
     scale = torch.rand(*blocks, 1, generator=generator) * size / (4 if format == "q4_1" else 64)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from sould.engine.native.carry import Carry
 from sould.engine.native.layers import Block, Form, TttLinear
-from sould.engine.native.ternary import BitLinear, Hold, dense
+from sould.engine.native.ternary import BitLinear
 from sould.engine.spec import BodySpec
 
 
@@ -65,11 +65,11 @@ class NativeModel(nn.Module):
         """Return (B, T, V)."""
         return F.linear(self.norm_f(x_BTD), self.head)
 
-    def freeze(self, hold: Hold = dense) -> NativeModel:
+    def freeze(self) -> NativeModel:
         """Make all ternary weights final; no gradients from here on. Returns itself."""
         for module in self.modules():
             if isinstance(module, BitLinear):
-                module.freeze(hold)
+                module.freeze()
         return self.requires_grad_(False).eval()
 
     @torch.no_grad()
