@@ -62,6 +62,20 @@ def test_a_soul_of_before_there_were_slots_says_what_it_said() -> None:
     assert torch.equal(new.scope[new.voice], old.scope[old.voice])
 
 
+def test_a_soul_of_fewer_slots_keeps_them() -> None:
+    old = told({"slow": 32, "fast": 8})
+    new = read(old)
+    for name in MATRICES:
+        for before, after in zip(old.slots, new.slots, strict=False):
+            for side in ("begin", "rest"):
+                theirs, ours = getattr(before, side), getattr(after, side)
+                assert torch.equal(new.b[name][:, ours], old.b[name][:, theirs])
+                assert torch.equal(new.scope[ours], old.scope[theirs])
+        assert torch.equal(new.b[name][:, new.wide], old.b[name][:, old.wide])
+    left = new.slots[len(old.slots) :]
+    assert left and all(new.is_silent(r) for slot in left for r in (slot.begin, slot.rest))
+
+
 def test_its_next_night_has_all_slots_free() -> None:
     old = told({"slow": 12, "fast": 8})
     one = old.scope[:1].clone()

@@ -19,15 +19,17 @@ from soul_client.wire import ErrorCode
 from sould.engine.soul.weights import RANKS
 from sould.errors import SoulInvalid, SoulMismatch, SoulMissing
 from sould.soulfile.header import check_seal, read_header, require_body
-from sould.soulfile.layout import is_scope, largest_bytes, tensor_shapes
+from sould.soulfile.layout import is_scope, largest_bytes, may_be_half, table, tensor_shapes
 from sould.soulfile.limits import MAX_NORM, MAX_RANK
 from sould.soulfile.meta import BodyShape, Dims
 from sould.soulfile.names import name_fault
 from sould.soulfile.record import SoulRecord, Weights, read, verify, write
+from sould.soulfile.writing import restamp_learned
 from tests.fakes.souls import (
     BODY,
     TINY,
     edited,
+    make_entry,
     make_meta,
     make_soul,
     make_tensors,
@@ -75,6 +77,25 @@ def test_a_soul_of_version_1_has_no_scopes_and_is_read(path: Path) -> None:
     path.write_bytes(edited(path.read_bytes(), lambda h: h["__metadata__"].update(version="1")))
     assert read(path, expect=BODY).tensors.keys() == soul.tensors.keys()
     assert not any(map(is_scope, soul.tensors))
+
+
+def test_what_16_bits_hold_of_the_slow_part_is_stored_in_16_bits(path: Path) -> None:
+    soul = make_soul()
+    write(path, soul)
+    size = path.stat().st_size
+    halved = {name: t.astype(np.float16).astype(np.float32) for name, t in soul.tensors.items()}
+    meta = write(path, SoulRecord(soul.meta, halved))
+    assert same(read(path, expect=BODY), SoulRecord(meta, halved))
+    stored = {name: t.dtype for name, t in load_file(path).items()}
+    halves = {name for name, dtype in stored.items() if dtype == np.float16}
+    assert halves == {name for name in halved if ".slow." in name}
+    assert path.stat().st_size <= size - 2 * sum(halved[name].size for name in halves) + 8
+
+    entry = make_entry()
+    restamp_learned(path, path.with_name("later.soul"), meta, entry)
+    later = read(path.with_name("later.soul"), expect=BODY)
+    assert all(np.array_equal(later.tensors[name], halved[name]) for name in halves)
+    assert path.with_name("later.soul").stat().st_size < size
 
 
 def test_any_safetensors_reader_can_read_it(path: Path) -> None:
@@ -271,7 +292,8 @@ def test_a_large_body_may_have_a_large_soul(path: Path) -> None:
 def test_a_full_soul_of_the_default_body_is_within_16_mb() -> None:
     dims = Dims(n_layers=30, d_model=576, d_ff=1536)
     shapes = tensor_shapes(dims, RANKS, dict.fromkeys(RANKS, dims.n_layers // 2))
-    assert sum(4 * a * b for a, b in shapes.values()) < 15_500_000
+    entries = table(shapes, set(filter(may_be_half, shapes)))
+    assert max(entry.end for entry in entries.values()) < 15_500_000
 
 
 # Files that are none

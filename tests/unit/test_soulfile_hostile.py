@@ -218,8 +218,10 @@ def as_dtype(dtype: str, shape: list[int]) -> Callable[[Json], None]:
 
 
 def test_dtypes_and_shapes(path: Path, sound: bytes) -> None:
-    refuse(path, edited(sound, as_dtype("I32", [2, 4])), f"{FIRST}: dtype I32, only F32")
-    refuse(path, edited(sound, as_dtype("F64", [2, 2])), f"{FIRST}: dtype F64, only F32")
+    refuse(path, edited(sound, as_dtype("I32", [2, 4])), f"{FIRST}: dtype I32, allowed is F32 or F16")
+    refuse(path, edited(sound, as_dtype("F64", [2, 2])), f"{FIRST}: dtype F64, allowed is F32 or")
+    scope = edited(sound, lambda h: h[END].update(dtype="F16", shape=[2, 10]))
+    refuse(path, scope, f"{END}: dtype F16, allowed is F32$")
     refuse(path, edited(sound, as_dtype("F32", [2, 4, 1])), "shape .2, 4, 1., expected .2, 4.")
     flat = edited(sound, lambda h: h[LAST].update(shape=[12]))
     refuse(path, flat, r"shape \(12\), expected \(6, 2\)")
@@ -322,7 +324,7 @@ def day(number: int) -> str:
 @pytest.mark.parametrize(
     ("key", "value", "match"),
     [
-        ("version", "5", "version is '5', this Bit-TTT reads 1, 2, 3 and 4"),
+        ("version", "6", "version is '6', this Bit-TTT reads 1, 2, 3, 4 and 5"),
         ("version", None, "version is missing"),
         ("format", "bit-ttt-sole", "no soul"),
         ("extra", "x", "extra is unknown"),

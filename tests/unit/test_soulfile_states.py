@@ -40,12 +40,12 @@ def test_it_is_read_as_it_was_written_and_says_its_version(tmp_path: Path) -> No
     assert found.meta == meta == read_header(tmp_path / "x.soul")
     assert all(np.array_equal(found.tensors[name], array) for name, array in soul.tensors.items())
     assert encode(meta)["version"] == "2"
-    assert encode(make_meta())["version"] == "4"
+    assert encode(make_meta())["version"] == "5"
     assert verify(tmp_path / "x.soul", expect=BODY).faults == ()
 
 
 def test_a_version_is_of_one_kind_of_body() -> None:
-    for dims, version in ((DIMS, "4"), (make_meta().dims, "2")):
+    for dims, version in ((DIMS, "5"), (make_meta().dims, "2")):
         metadata = encode(make_meta(dims=dims)) | {"version": version}
         meta, faults = decode(metadata)
         assert meta is None

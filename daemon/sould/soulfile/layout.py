@@ -17,7 +17,7 @@ MATRICES = ("gate", "up", "down")
 _PART = re.compile(r"\.(slow|fast)\.[AB]$")
 _SCOPE = re.compile(r"scope\.(slow|fast)")
 _STATE = re.compile(r"w_state\.(0|[1-9][0-9]*)")
-_DTYPE_BYTES = 4
+_DTYPE_BYTES = {"F32": 4, "F16": 2}
 
 
 def tensor_shapes(
@@ -83,12 +83,21 @@ def is_fast(name: str) -> bool:
     return is_state(name) or (match is not None and match[1] == "fast")
 
 
-def table(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Entry]:
-    """Return header entries of F32 tensors that lie one after the other."""
+def may_be_half(name: str) -> bool:
+    """Tell whether a tensor is an A or a B of the slow part, the only ones that are ever F16."""
+    match = _PART.search(name)
+    return match is not None and match[1] == "slow"
+
+
+def table(
+    shapes: Mapping[str, tuple[int, ...]], halves: Container[str] = frozenset()
+) -> dict[str, Entry]:
+    """Return header entries of tensors that lie one after the other, F32 but for ``halves``."""
     entries, at = {}, 0
     for name, shape in shapes.items():
-        end = at + math.prod(shape) * _DTYPE_BYTES
-        entries[name] = Entry("F32", shape, at, end)
+        dtype = "F16" if name in halves else "F32"
+        end = at + math.prod(shape) * _DTYPE_BYTES[dtype]
+        entries[name] = Entry(dtype, shape, at, end)
         at = end
     return entries
 
@@ -97,7 +106,7 @@ def largest_bytes(dims: Dims) -> int:
     """Return the size that no soul file for a body of these sizes exceeds."""
     ranks = {} if dims.has_states else dict.fromkeys(PARTS, MAX_RANK)
     shapes = (state_shapes(dims) if dims.has_states else tensor_shapes(dims, ranks)).values()
-    return MAX_HEADER_BYTES + _DTYPE_BYTES * sum(map(math.prod, shapes))
+    return MAX_HEADER_BYTES + _DTYPE_BYTES["F32"] * sum(map(math.prod, shapes))
 
 
 def table_faults(dims: Dims, entries: Mapping[str, Entry]) -> Iterator[str]:
@@ -121,8 +130,8 @@ def table_faults(dims: Dims, entries: Mapping[str, Entry]) -> Iterator[str]:
             first = first_name(dims.n_layers // 2, match[1]) if match else ""
             why = f"without {first}" if is_headless else "unexpected"
             yield f"tensor {shown(name)}: {why}"
-        elif entry.dtype != "F32":
-            yield f"tensor {name}: dtype {entry.dtype}, only F32 is allowed"
+        elif entry.dtype not in (allowed := ("F32", "F16") if may_be_half(name) else ("F32",)):
+            yield f"tensor {name}: dtype {entry.dtype}, allowed is {' or '.join(allowed)}"
         elif entry.shape != expected[name]:
             yield f"tensor {name}: shape {_axes(entry.shape)}, expected {_axes(expected[name])}"
     for name in expected.keys() - entries.keys():

@@ -16,9 +16,9 @@ from sould.soulfile.seal import NO_SEAL
 from sould.soulfile.taught import pack, unpack
 
 FORMAT = "bit-ttt-soul"
-VERSION = "4"
+VERSION = "5"
 STATE_VERSION = "2"  # of souls of native bodies
-OLD_VERSIONS = ("1", "3")  # read, and written as VERSION; 1 is without scopes
+OLD_VERSIONS = ("1", "3", "4")  # read, and written as VERSION; 1 is without scopes
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")

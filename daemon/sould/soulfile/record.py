@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sould.errors import SoulInvalid, SoulMismatch
-from sould.soulfile.container import parse_header, take
+from sould.soulfile.container import Entry, parse_header, take
 from sould.soulfile.header import MAX_FAULTS, check_header, invalid, reading, require_body
-from sould.soulfile.layout import is_scope, is_state, largest_bytes, table
+from sould.soulfile.layout import is_scope, is_state, largest_bytes, may_be_half, table
 from sould.soulfile.limits import MAX_FILE_BYTES, MAX_NORM
 from sould.soulfile.meta import BodyShape, SoulMeta
 from sould.soulfile.seal import seal_fault
@@ -23,10 +23,12 @@ from sould.soulfile.writing import header_text, require_none, seal_file
 
 Weights = Mapping[str, NDArray[np.float32]]
 
+_DTYPES = {"F32": "<f4", "F16": "<f2"}
+
 
 @dataclass(frozen=True)
 class SoulRecord:
-    """A soul as a file has it. ``tensors``: as ``layout.tensor_shapes`` names them, f32."""
+    """A soul. ``tensors``: as ``layout.tensor_shapes`` names them, f32, however they are stored."""
 
     meta: SoulMeta
     tensors: Weights
@@ -50,7 +52,7 @@ class _Found:
 def read(
     path: Path, *, expect: BodyShape | None = None, max_bytes: int = MAX_FILE_BYTES
 ) -> SoulRecord:
-    """Return a soul, all of it checked, or raise. The arrays are writable and share a buffer.
+    """Return a soul, all of it checked, or raise. The arrays are writable.
 
     A soul for the body ``expect`` may be larger than ``max_bytes``, as far as its sizes ask
     for it.
@@ -93,18 +95,21 @@ def verify(
 def write(path: Path, record: SoulRecord) -> SoulMeta:
     """Write a soul file whole or not at all, and durably; return its metadata, now sealed.
 
-    Whatever is written can be read: the same checks are made before anything is touched.
+    Whatever is written can be read: the same checks are made before anything is touched. Of the
+    slow part, what 16 bits hold exactly is stored in 16 bits.
 
     Raises:
         SoulInvalid: not finite, over the cap, or not what a soul must be.
         StorageError: the old file, if any, is still there.
     """
     meta, tensors = record.meta, record.tensors
-    entries = table({name: tensors[name].shape for name in sorted(tensors)})
     require_none(meta.name, _dtype_faults(tensors))
+    halves = _halves(tensors)
+    entries = table({name: tensors[name].shape for name in sorted(tensors)}, halves)
     text = header_text(meta, entries)
     require_none(meta.name, weight_faults(tensors))
-    parts = [np.ascontiguousarray(tensors[name]).data.cast("B") for name in entries]
+    stored = {**tensors, **halves}
+    parts = [np.ascontiguousarray(stored[name]).data.cast("B") for name in entries]
     return seal_file(path, meta, text, lambda: parts)
 
 
@@ -156,11 +161,27 @@ def _examine(file: BufferedReader, max_bytes: int, found: _Found) -> list[str]:
     data = bytearray(take(file, header.data_bytes))  # writable, for who goes on learning
     if fault := seal_fault(header.text, found.meta.sha256, [data]):
         faults.append(fault)
-    found.tensors = {
-        name: np.frombuffer(data, "<f4", (e.end - e.start) // 4, e.start).reshape(e.shape)
-        for name, e in header.tensors.items()
-    }
+    found.tensors = {name: _array(data, entry) for name, entry in header.tensors.items()}
     return [*faults, *islice(weight_faults(found.tensors), MAX_FAULTS)]
+
+
+def _array(data: bytearray, entry: Entry) -> NDArray[np.float32]:
+    """Return a tensor of a file: a view of its data if it is F32 and aligned, else a copy."""
+    dtype = np.dtype(_DTYPES[entry.dtype])
+    array = np.frombuffer(data, dtype, math.prod(entry.shape), entry.start).reshape(entry.shape)
+    return array.astype("<f4", copy=not array.flags.aligned)
+
+
+def _halves(tensors: Weights) -> dict[str, NDArray[np.float16]]:
+    """Return in f16 what may be stored so, and is the same."""
+    found = {}
+    for name, array in tensors.items():
+        if may_be_half(name):
+            with np.errstate(over="ignore"):
+                half = array.astype("<f2")
+            if np.array_equal(half, array):
+                found[name] = half
+    return found
 
 
 def _dtype_faults(tensors: Weights) -> Iterator[str]:

@@ -57,7 +57,8 @@ def restamp_learned(source: Path, target: Path, meta: SoulMeta, entry: JournalEn
                     at = slow[name]
                     yield from _span(file, start + at.start, at.end - at.start)
 
-        text = header_text(meta, table({name: shapes[name] for name in names}))
+        halves = {name for name, e in slow.items() if e.dtype == "F16"}
+        text = header_text(meta, table({name: shapes[name] for name in names}, halves))
         return seal_file(target, meta, text, parts)
 
 

@@ -33,7 +33,13 @@ static void read_scope(Pass *p, const float *x, int me, int n) {
     }
 }
 
-// Rows of both A are dealt to the threads like cards.
+// Whether a rank does anything to a token from this layer on, as far as is known by now.
+static bool is_open(const Pass *p, int64_t layer, int64_t t, int64_t r) {
+    return layer < p->call->soul->scope_layer || p->soul_open[t * padded(p->R) + r] != 0;
+}
+
+// Rows of both A are dealt to the threads like cards. In the layer of the scope itself other threads
+// may still be reading it.
 void soul_gate_up_in(Pass *p, int64_t layer, const float *x, int me, int n) {
     const SoulLayer *l = &p->call->soul->layers[layer];
     int64_t D = p->body->d_model, R = p->R;
@@ -41,7 +47,10 @@ void soul_gate_up_in(Pass *p, int64_t layer, const float *x, int me, int n) {
     for (int64_t i = me; i < 2 * R; i += n) {
         const float *a = l->a[i < R ? SOUL_GATE : SOUL_UP] + i % R * D;
         float *out = (i < R ? p->soul_gate : p->soul_up) + i % R;
-        for (int64_t t = 0; t < p->T; t++) out[t * padded(R)] = dot(a, x + t * padded(D), D);
+        bool is_read = layer == p->call->soul->scope_layer;
+        for (int64_t t = 0; t < p->T; t++)
+            out[t * padded(R)] =
+                is_read || is_open(p, layer, t, i % R) ? dot(a, x + t * padded(D), D) : 0;
     }
     team_wait(p->team, n);
 }
@@ -53,8 +62,10 @@ void soul_down_part(Pass *p, int64_t layer, int64_t item, int64_t first, int64_t
     float *out = p->soul_parts + item * p->T * padded(R);
     for (int64_t r = 0; r < R; r++)
         for (int64_t t = 0; t < p->T; t++)
-            out[t * padded(R) + r] = dot(a + r * F + first, p->gate + t * padded(F) + first,
-                                         last - first);
+            out[t * padded(R) + r] =
+                is_open(p, layer, t, r)
+                    ? dot(a + r * F + first, p->gate + t * padded(F) + first, last - first)
+                    : 0;
 }
 
 const float *soul_down_in(Pass *p, int me) {
@@ -73,7 +84,8 @@ const float *soul_down_all(Pass *p, int64_t layer, const float *x, int me, int n
     int64_t F = p->body->d_ff, R = p->R;
     for (int64_t r = me; r < R; r += n)
         for (int64_t t = 0; t < p->T; t++)
-            p->soul_down[t * padded(R) + r] = dot(a + r * F, x + t * padded(F), F);
+            p->soul_down[t * padded(R) + r] =
+                is_open(p, layer, t, r) ? dot(a + r * F, x + t * padded(F), F) : 0;
     team_wait(p->team, n);
     return p->soul_down;
 }
@@ -88,23 +100,26 @@ void soul_add(Pass *p, int64_t layer, enum SoulMatrix which, const float *inner,
     int64_t rows = which == SOUL_DOWN ? body->d_model : body->d_ff, R = p->R;
     float *y = which == SOUL_DOWN ? p->x : which == SOUL_UP ? p->up : p->gate;
     float weights[R];
+    const float *rows_of_b[R];  // of the ranks that are open, with their weights
     for (int64_t t = 0; t < p->T; t++, y += padded(rows), inner += padded(R)) {
-        bool is_open = false;
+        int64_t n_open = 0;
         for (int64_t r = 0; r < R; r++) {
-            weights[r] = open ? inner[r] * open[t * padded(R) + r] : inner[r];
-            is_open |= weights[r] != 0;
+            float weight = open ? inner[r] * open[t * padded(R) + r] : inner[r];
+            if (weight == 0) continue;
+            weights[n_open] = weight;
+            rows_of_b[n_open++] = b + r * rows;
         }
-        if (!is_open) continue;
+        if (!n_open) continue;
         int64_t i = first;
         for (; i + 4 * LANES <= last; i += 4 * LANES) {
             vf s[4];
             UNROLL for (int j = 0; j < 4; j++) s[j] = load(y + i + j * LANES);
-            for (int64_t r = 0; r < R; r++)
+            for (int64_t k = 0; k < n_open; k++)
                 UNROLL for (int j = 0; j < 4; j++)
-                    s[j] += weights[r] * load(b + r * rows + i + j * LANES);
+                    s[j] += weights[k] * load(rows_of_b[k] + i + j * LANES);
             UNROLL for (int j = 0; j < 4; j++) store(y + i + j * LANES, s[j]);
         }
         for (; i < last; i++)
-            for (int64_t r = 0; r < R; r++) y[i] += weights[r] * b[r * rows + i];
+            for (int64_t k = 0; k < n_open; k++) y[i] += weights[k] * rows_of_b[k][i];
     }
 }

@@ -208,6 +208,7 @@ class Night:
             )
             if is_woken():
                 break
+        _round(dreamer)
         yield Progress(stage="examining")
         after = yield from self._examine(dreamer, facts, is_all)
         why = self._gate.fault(before, after)
@@ -287,6 +288,14 @@ def dreamer_of(worn: Soul, seed: int) -> Soul:
     fault = copy.change(take)
     assert fault is None, fault  # no norm grows by leaving something out
     return copy
+
+
+def _round(dreamer: Soul) -> None:
+    """Leave what was dreamt as a file keeps it: in 16 bits, if it fits there."""
+    sides = dreamer.tensors(SLOW).values()
+    fault = dreamer.change(lambda: [side.copy_(side.half()) for side in sides], part=SLOW)
+    if fault is not None:
+        log.warning("what was dreamt is kept in 32 bits: %s %s", fault.what, fault.where)
 
 
 def _is_apart(worn: Soul, rank: int) -> bool:

@@ -16,9 +16,9 @@ from sould.engine.soul.weights import (
     RANKS,
     SLOW,
     Fault,
+    Lanes,
     MatrixName,
     Soul,
-    voice_of,
 )
 from sould.engine.spec import BodySpec
 from sould.errors import SoulInvalid
@@ -101,12 +101,18 @@ def soul_of(
 
 
 def _where(soul: Soul, part: str, rank: int) -> list[int]:
-    """Return where the ranks of a part of a file lie in a soul, which may have more of them before
-    the last.
+    """Return where the ranks of a part of a file lie in a soul, which may have more slots; ranks of
+    before there were slots lie in the first ones.
     """
     mine = soul.rows(part)
-    last = voice_of(rank)
-    return [*range(mine.start, mine.start + rank - last), *range(mine.stop - last, mine.stop)]
+    if rank == soul.ranks[part]:
+        return [*range(mine.start, mine.stop)]
+    old, new = Lanes.of(rank), Lanes.of(soul.ranks[part])
+    lanes = [(old.wide, new.wide), (old.begins, new.begins), (old.rests, new.rests)]
+    where = {theirs: ours for both in lanes for theirs, ours in zip(*both, strict=False)}
+    where |= dict(zip(reversed(old.voice), reversed(new.voice), strict=False))
+    free = iter(sorted(set(range(soul.ranks[part])) - set(where.values())))
+    return [mine.start + (where[rank] if rank in where else next(free)) for rank in range(rank)]
 
 
 def state_soul_of(first: Sequence[torch.Tensor], tensors: Weights) -> StateSoul:

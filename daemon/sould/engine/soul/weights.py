@@ -33,8 +33,8 @@ from sould.engine.weights import BodyWeights, Weight
 MatrixName = Literal["gate", "up", "down"]
 MATRICES: tuple[MatrixName, ...] = get_args(MatrixName)
 SLOW, FAST = "slow", "fast"
-RANKS: Mapping[str, int] = {SLOW: 32, FAST: 8}
-WIDE, VOICE = 8, 2  # ranks of the slow part: see Soul.wide, Soul.voice
+RANKS: Mapping[str, int] = {SLOW: 64, FAST: 8}
+WIDE, VOICE = 8, 2  # ranks of the slow part, see Lanes
 NORM_SHARE = 0.3  # of the norm of the body's matrix: a guess, to be measured with the imprint
 
 
@@ -54,6 +54,28 @@ class Slot:
 
     begin: int
     rest: int
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Where the ranks of a slow part lie, counted from its first. ``wide``: all that is asked of
+    the user has to do with them. ``begins``, ``rests``: of each slot. ``voice``: they learn how the
+    user talks. One that is left over lies before these.
+    """
+
+    wide: range
+    begins: range
+    rests: range
+    voice: range
+
+    @staticmethod
+    def of(rank: int) -> Lanes:
+        """Return the lanes of a part of so many ranks."""
+        voice = rank - min(VOICE, rank // 4)
+        wide = min(WIDE, voice)
+        half = (voice - wide) // 2
+        begins, rests = range(wide, wide + half), range(wide + half, wide + 2 * half)
+        return Lanes(range(wide), begins, rests, range(voice, rank))
 
 
 @dataclass(frozen=True)
@@ -146,24 +168,20 @@ class Soul:
 
     @property
     def wide(self) -> slice:
-        """Where in R the first ranks of the slow part are, which all that is asked of the user has
-        to do with.
-        """
-        start = self.rows(SLOW).start
-        return slice(start, min(start + WIDE, self.voice.start))
+        """Where in R the wide ranks are."""
+        return self._lane(Lanes.of(self.ranks[SLOW]).wide)
 
     @property
     def voice(self) -> slice:
-        """Where in R the last ranks of the slow part are, which learn how the user talks."""
-        slow = self.rows(SLOW)
-        return slice(slow.stop - voice_of(self.ranks[SLOW]), slow.stop)
+        """Where in R the ranks are that learn how the user talks."""
+        return self._lane(Lanes.of(self.ranks[SLOW]).voice)
 
     @property
     def slots(self) -> list[Slot]:
-        """The pairs of ranks between those, each for a few facts of its own."""
-        start, stop = self.wide.stop, self.voice.start
-        half = (stop - start) // 2
-        return [Slot(start + n, start + half + n) for n in range(half)]
+        """The pairs of ranks that are each for a fact of its own, or a few."""
+        start, lanes = self.rows(SLOW).start, Lanes.of(self.ranks[SLOW])
+        pairs = zip(lanes.begins, lanes.rests, strict=True)
+        return [Slot(start + begin, start + rest) for begin, rest in pairs]
 
     @property
     def first(self) -> int:
@@ -234,6 +252,10 @@ class Soul:
         for name, tensor in self.tensors(part).items():
             tensor.copy_(theirs[name])
 
+    def _lane(self, lane: range) -> slice:
+        start = self.rows(SLOW).start
+        return slice(start + lane.start, start + lane.stop)
+
     def _touched(self, rows: slice, first: int) -> list[Tensor]:
         """Return views of everything in some ranks from a layer up."""
         return [
@@ -266,11 +288,6 @@ class Soul:
 def _restore(touched: Sequence[Tensor], before: Sequence[Tensor]) -> None:
     for tensor, old in zip(touched, before, strict=True):
         tensor.copy_(old)
-
-
-def voice_of(rank: int) -> int:
-    """Return how many of a part's ranks learn how the user talks, if it is the slow one."""
-    return min(VOICE, rank // 4)
 
 
 def scope_layer(spec: BodySpec) -> int:
