@@ -218,7 +218,9 @@ def as_dtype(dtype: str, shape: list[int]) -> Callable[[Json], None]:
 
 
 def test_dtypes_and_shapes(path: Path, sound: bytes) -> None:
-    refuse(path, edited(sound, as_dtype("I32", [2, 4])), f"{FIRST}: dtype I32, allowed is F32 or F16")
+    refuse(
+        path, edited(sound, as_dtype("I32", [2, 4])), f"{FIRST}: dtype I32, allowed is F32 or F16"
+    )
     refuse(path, edited(sound, as_dtype("F64", [2, 2])), f"{FIRST}: dtype F64, allowed is F32 or")
     scope = edited(sound, lambda h: h[END].update(dtype="F16", shape=[2, 10]))
     refuse(path, scope, f"{END}: dtype F16, allowed is F32$")

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from soul_client.errors import SoulError
 from soul_client.locate import find_config
 from soul_client.wire import BodyConverted, BodyEntry, ConvertedRow, Progress
-from sould.bodystore import receipts, show
+from sould.bodystore import receipts
 from sould.bodystore.orders import load_order
 from sould.bodystore.scan import resolve
+from sould.bodystore.work import Stop, run
 from sould.config import Config, load
-from sould.errors import BadRequest, Cancelled, NoMemory, SouldError
+from sould.errors import BadRequest, NoMemory
 
 if TYPE_CHECKING:
     from sould.converting.convert import Original
@@ -31,46 +27,14 @@ if TYPE_CHECKING:
     from sould.engine.spec import BodySpec
     from sould.engine.weights import BodyWeights
 
-NICENESS = 10
-
 
 def main(argv: Sequence[str]) -> int:
     """Run ``sould convert-body``; returns the exit code: 0, or 1 on an error or when stopped."""
     args = _parse_args(argv)
-    stop = Stop()
-    if hasattr(os, "nice"):  # who talks to a body meanwhile goes first
-        os.nice(NICENESS)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop.hear)
-    try:
-        done = _convert(args, load(find_config(args.config)), stop)
-    except (SouldError, SoulError) as e:
-        show.write_json("error", show.as_error(e))
-        return 1
-    except BrokenPipeError:  # the daemon is gone: nobody waits for it any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    show.write_json("done", done)
-    return 0
-
-
-class Stop:
-    """Whether a signal asked to stop."""
-
-    def __init__(self) -> None:
-        self.is_asked = False
-
-    def hear(self, number: int, frame: FrameType | None) -> None:
-        self.is_asked = True
-
-    def check(self) -> None:
-        """Stop here.
-
-        Raises:
-            Cancelled: a signal asked for it.
-        """
-        if self.is_asked:
-            raise Cancelled("the conversion was stopped; bodies it had not finished are not there")
+    return run(
+        lambda stop: _convert(args, load(find_config(args.config)), stop),
+        stopped="the conversion was stopped; bodies it had not finished are not there",
+    )
 
 
 def _convert(args: argparse.Namespace, config: Config, stop: Stop) -> BodyConverted:
@@ -126,7 +90,7 @@ def _loaded(
 
     order = load_order(config, entry)
     order = msgspec.structs.replace(order, device="cpu", dtype="auto", parallel=1)
-    body = loading.load(order, should_stop=lambda: stop.is_asked, tell=_tell)
+    body = loading.load(order, should_stop=lambda: stop.is_asked, tell=stop.tell)
     assert isinstance(body.decoder, Decoder)
     texts = Path(args.texts) if args.texts else None
     windows = windows_of(texts, body.tokenizer.encode, stop.check, taught=args.distill)
@@ -164,7 +128,7 @@ def _placed(
     """Write a body, and return where it is."""
     from sould.converting import placing
 
-    _tell(Progress(stage="placing", note=row.name))
+    stop.tell(Progress(stage="placing", note=row.name))
     stop.check()
     place = placing.require_free(config.models, row.name)
     receipt = receipts.read(config.models, entry.name, file.path)
@@ -214,7 +178,7 @@ def _converted(original: Original, decoder: Decoder, n: int, stop: Stop) -> Deco
     from sould.converting.convert import convert
 
     def on_matrix(done: int, total: int) -> None:
-        _tell(Progress(stage="converting", done=done, total=total, note=f"N = {n}"))
+        stop.tell(Progress(stage="converting", done=done, total=total, note=f"N = {n}"))
 
     spec, weights = convert(original, n, on_matrix=on_matrix, check=stop.check)
     return type(decoder)(spec, weights, kernel=decoder.kernel)
@@ -225,7 +189,7 @@ def _taught(teacher: Decoder, made: Decoder, windows: Windows, steps: int, stop:
 
     def on_step(done: int, total: int, loss: float) -> None:
         note = f"N = {made.spec.bases}, {loss:.3f}"
-        _tell(Progress(stage="distilling", done=done, total=total, note=note))
+        stop.tell(Progress(stage="distilling", done=done, total=total, note=note))
 
     weights = distill(
         teacher,
@@ -255,7 +219,7 @@ def _row(
 
     def on_window(done: int, total: int) -> None:
         note = f"N = {n}" if n else name
-        _tell(Progress(stage="evaluating", done=done, total=total, note=note))
+        stop.tell(Progress(stage="evaluating", done=done, total=total, note=note))
 
     value = perplexity(decoder, windows.held_out, on_window=on_window, check=stop.check)
     size = sizes.of_converted(weights_of(decoder), n) if n else sizes.of_file(file)
@@ -278,10 +242,6 @@ def _note(original: str, row: ConvertedRow) -> str:
         f"ternary ones with f16 scales, {row.bits_per_weight:.2f} bits a weight "
         f"(`quant_method: bit_ttt`){taught}."
     )
-
-
-def _tell(progress: Progress) -> None:
-    show.write_json("progress", progress)
 
 
 def _parse_args(argv: Sequence[str]) -> argparse.Namespace:

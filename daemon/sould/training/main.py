@@ -3,49 +3,35 @@
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 
-import msgspec
 from filelock import FileLock, Timeout
 
-from soul_client.errors import SoulError
 from soul_client.locate import find_config
 from soul_client.wire import BodyTrained, Progress
-from sould.bodystore import show
 from sould.bodystore.scan import is_name
+from sould.bodystore.work import Stop, run
 from sould.config import Config, load
-from sould.errors import BadRequest, Busy, Cancelled, NoMemory, SouldError
+from sould.errors import BadRequest, Busy, NoMemory
 from sould.training.presets import PRESETS, Preset
 
 TRAININGS = "training"
 SAVING_S = 120.0
-NICENESS = 10
 
 
 def main(argv: Sequence[str]) -> int:
     """Run ``sould train``; returns the exit code: 0, or 1 on an error or when it was stopped."""
     args = _parse_args(argv)
-    stop = Stop()
-    if hasattr(os, "nice"):  # who talks to a body meanwhile goes first
-        os.nice(NICENESS)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop.hear)
-    try:
+
+    def work(stop: Stop) -> BodyTrained:
         config = load(find_config(args.config))
         with _alone(config.workspace / TRAININGS, args.name):
-            done = _train(args, config, stop)
-    except (SouldError, SoulError) as e:
-        stop.say("error", show.as_error(e))
-        return 1
-    stop.say("done", done)
-    return 0
+            return _train(args, config, stop)
+
+    return run(work, stopped="training was stopped before its first step")
 
 
 @contextmanager
@@ -65,33 +51,6 @@ def _alone(trainings: Path, name: str) -> Iterator[None]:
             yield
     except Timeout as e:
         raise Busy(f"body {name!r} is being trained by another process") from e
-
-
-class Stop:
-    """Whether a signal asked to stop, or the daemon that listened is gone."""
-
-    def __init__(self) -> None:
-        self.is_asked = False
-
-    def hear(self, number: int, frame: FrameType | None) -> None:
-        self.is_asked = True
-
-    def say(self, key: str, value: msgspec.Struct) -> None:
-        """Write a line for the daemon."""
-        try:
-            show.write_json(key, value)
-        except BrokenPipeError:  # what is trained is saved all the same
-            self.is_asked = True
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-    def check(self) -> None:
-        """Stop here.
-
-        Raises:
-            Cancelled: a signal asked for it.
-        """
-        if self.is_asked:
-            raise Cancelled("training was stopped before its first step")
 
 
 def _train(args: argparse.Namespace, config: Config, stop: Stop) -> BodyTrained:
@@ -114,7 +73,7 @@ def _train(args: argparse.Namespace, config: Config, stop: Stop) -> BodyTrained:
     corpus = Corpus(Path(args.texts), stop.check)
 
     def prepared(stage: str, done: int, total: int) -> None:
-        stop.say("progress", Progress(stage=stage, done=done, total=total))
+        stop.tell(Progress(stage=stage, done=done, total=total))
 
     data = tokens.prepare(folder, corpus, preset.vocabulary, prepared)
     steps = args.steps or preset.steps
@@ -124,10 +83,10 @@ def _train(args: argparse.Namespace, config: Config, stop: Stop) -> BodyTrained:
         valid = f", held-out perplexity {report.valid.perplexity:.1f}" if report.valid else ""
         note = f"loss {report.loss:.3f}{valid}, {report.tokens_per_s:.0f} tokens/s"
         stage = Progress(stage="training", done=report.step, total=report.total, note=note)
-        stop.say("progress", stage)
+        stop.tell(stage)
 
     trained = trainer.train(lambda: stop.is_asked, tell)
-    stop.say("progress", Progress(stage="placing", note=args.name))
+    stop.tell(Progress(stage="placing", note=args.name))
     recipe = {"preset": args.preset, "texts": args.texts, "seed": args.seed, **asdict(preset)}
     recipe |= {"train_tokens": data.note.train_tokens, "valid_tokens": data.note.valid_tokens}
     body_config = preset.config(data.tokenizer.get_vocab_size())
