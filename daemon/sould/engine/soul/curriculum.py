@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sould.bridge import Probe
+from sould.engine.soul.cues import cues
 from sould.engine.soul.facts import gist, language_of, said_back
 from sould.engine.soul.questions import (
     Matter,
@@ -27,6 +28,7 @@ HONEST = {
     "ja": "まだ聞いていません。",
 }
 OWN_SHARE = 0.5  # of the questions that are made of the statement's own words, where there are any
+CUE_SHARE = 0.4  # of these, where a statement says more than what it is about
 LENT_SHARE = 0.25  # of the dreams of a fact: most of them are our own
 RESTING_SHARE = 0.25
 NEW = 2.0  # nats a token, of what was not asked yet
@@ -93,7 +95,11 @@ class Curriculum:
         self._resting = resting
         self._topics = topics
         self._random = random.Random(seed)
-        self._own = _own_matters(facts)
+        self._own = _only_ones(facts, {fact.id: _matters(fact) for fact in facts})
+        for fact in facts:
+            if fact.source and not self._own[fact.id]:  # asked for by its beginning all the same
+                self._own[fact.id] = list(_matters(fact)[-1:])
+        self._cues = _only_ones(facts, {fact.id: _cues(fact) for fact in facts})
         self._owned = {
             fact.id: self._but_for_guesses(fact, owned)
             for fact, owned in zip(facts, shared_out(facts), strict=True)
@@ -158,8 +164,10 @@ class Curriculum:
     def _wordings(
         self, fact: Fact, owned: Sequence[int], weights: Sequence[float]
     ) -> Sequence[str]:
-        if self._own[fact.id] and (not owned or self._random.random() < OWN_SHARE):
-            return self._random.choice(self._own[fact.id]).wordings
+        own, cues = self._own[fact.id], self._cues[fact.id]
+        if own and (not owned or self._random.random() < OWN_SHARE):
+            is_cue = cues and self._random.random() < CUE_SHARE
+            return self._random.choice(cues if is_cue else own).wordings
         (topic,) = self._random.choices(owned, weights)
         questions = self._questions[fact.id, topic]
         return questions[:-1] or questions
@@ -269,26 +277,26 @@ def with_lent(facts: Sequence[Fact], dreams: Sequence[Probe]) -> list[Fact]:
     return [replace(fact, lent=lent.get(fact.id, ())) for fact in facts]
 
 
-def _own_matters(facts: Sequence[Fact]) -> dict[str, list[Matter]]:
-    """Return what can be asked of each fact, in its own words. What two of them tell belongs to
-    the newer one; of documents to the first, which says what a thing is; to the user's rather than
-    to a document's. A document's that is left with none is asked for by its beginning all the same.
+def _only_ones(
+    facts: Sequence[Fact], asked: Mapping[str, Sequence[Matter]]
+) -> dict[str, list[Matter]]:
+    """Return what can be asked of each fact alone. What two of them tell belongs to the newer one;
+    of documents to the first, which says what a thing is; to the user's rather than to those.
     """
-    asked = {fact.id: _matters(fact) for fact in facts}
     by_rank = [fact for fact in reversed(facts) if fact.source]
     by_rank += [fact for fact in facts if not fact.source]
     owner = {matter.words: fact.id for fact in by_rank for matter in asked[fact.id]}
-    own = {id_: [one for one in some if owner[one.words] == id_] for id_, some in asked.items()}
-    for fact in facts:
-        if fact.source and not own[fact.id]:
-            own[fact.id] = list(asked[fact.id][-1:])
-    return own
+    return {id_: [one for one in some if owner[one.words] == id_] for id_, some in asked.items()}
 
 
 def _matters(fact: Fact) -> tuple[Matter, ...]:
     if fact.source:
         return readings(fact.statement, fact.heading)
     return matters(gist(fact.statement))
+
+
+def _cues(fact: Fact) -> tuple[Matter, ...]:
+    return () if fact.source else cues(fact.statement)
 
 
 def _answer(fact: Fact, question: str) -> str:

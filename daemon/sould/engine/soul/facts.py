@@ -28,6 +28,7 @@ _JOINT_EN = re.compile(r"^\s*(?:and|but|so|well|oh)\b", re.I)
 _RELATIVE_EN = re.compile(r"(?:which|who|whose|where|when|because|even though|although)\b", re.I)
 _NAME_EN = re.compile(r"\d|(?<=[a-z,] )(?!I\b)[A-Z]")
 
+_SAME_EN = re.compile(r"(?:he|she|it|they)(?:'\w+)? ", re.I)
 _OVER_EN = re.compile(r"\b(?:quit|stopped|gave up|given up|got rid|sold|left|no longer)\b", re.I)
 _SPEAKER_EN = re.compile(r"\b(I|I'(m|ve|d|ll)|me|my|mine|we|we'(re|ve|d|ll)|us|ours?)\b", re.I)
 _ASKS_EN = re.compile(
@@ -122,7 +123,8 @@ def gist(statement: str) -> str:
 
     The first one in which the speaker stands beside a name or a number, else the first of four
     words or more, else the first with the speaker in it. What is over tells less than what the
-    speaker says beside it. Japanese stays whole.
+    speaker says beside it. If only the next clause has a name, of the same one, both are taken: "We
+    got a puppy, she's called Biscuit". Japanese stays whole.
     """
     if is_japanese(statement):
         return statement
@@ -133,15 +135,20 @@ def gist(statement: str) -> str:
     if any(map(_OVER_EN.search, long)):
         long.sort(key=lambda clause: clause not in spoken or bool(_OVER_EN.search(clause)))
     found = next(iter([*named, *long, *spoken]), "")
-    return f"{found[0].upper()}{found[1:]}." if found else statement
+    if not found:
+        return statement
+    after = clauses[clauses.index(found) + 1 :][:1]
+    if not named and after and _SAME_EN.match(after[0]) and _NAME_EN.search(after[0]):
+        found = f"{found}, {after[0]}"
+    return f"{found[0].upper()}{found[1:]}."
 
 
-def clauses_of(statement: str) -> list[str]:
-    """Return the main clauses of an English statement; Japanese stays whole."""
+def clauses_of(statement: str, *, with_relative: bool = False) -> list[str]:
+    """Return the main clauses of an English statement, or all; Japanese stays whole."""
     if is_japanese(statement):
         return [statement]
     parts = [_JOINT_EN.sub("", part).strip(" .!") for part in _CLAUSE_EN.split(statement)]
-    return [part for part in parts if not _RELATIVE_EN.match(part)]
+    return [part for part in parts if with_relative or not _RELATIVE_EN.match(part)]
 
 
 def said_back(statement: str) -> str:

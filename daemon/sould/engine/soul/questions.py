@@ -37,7 +37,7 @@ ASKING = frozenset(("where", "when", "who"))
 """What is asked for with them is of one kind; with "what" it may be anything."""
 
 _WORDS = {name: " ".join(lines).split() for name, lines in sections("grammar_en.txt").items()}
-_TIMES = (
+TIMES = (
     r"(?:\d|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Jan|Febr)uary|March|April|May\b|June|July|"
     r"August|(?:Septem|Octo|Novem|Decem)ber|the \d|spring|summer|autumn|winter)"
 )
@@ -49,6 +49,10 @@ _KINDS = [frozenset(line.split()) for line in sections("grammar_en.txt")["kinds"
 """Words for the same kind of person or animal, kind by kind."""
 
 
+_PLAIN = dict(pair.split("/") for pair in _WORDS["past"])
+"""Verbs that are irregular in the past, with how they stand after "did"."""
+
+
 def _any(name: str) -> str:
     return rf"(?:{'|'.join(_WORDS[name])})"
 
@@ -57,6 +61,10 @@ _CALLED = re.compile(
     rf"\b({_any('determiners')}\s[\w' -]{{2,40}}?),? (?:{_IS} |'s )?(?:called|named)\b", re.I
 )
 _CALLS = re.compile(r"\b(?:I|we) (?:call|called|named) ((?:my|our) [\w'-]+(?: [a-z'-]+)?) ", re.I)
+_GOES_BY = re.compile(
+    rf"\b({_any('determiners')}\s[\w' -]{{2,40}}?)[,:;] (?:he|she|it|they)"
+    r"(?: goes| go| is| are|'s|'re)(?: now)? (?:by|called|named)\b"
+)
 _CALLS_ME = re.compile(r"\bcall(?:s|ed)? me [A-Z]")
 _NAME_OF = re.compile(rf"\b((?:my|our) [\w' -]{{2,40}}?)'s name {_IS}\b", re.I)
 _APPOSED = re.compile(
@@ -65,6 +73,13 @@ _APPOSED = re.compile(
 )
 _COPULA = re.compile(
     rf"^(?:and |but )?((?:my|our|the)(?: (?!{_IS}\b)[\w',-]+){{1,8}}) ({_IS}) (.+)", re.I
+)
+_OTHER = re.compile(
+    rf"^(?P<thing>(?:[Mm]y|[Oo]ur)(?: [a-z'-]+){{0,2}}? (?:{_any('people')}))(?: [A-Z][\w'-]+)*"
+    rf" (?P<does>(?!{_IS}\b)[a-z][\w'-]*(?: .+)?)$"
+)
+_DOES_IT = re.compile(
+    rf"^(?:(?:{_any('adverbs')}) )*([a-z]{{2,}}s) (?!(?:me|us|at|in|on|to|for|with|from)\b)"
 )
 _PERIOD = re.compile(rf"^([A-Z]\w+(?: [a-z]\w+){{0,2}}) ({_IS}) for ")
 _SPEAKER = re.compile(
@@ -88,11 +103,15 @@ _HEAD = re.compile(
     rf"\b(?:my|our) (?:[\w' -]+? )??([\w'-]+)(?: (?:{_IS}|in|on|at|of|for|with|to)\b|$)"
 )
 _OF_A_THING = re.compile(rf"(what|who|where|when) (my .+?) ({_IS})( called)?")
+_OF_ONE = re.compile(r"what (my [a-z' -]+) ([a-z]+s)")
 _OF_SPEAKER = re.compile(
-    rf"(what|where|when|how) I ((?!{_any('past')}\b|am |can't |\w+ed\b)[a-z].*)"
+    r"(what|where|when|how|who) I ((?!am |was |can't |could |last |\w+ed\b)[a-z]+)( .+)?"
 )
+_OF_SPEAKER_NOW = re.compile(r"(what|where|when|who) I'(m|ve) (.+)")
+_SHORT = {"m": "am", "ve": "have"}
+_ASKED_FOR = re.compile(r"who (?:I\b|(?:my|our|the)\b)")
 _OTHERS = re.compile(rf"^(?!my |our ){_any('determiners')} ", re.I)
-_NAME = re.compile(r"[A-Z]")
+NAME = re.compile(r"[A-Z]")
 
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _NEAR = "~ "
@@ -125,13 +144,14 @@ def matters(statement: str) -> tuple[Matter, ...]:
     if is_japanese(statement):
         return tuple(framed(words, "ja") for words in dict.fromkeys(_matters_ja(statement)))
     clause = statement.strip().rstrip(".!")
-    found = [*_matters_en(clause)] or [*_mentioned_en(clause)]
-    return tuple(framed(words, "en") for words in dict.fromkeys(map(_tidied, found)))
+    found = [*_matters_en(clause)] or [*mentioned(clause)]
+    return tuple(framed(words, "en") for words in dict.fromkeys(map(tidied, found)))
 
 
 def heads(statement: str) -> str:
     """Return the nouns of the things that a statement is about: "older sister" → "sister"."""
-    return " ".join(m[1] for matter in matters(statement) if (m := _HEAD.search(matter.words)))
+    asked = (_OF_ONE.sub(r"what \1", matter.words) for matter in matters(statement))
+    return " ".join(m[1] for words in asked if (m := _HEAD.search(words)))
 
 
 def asked_in(statement: str) -> set[str]:
@@ -202,28 +222,50 @@ def framed(matter: str, language: str) -> Matter:
 
 
 def _direct(matter: str) -> list[str]:
-    """Return an embedded question as plain ones, if that is easily said: as somebody asks who has
-    asked before.
+    """Return an embedded question as plain ones, if that is easily said: the first as somebody
+    asks who has asked before.
     """
     if match := _OF_A_THING.fullmatch(matter):
         asked, thing, verb, called = match.groups()
-        plain = f"{asked.capitalize()} {verb} {thing}{called or ''} again?"
+        plain = f"{asked.capitalize()} {verb} {thing}{called or ''}"
         is_name = called or _is_person(thing)
         named = [f"What's {thing}'s name again?", f"Do you know the name of {thing}?"]
-        return [plain, *named] if is_name else [plain]
+        return [f"{plain} again?", f"{plain}?", *(named if is_name else [])]
     if match := _OF_SPEAKER.fullmatch(matter):
-        return [f"{match[1].capitalize()} do I {match[2]} again?"]
-    return []
+        asked, verb, rest = match.groups()
+        do = f"did I {_PLAIN[verb]}" if verb in _PLAIN else f"do I {verb}"
+        plain = f"{asked.capitalize()} {do}{rest or ''}"
+    elif match := _OF_SPEAKER_NOW.fullmatch(matter):
+        plain = f"{match[1].capitalize()} {_SHORT[match[2]]} I {match[3]}"
+    elif match := _OF_ONE.fullmatch(matter):
+        plain = f"What does {match[1]} {_plain(match[2])}"
+    elif matter.startswith(("who ", "which ")) and not _ASKED_FOR.match(matter):
+        plain = f"{matter[0].upper()}{matter[1:]}"
+    else:
+        return []
+    return [f"{plain} again?", f"{plain}?"]
 
 
-def _tidied(matter: str) -> str:
+def _plain(verb: str) -> str:
+    """Return a verb as it stands after "does": "teaches" → "teach"."""
+    if verb == "has":
+        return "have"
+    if re.search(r"[^aeiou]ies$", verb) and len(verb) > 4:
+        return f"{verb[:-3]}y"
+    return verb[:-2] if re.search(r"(?:[sxz]|[cs]h|o)es$", verb) else verb[:-1]
+
+
+def tidied(matter: str) -> str:
+    """Return an embedded question as it stands inside a sentence."""
     words = " ".join(matter.replace(",", "").split())
     return re.sub(r"\b(?:My|Our|We|The)\b", lambda match: match[0].lower(), words)
 
 
 def _matters_en(clause: str) -> Iterator[str]:
     """Yield what a clause tells, as embedded questions."""
-    named = [m[1] for p in (_CALLED, _CALLS, _NAME_OF, _APPOSED) if (m := p.search(clause))]
+    named = [
+        m[1] for p in (_CALLED, _CALLS, _GOES_BY, _NAME_OF, _APPOSED) if (m := p.search(clause))
+    ]
     for thing in (_OTHERS.sub("my ", name) for name in named[:1]):
         asked = f"who {thing}" if _is_person(thing) else f"what {thing}"
         yield f"{asked} {_be(thing)}" + ("" if _is_person(thing) else " called")
@@ -241,11 +283,38 @@ def _matters_en(clause: str) -> Iterator[str]:
         yield from ("what I am", "what I do", "my job")
     elif match := _SPEAKER.match(clause):
         yield from _of_speaker(match)
+    elif said := of_others(clause):
+        yield from _of_others(*said)
 
 
-def _mentioned_en(clause: str) -> Iterator[str]:
-    """Yield the things of the speaker in a clause whose form is not understood."""
+def mentioned(clause: str) -> Iterator[str]:
+    """Yield the things of the speaker in a clause, whatever is said of them."""
     return (f"what I said about {match[0]}" for match in _MENTIONED.finditer(clause))
+
+
+def of_speaker(clause: str) -> tuple[str, str] | None:
+    """Return what the speaker does, up to the verb, and the rest of the clause; None if they are
+    not its subject.
+    """
+    match = _SPEAKER.match(clause)
+    if match is None or match["lead"] or not match["rest"]:
+        return None
+    return f"{match['who']}{match['short'] or ''}{match['verb']}", match["rest"]
+
+
+def of_others(clause: str) -> tuple[str, str] | None:
+    """Return of which of their people the speaker says something ("my aunt"), and what they do;
+    None if they are not its subject.
+    """
+    if (match := _OTHER.match(clause)) is None or not _is_person(match["thing"]):
+        return None
+    return match["thing"], match["does"]
+
+
+def _of_others(thing: str, does: str) -> Iterator[str]:
+    """Yield what somebody else does to what."""
+    if found := _DOES_IT.match(does):
+        yield f"what {thing} {found[1]}"
 
 
 def _of_speaker(match: re.Match[str]) -> Iterator[str]:
@@ -256,7 +325,7 @@ def _of_speaker(match: re.Match[str]) -> Iterator[str]:
     if re.match(rf"{_IS} ", rest):
         yield f"what {lead} {does} {rest.split()[0]}"
         return
-    if re.match(rf"(?:on|in) (?:the )?{_TIMES}", rest):
+    if re.match(rf"(?:on|in) (?:the )?{TIMES}", rest):
         yield f"when {does}"
         return
     if re.match(rf"{_PLACED} ", rest):
@@ -268,7 +337,7 @@ def _of_speaker(match: re.Match[str]) -> Iterator[str]:
         if rest and not place:
             yield f"what {does}{when}"
         return
-    is_name = bool(_NAME.match(left[2]))
+    is_name = bool(NAME.match(left[2]))
     if left[1] in ("to", "from") and is_name:
         yield f"where {does} {left[1]}{when}"
     elif not place or left[1] != "to":
@@ -279,19 +348,17 @@ def _of_speaker(match: re.Match[str]) -> Iterator[str]:
 def _names(what: str) -> bool:
     """Whether somebody says who they are, and not of what people or faith they are."""
     first = what.split()[0]
-    return bool(_NAME.match(first)) and not (
+    return bool(NAME.match(first)) and not (
         first.endswith("'s") or first.lower().strip(",.") in _WORDS["peoples"]
     )
 
 
 def _asks_for(thing: str, what: str) -> str:
-    if re.match(rf"(?:on |in )?{_TIMES}", what) and re.search(
-        r"day|anniversary|appointment", thing
-    ):
+    if re.match(rf"(?:on |in )?{TIMES}", what) and re.search(r"day|anniversary|appointment", thing):
         return "when"
     if re.match(rf"{_PLACED} ", what):
         return "where"
-    return "who" if _is_person(thing) and _NAME.match(what) else "what"
+    return "who" if _is_person(thing) and NAME.match(what) else "what"
 
 
 def _be(thing: str) -> str:
