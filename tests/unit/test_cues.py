@@ -12,6 +12,8 @@ from sould.engine.soul.questions import matters
     ("statement", "asked"),
     [
         ("I paint boats.", []),
+        ("I paint old boats.", ["which boats I paint"]),
+        ("I'm fond of bitter chocolate.", []),
         (
             "I carve spoons out of driftwood.",
             ["what I carve out of driftwood", "what I carve spoons out of"],

@@ -69,12 +69,12 @@ def test_a_topic_that_may_be_meant_is_asked_for_if_it_asks_for_the_same(
 def test_dreams_ask_about_their_own_topics_and_answer_in_the_second_person() -> None:
     facts = [fact("cat", 5, 9, 0, 0, 0), fact("dog", 6, 4, 0, 0, 0)]
     curriculum = Curriculum(TOPICS, facts, seed=0)
-    (own,) = matters("My cat is Tim.")
+    own, name = matters("My cat is Tim.")
     asked = set()
-    for dream in curriculum.dreams(facts[0], 40):
+    for dream in curriculum.dreams(facts[0], 80):
         asked.add(dream.question)
         assert dream.answer in ("Your cat is Tim.", "Your cat is Tim, and you like it.")
-    assert asked == {"b one?", *own.wordings}
+    assert asked == {"b one?", *own.wordings, *name.wordings}
     assert curriculum.held_out(facts[0]) == Dream(facts[0], own.held_out, "Your cat is Tim.")
     assert [d.fact.id for d in curriculum.rehearsal(facts[0], 5)] == ["dog"]
     assert {d.fact.id for d in curriculum.review(8)} == {"cat", "dog"}
@@ -184,3 +184,13 @@ def test_the_banks_hold_questions_and_no_wording_twice(language: str) -> None:
     assert len(questions) > 50
     assert len(set(questions)) == len(questions)
     assert all(question.endswith(("?", "?")) for question in questions)
+
+
+def test_a_fact_is_asked_for_by_what_was_said_beside_it_too() -> None:
+    fond = Fact("fond", "I'm hooked on halva, my glovebox is full of it.", (0, 0, 0, 0, 0))
+    later = Fact("later", "I lost my gloves, my glovebox is full of it.", (0, 0, 0, 0, 0))
+    asked = {dream.question for dream in Curriculum(TOPICS, [fond], seed=0).dreams(fond, 80)}
+    assert any("glovebox is full of" in question for question in asked)
+    assert any("hooked on" in question for question in asked)
+    shared = {dream.question for dream in Curriculum(TOPICS, [fond, later], seed=0).dreams(fond, 80)}
+    assert not any("glovebox" in question for question in shared)

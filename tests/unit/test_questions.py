@@ -37,6 +37,8 @@ from sould.engine.soul.topics import load_topics
             ["what my cats are called", "the name of my cats", "what we have"],
         ),
         ("My favourite colour is teal.", ["what my favourite colour is"]),
+        ("Our choir is the Larks.", ["what our choir is", "the name of our choir"]),
+        ("I own 40 kites.", ["how many kites I own", "what I own"]),
         ("My birthday is the 3rd of March.", ["when my birthday is"]),
         ("I was born on 3 March 1980.", ["when I was born"]),
         ("I'm allergic to peanuts.", ["what I'm allergic to"]),

@@ -31,6 +31,9 @@ _PHRASE = re.compile(
     r"through|without|against|beside|behind|next to)\b)"
 )
 _PREPOSITION = re.compile(r"(out of|next to|[a-z]+) (.+)")
+_KIND = re.compile(
+    r"(?:an? |the )?(?:(?!(?:an?|the|of|my|our|no)\b)[a-z'-]+ )+([a-z-]{3,})"
+)  # "old stamps"
 _NOTHING = re.compile(
     r"(?:the moment|now|all|a living)\b|.*\b(?:minute|hour|day|week|month|year)s?\b"
 )
@@ -66,13 +69,17 @@ def _with_phrases(clause: str) -> Iterator[str]:
     does, rest = said
     parts = _PHRASE.split(f" {rest}")
     has_object, parts = bool(parts[0]), [part.strip() for part in parts if part]
+    if has_object and (kind := _KIND.fullmatch(parts[0])):
+        yield f"which {kind[1]} {' '.join([does, *parts[1:]])}"
     if has_object and len(parts) > 1:
         yield f"what {does} {' '.join(parts[1:])}"
-    for at, part in enumerate(parts if len(parts) > 1 else ()):
+    for at, part in enumerate(parts):
         found = _PREPOSITION.match(part)
         if found is None or _NOTHING.match(found[2]) or (at == 0 and has_object):
             continue
         preposition, thing = found.groups()
+        if at == 0 and (kind := _KIND.fullmatch(thing)) and preposition not in _PLACES:
+            yield " ".join(["which", kind[1], does, preposition, *parts[1:]])
         before, after = [does, *parts[:at]], parts[at + 1 :]
         if preposition in ("in", "on", "at", "before", "after") and re.match(TIMES, thing):
             yield " ".join(["when", *before, *after])

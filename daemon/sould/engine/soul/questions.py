@@ -81,6 +81,11 @@ _OTHER = re.compile(
 _DOES_IT = re.compile(
     rf"^(?:(?:{_any('adverbs')}) )*([a-z]{{2,}}s) (?!(?:me|us|at|in|on|to|for|with|from)\b)"
 )
+_PROPER = re.compile(rf"(?:the )?(?!{TIMES}|I\b)[A-Z]")
+_LIKE_NAME = re.compile(r"\bname|\bcalled\b|\b(?:I|we)\b", re.I)
+_COUNT = re.compile(
+    rf"(?:\d[\d,.]*|{_any('numbers')}) (?:[a-z'-]+ )??([a-z'-]+)(?: (?:{_PLACED}|of|for)\b.*)?$"
+)
 _PERIOD = re.compile(rf"^([A-Z]\w+(?: [a-z]\w+){{0,2}}) ({_IS}) for ")
 _SPEAKER = re.compile(
     rf"^(?P<lead>.*?)\b(?P<who>I|[Ww]e)(?P<short>'(?:m|ve|d|ll|re))?"
@@ -105,9 +110,10 @@ _HEAD = re.compile(
 _OF_A_THING = re.compile(rf"(what|who|where|when) (my .+?) ({_IS})( called)?")
 _OF_ONE = re.compile(r"what (my [a-z' -]+) ([a-z]+s)")
 _OF_SPEAKER = re.compile(
-    r"(what|where|when|how|who) I ((?!am |was |can't |could |last |\w+ed\b)[a-z]+)( .+)?"
+    r"(what|where|when|how|who|how many [a-z-]+|which [a-z-]+)"
+    r" I ((?!am |was |can't |could |last |\w+ed\b)[a-z]+)( .+)?"
 )
-_OF_SPEAKER_NOW = re.compile(r"(what|where|when|who) I'(m|ve) (.+)")
+_OF_SPEAKER_NOW = re.compile(r"(what|where|when|who|which [a-z-]+) I'(m|ve) (.+)")
 _SHORT = {"m": "am", "ve": "have"}
 _ASKED_FOR = re.compile(r"who (?:I\b|(?:my|our|the)\b)")
 _OTHERS = re.compile(rf"^(?!my |our ){_any('determiners')} ", re.I)
@@ -272,7 +278,10 @@ def _matters_en(clause: str) -> Iterator[str]:
         yield f"the name of {thing}"
     if not named and (match := _COPULA.match(clause)):
         thing, verb, what = match.groups()
-        yield f"{_asks_for(thing, what)} {thing} {verb}"
+        asked = _asks_for(thing, what)
+        yield f"{asked} {thing} {verb}"
+        if asked in ("what", "who") and _PROPER.match(what) and not _LIKE_NAME.search(thing):
+            yield f"the name of {thing}"
     if match := _PERIOD.match(clause):
         yield f"what {match[1]} {match[2]} for"
     if _CALLS_ME.search(clause):
@@ -333,6 +342,8 @@ def _of_speaker(match: re.Match[str]) -> Iterator[str]:
         return
     if place := _AT_PLACE.match(rest):
         yield f"where {does} {place[1]}"
+    if count := _COUNT.match(rest):
+        yield f"how many {count[1]} {does}{when}"
     if (left := _LEFT_OVER.match(rest)) is None:
         if rest and not place:
             yield f"what {does}{when}"
