@@ -12,7 +12,8 @@ K  key/value heads, G = H / K               E  head_dim
 A layer is ``x + attention(norm(x))`` and then ``x + mlp(norm(x))``; what goes into a ternary
 matrix is rounded to int8, what a soul adds is not. Matrices stay packed as
 the file has them; a product unpacks one after the other into the same small buffer, so the
-body takes the memory of its file. On the CPU a compiled kernel does the same faster.
+body takes the memory of its file. On the CPU a compiled kernel does the same faster, and with
+ternary matrices on a GPU another one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from sould.engine import ternary
 from sould.engine.kvcache import KVCache
 from sould.engine.soul.weights import MatrixName, Soul, matrix_sizes, scope_layer
 from sould.engine.spec import Activation, BodySpec
+from sould.engine.triton_kernel.layout import GpuWeight
 from sould.engine.wearer import Wearer
 from sould.engine.weights import BodyWeights, LayerWeights, Weight
 
@@ -81,6 +83,18 @@ class Kernel(Protocol):
         ...
 
 
+class GpuKernel(Protocol):
+    """Compiled help for one GPU: products with ternary matrices."""
+
+    def take(self, weight: Weight) -> Weight:
+        """Return a matrix as it is multiplied with here; one it is not for as it is."""
+        ...
+
+    def product(self, x_TC: Tensor, weight: GpuWeight) -> Tensor:
+        """Return ``x · weightᵀ``, (T, rows) of x's dtype, differentiable in ``x``."""
+        ...
+
+
 class Decoder(Wearer[Soul]):
     """A body ready to run. Its weights never change; the soul beside them may.
 
@@ -88,7 +102,8 @@ class Decoder(Wearer[Soul]):
     activations move where the device changes. ``dtype``: of activations, keys and values.
     With a ``kernel``, f32 on the CPU goes through its stepper, except where the logits of all
     tokens are wanted: there its ``dense`` unpacks the weights. ``native`` is that kernel, or None
-    where it cannot compute all of this body.
+    where it cannot compute all of this body. ``gpu`` multiplies with the ternary matrices of the
+    layers that are on its device, and torch does the rest there.
     """
 
     def __init__(
@@ -99,6 +114,7 @@ class Decoder(Wearer[Soul]):
         devices: Sequence[torch.device] | None = None,
         dtype: torch.dtype = torch.float32,
         kernel: Kernel | None = None,
+        gpu: GpuKernel | None = None,
     ) -> None:
         self.spec = spec
         self.dtype = dtype
@@ -106,9 +122,10 @@ class Decoder(Wearer[Soul]):
         if len(self.devices) != spec.n_layers:
             raise ValueError(f"{len(self.devices)} devices for {spec.n_layers} layers")
         self.windows = spec.windows or (0,) * spec.n_layers
+        self.gpu = gpu
         self.embed = _moved(weights.embed, self.devices[0])
         self.layers = [
-            _moved_layer(w, d) for w, d in zip(weights.layers, self.devices, strict=True)
+            _moved_layer(w, d, gpu) for w, d in zip(weights.layers, self.devices, strict=True)
         ]
         self.final_norm = _moved(weights.final_norm, self.devices[-1])
         self.head = _moved(weights.head, self.devices[-1])
@@ -236,6 +253,9 @@ class Decoder(Wearer[Soul]):
     def _product(self, x_TI: Tensor, weight: Weight, bias: Tensor | None = None) -> Tensor:
         """Return ``x · weightᵀ + bias``, (T, rows)."""
         bias = bias if bias is None else bias.to(self.dtype)
+        if self.gpu is not None and isinstance(weight, GpuWeight):
+            y_TR = self.gpu.product(x_TI, weight)
+            return y_TR if bias is None else y_TR + bias
         if weight.format == "ternary":
             if self.dtype == torch.float32 and not x_TI.requires_grad:
                 return self._ternary_product(x_TI, weight, bias)
@@ -260,7 +280,7 @@ class Decoder(Wearer[Soul]):
 
     def _unpacked(self, weight: Weight, rows: slice) -> Tensor:
         """Return some rows dense, valid until the next call."""
-        part = Weight(weight.format, weight.data[rows], rows.stop - rows.start, weight.cols)
+        part = weight.part(rows)
         if self.kernel is None or part.data.device != CPU or self.dtype != torch.float32:
             return part.dense(self.dtype)
         n_weights = part.rows * part.cols
@@ -322,9 +342,12 @@ def _moved(part: _Part, device: torch.device) -> _Part:
     return part.to(device)
 
 
-def _moved_layer(layer: LayerWeights, device: torch.device) -> LayerWeights:
+def _moved_layer(layer: LayerWeights, device: torch.device, gpu: GpuKernel | None) -> LayerWeights:
     parts: dict[str, Any] = {}
     for field in fields(layer):
         part = getattr(layer, field.name)
-        parts[field.name] = None if part is None else _moved(part, device)
+        moved = None if part is None else _moved(part, device)
+        if gpu is not None and isinstance(moved, Weight):
+            moved = gpu.take(moved)
+        parts[field.name] = moved
     return LayerWeights(**parts)

@@ -20,8 +20,9 @@ from soul_client.wire import LoadedBody, Progress
 from sould.bridge import Load
 from sould.engine.bodyfile import BodyFile, open_body
 from sould.engine.choices import Choice
-from sould.engine.decoder import Decoder
-from sould.engine.kernel import KernelUnavailable, NativeKernel, load_kernel
+from sould.engine.decoder import Decoder, GpuKernel
+from sould.engine.kernel import NativeKernel
+from sould.engine.kernels import choose_cpu_kernel, choose_gpu_kernel
 from sould.engine.memory import FLOAT_BYTES, token_bytes
 from sould.engine.native.decoder import NativeDecoder
 from sould.engine.native.ternary import Hold, dense, packed
@@ -153,7 +154,7 @@ class _Running:
     """A body that can run. ``limits``: of souls' shares; ``reasons``: of what was chosen."""
 
     decoder: Runner
-    kernel: Literal["native", "torch"]
+    kernel: Literal["native", "triton", "torch"]
     limits: Callable[[], Mapping[MatrixName, torch.Tensor]]
     reasons: list[str]
 
@@ -161,7 +162,12 @@ class _Running:
 def _run_packed(file: BodyFile, request: Load, plan: Plan, progress: _Progress) -> _Running:
     """Read the weights of a transformer, packed as they are."""
     progress.say("loading", note="preparing the kernel")
-    kernel = _choose_kernel(request, plan)
+    kernel: Choice[NativeKernel | None] = Choice(None, "")
+    gpu: Choice[GpuKernel | None] = Choice(None, "")
+    if plan.placement.n_gpu:
+        gpu = choose_gpu_kernel(file.tensors.values(), request, plan)
+    else:
+        kernel = choose_cpu_kernel(request, plan)
     weights = read_weights(
         file,
         dtype=_DTYPES.get(plan.dtypes.held),
@@ -171,17 +177,17 @@ def _run_packed(file: BodyFile, request: Load, plan: Plan, progress: _Progress) 
         weights = unpack(weights, spare_bytes=plan.spare_bytes)
     dense = kernel.value.dense if kernel.value else Weight.dense
     return _Running(
-        decoder=_new_decoder(file, weights, plan, kernel.value),
-        kernel="native" if kernel.value else "torch",
+        decoder=_new_decoder(file, weights, plan, kernel.value, gpu.value),
+        kernel="native" if kernel.value else "triton" if gpu.value else "torch",
         limits=lambda: norm_limits(weights, dense=dense),
-        reasons=[kernel.reason, *weights.notes],
+        reasons=[kernel.reason or gpu.reason, *weights.notes],
     )
 
 
 def _run_native(file: BodyFile, request: Load, plan: Plan, progress: _Progress) -> _Running:
     """Read a body of TTT layers, and make its weights ternary."""
     progress.say("loading", note="preparing the kernel")
-    kernel = _choose_kernel(request, plan)
+    kernel = choose_cpu_kernel(request, plan)
     held = _choose_hold(file, plan, kernel.value)
     model = read_model(
         file,
@@ -221,29 +227,12 @@ def _as_native(request: Load) -> Load:
     return replace(request, **chosen)
 
 
-def _choose_kernel(request: Load, plan: Plan) -> Choice[NativeKernel | None]:
-    if plan.placement.n_gpu:
-        if request.kernel == "native":
-            raise DeviceUnavailable(
-                f"kernel native was asked for; it runs on the CPU, the body on {plan.device}",
-                "set body.kernel to auto, or body.device to cpu",
-            )
-        return Choice(None, f"kernel torch: the native one is not for {plan.device}")
-    if request.kernel == "torch":
-        return Choice(None, "kernel torch: asked for")
-    try:
-        kernel = load_kernel(Path(request.cache_dir), threads=plan.threads)
-    except KernelUnavailable as e:
-        if request.kernel == "native":
-            raise
-        log.warning("native kernel unavailable, torch computes in its place: %s", e)
-        return Choice(None, f"kernel torch: {e}")
-    why = "asked for" if request.kernel == "native" else "the quickest on a CPU"
-    return Choice(kernel, f"kernel native: {why}")
-
-
 def _new_decoder(
-    file: BodyFile, weights: BodyWeights, plan: Plan, kernel: NativeKernel | None
+    file: BodyFile,
+    weights: BodyWeights,
+    plan: Plan,
+    kernel: NativeKernel | None,
+    gpu: GpuKernel | None,
 ) -> Decoder:
     return Decoder(
         file.spec,
@@ -251,6 +240,7 @@ def _new_decoder(
         devices=[torch.device(name) for name in plan.placement.devices(plan.device)],
         dtype=_DTYPES[plan.dtypes.computed],
         kernel=kernel,
+        gpu=gpu,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,17 @@ def read_weights(
         head=read.get("head", read["embed"]),
         notes=tuple(f"{n} × {word}" for word, n in reader.changes.items()),
     )
+
+
+def ternary_formats(tensors: Iterable[StoredTensor]) -> list[WeightFormat]:
+    """Return which ternary formats matrices of a body will be held in; the headers tell."""
+    found: dict[WeightFormat, None] = {}
+    for tensor in tensors:
+        if tensor.dtype == stored_bases.PACKED:
+            found[BASES[tensor.bases - 1]] = None
+        elif tensor.is_ternary:
+            found["ternary"] = None
+    return list(found)
 
 
 class _Reader:

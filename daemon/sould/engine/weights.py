@@ -54,6 +54,10 @@ class Weight:
     def nbytes(self) -> int:
         return self.data.numel() * self.data.element_size()
 
+    def part(self, rows: slice) -> Weight:
+        """Return some rows, not copied. ``rows``: has a start and a stop within the matrix."""
+        return Weight(self.format, self.data[rows], rows.stop - rows.start, self.cols)
+
     def dense(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return the matrix as (rows, cols) of ``dtype``; the reference every kernel is held to."""
         if self.format == "q4_1":

@@ -17,6 +17,7 @@ from sould.engine import ternary
 from sould.engine.decoder import SCRATCH_WEIGHTS, Decoder, activated
 from sould.engine.soul.gating import activation_and_slope, norm, norm_back
 from sould.engine.soul.weights import MatrixName
+from sould.engine.triton_kernel.layout import GpuWeight
 from sould.engine.weights import LayerWeights, Weight
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class Products:
         self._should_yield = should_yield
         self.observe = observe
         self.spec = decoder.spec
-        self._native = decoder.native
+        self._native, self._gpu = decoder.native, decoder.gpu
         self._gemm = None if decoder.native is None else decoder.native.gemm
 
     def check(self) -> None:
@@ -94,6 +95,8 @@ class Products:
         return x_TI
 
     def _ternary(self, x_TI: Tensor, weight: Weight) -> Tensor:
+        if self._gpu is not None and isinstance(weight, GpuWeight):
+            return self._gpu.product(x_TI, weight)
         if self._native is not None:
             return self._native.matvec(weight, x_TI)
         return ternary.product(x_TI, weight.data, weight.cols)
@@ -237,7 +240,7 @@ def _strips(weight: Weight, tokens: int) -> Iterator[tuple[slice, Weight]]:
     step = max(32, most // 32 * 32)  # whole panels of the kernel
     for start in range(0, weight.rows, step):
         rows = slice(start, min(start + step, weight.rows))
-        yield rows, Weight(weight.format, weight.data[rows], rows.stop - start, weight.cols)
+        yield rows, weight.part(rows)
 
 
 def _weight(m: Tensor) -> Weight:
