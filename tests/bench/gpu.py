@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from sould.engine.kernel import KernelUnavailable
 from sould.engine.kernel.selftest import random_weight
-from sould.engine.triton_kernel import load_triton
 from sould.engine.triton_kernel.layout import GpuWeight
+from sould.engine.triton_kernel.load import load_triton
 from sould.engine.weights import Weight, WeightFormat
 from tests.bench.table import Env, Row
 

@@ -52,7 +52,7 @@ def kernel(
     if request.param == "gpu":
         if not is_there:
             pytest.skip("no CUDA device on this machine")
-        from sould.engine.triton_kernel import load_triton
+        from sould.engine.triton_kernel.load import load_triton
 
         cache = tmp_path_factory.mktemp("triton")
         yield load_triton(cache, torch.device("cuda:0"), TERNARY)

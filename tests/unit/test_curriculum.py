@@ -192,5 +192,5 @@ def test_a_fact_is_asked_for_by_what_was_said_beside_it_too() -> None:
     asked = {dream.question for dream in Curriculum(TOPICS, [fond], seed=0).dreams(fond, 80)}
     assert any("glovebox is full of" in question for question in asked)
     assert any("hooked on" in question for question in asked)
-    shared = {dream.question for dream in Curriculum(TOPICS, [fond, later], seed=0).dreams(fond, 80)}
-    assert not any("glovebox" in question for question in shared)
+    both = Curriculum(TOPICS, [fond, later], seed=0)
+    assert not any("glovebox" in dream.question for dream in both.dreams(fond, 80))

@@ -19,7 +19,7 @@ from sould.engine.formats.stored import StoredTensor
 from sould.engine.kernel import KernelUnavailable, NativeKernel, load_kernel
 from sould.engine.plan import Plan
 from sould.engine.read_weights import ternary_formats
-from sould.engine.triton_kernel import load_triton
+from sould.engine.triton_kernel.load import load_triton
 from sould.errors import DeviceUnavailable
 
 log = logging.getLogger(__name__)

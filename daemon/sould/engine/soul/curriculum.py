@@ -28,7 +28,7 @@ HONEST = {
     "ja": "まだ聞いていません。",
 }
 OWN_SHARE = 0.5  # of the questions that are made of the statement's own words, where there are any
-CUE_SHARE = 0.4  # of these, where a statement says more than what it is about
+CUE_SHARE = 0.25  # of these, where a statement says more than what it is about
 LENT_SHARE = 0.25  # of the dreams of a fact: most of them are our own
 RESTING_SHARE = 0.25
 NEW = 2.0  # nats a token, of what was not asked yet
