@@ -29,6 +29,8 @@ from sould.engine.soul.questions import matters
         ),
         ("My boss is Mrs. Ode, who never takes a holiday.", ["who never takes a holiday"]),
         ("I like it here, and they like it too.", []),
+        ("when I was young", []),
+        ("me.", []),
         ("猫の名前はタマです。", []),
     ],
 )

@@ -31,15 +31,13 @@ _PHRASE = re.compile(
     r"through|without|against|beside|behind|next to)\b)"
 )
 _PREPOSITION = re.compile(r"(out of|next to|[a-z]+) (.+)")
-_KIND = re.compile(
-    r"(?:an? |the )?(?:(?!(?:an?|the|of|my|our|no)\b)[a-z'-]+ )+([a-z-]{3,})"
-)  # "old stamps"
+_KIND = re.compile(r"(?:an? |the )?(?:(?!(?:an?|the|of|my|our|no)\b)[a-z'-]+ )+([a-z-]{3,})")
 _NOTHING = re.compile(
     r"(?:the moment|now|all|a living)\b|.*\b(?:minute|hour|day|week|month|year)s?\b"
 )
 _PLACES = frozenset(("in", "at", "near", "by", "beside", "behind", "next to"))
 _OBJECT = re.compile(r"^(?P<before>.*\b(?:I|[Ww]e|[Mm]y|[Oo]ur)\b.*) (?:it|them)\b(?P<after>.*)$")
-_IDIOM = re.compile(r"\bmark my words\b|\bon my own\b|\bin my opinion\b", re.I)
+_IDIOM = re.compile(r"\b(?:on my own|in my opinion|to my mind)\b", re.I)
 _FAVOURITE = re.compile(r"^([Mm]y|[Oo]ur) (?:\w+ )?favou?rite ([a-z' -]{3,24}?) (?:is|are) ")
 _PRONOUN = re.compile(r"\b(?:it|them|they|he|she)(?:'\w+)?\b", re.I)
 _ABOUT_ONE = re.compile(r"^(?:who|he|she) (?P<does>[a-z].*)$", re.I)
@@ -52,8 +50,9 @@ def cues(statement: str) -> tuple[Matter, ...]:
         return ()
     main = gist(statement)
     known = {matter.words for matter in matters(main)}
-    clause = clauses_of(main)[0]
-    found = [*_with_phrases(clause), *_with_others(clause)]
+    found: list[str] = []
+    for clause in clauses_of(main)[:1]:
+        found += [*_with_phrases(clause), *_with_others(clause)]
     for clause in clauses_of(statement, with_relative=True):
         if clause.lower() not in main.lower():
             found += _beside(clause)

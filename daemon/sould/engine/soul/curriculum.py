@@ -164,10 +164,10 @@ class Curriculum:
     def _wordings(
         self, fact: Fact, owned: Sequence[int], weights: Sequence[float]
     ) -> Sequence[str]:
-        own, cues = self._own[fact.id], self._cues[fact.id]
+        own, beside = self._own[fact.id], self._cues[fact.id]
         if own and (not owned or self._random.random() < OWN_SHARE):
-            is_cue = cues and self._random.random() < CUE_SHARE
-            return self._random.choice(cues if is_cue else own).wordings
+            is_cue = beside and self._random.random() < CUE_SHARE
+            return self._random.choice(beside if is_cue else own).wordings
         (topic,) = self._random.choices(owned, weights)
         questions = self._questions[fact.id, topic]
         return questions[:-1] or questions
