@@ -366,7 +366,7 @@ def test_without_a_compiler_auto_says_so_and_native_is_an_error(
     loaded = spare.load(body, kernel="auto")
     assert loaded.kernel == "torch"
     assert any("no-such-compiler" in reason for reason in loaded.reasons)
-    assert "WARNING sould.engine.loading: native kernel unavailable" in spare.log
+    assert "WARNING sould.engine.kernels: native kernel unavailable" in spare.log
     code, message = refused(spare, body, kernel="native")
     assert code is ErrorCode.DEVICE_UNAVAILABLE
     assert "no-such-compiler" in message
