@@ -33,7 +33,7 @@ from tests.bench.workplace import percentile
 
 PROMPT, DECODED, ROUNDS = 64, 64, 9
 DECODE_BAR = 0.85
-SLOT_BIAS = -1.5  # a slot is for one fact: open to one token in fifteen, other ranks to two in three
+SLOT_BIAS = -1.5  # a slot is for one fact: open to one token in fifteen, others to two in three
 PREFIX, OWN, ANSWER, ROWS = 30, 30, 15, 22  # a system prompt, then question and answer
 STOPS, YIELD_BAR_MS = 40, 50
 SAVES, SAVE_BAR_MS, LOAD_BAR_MS, SIZE_BAR_MB = 9, 150, 300, 16
