@@ -7,8 +7,9 @@ why.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -24,6 +25,8 @@ from sould.errors import DeviceUnavailable
 
 log = logging.getLogger(__name__)
 
+K = TypeVar("K")
+
 
 def choose_cpu_kernel(request: Load, plan: Plan) -> Choice[NativeKernel | None]:
     """Return the compiled kernel for a body that is all on the CPU; None: torch computes.
@@ -33,15 +36,13 @@ def choose_cpu_kernel(request: Load, plan: Plan) -> Choice[NativeKernel | None]:
     """
     if request.kernel == "torch":
         return Choice(None, "kernel torch: asked for")
-    try:
-        kernel = load_kernel(Path(request.cache_dir), threads=plan.threads)
-    except KernelUnavailable as e:
-        if request.kernel == "native":
-            raise
-        log.warning("native kernel unavailable, torch computes in its place: %s", e)
-        return Choice(None, f"kernel torch: {e}")
-    why = "asked for" if request.kernel == "native" else "the quickest on a CPU"
-    return Choice(kernel, f"kernel native: {why}")
+    return _loaded(
+        lambda: load_kernel(Path(request.cache_dir), threads=plan.threads),
+        request,
+        chosen="kernel native: {}",
+        why="the quickest on a CPU",
+        missing="native kernel unavailable, torch computes in its place: %s",
+    )
 
 
 def choose_gpu_kernel(
@@ -64,12 +65,28 @@ def choose_gpu_kernel(
         return Choice(None, "kernel torch: asked for")
     if not formats:
         return Choice(None, f"kernel torch: the native one is not for {plan.device}")
+    return _loaded(
+        lambda: load_triton(Path(request.cache_dir), torch.device(plan.device), formats),
+        request,
+        chosen=f"kernel triton: {{}} on {plan.device}",
+        why="the quickest for ternary weights",
+        missing="Triton kernel unavailable, torch unpacks ternary weights instead: %s",
+    )
+
+
+def _loaded(
+    load: Callable[[], K], request: Load, *, chosen: str, why: str, missing: str
+) -> Choice[K | None]:
+    """Return a kernel, or None if it is not to be had and was not asked for by name.
+
+    ``chosen``: the reason, with a place for ``why``. ``missing``: what is logged, with one for the
+    error.
+    """
     try:
-        kernel = load_triton(Path(request.cache_dir), torch.device(plan.device), formats)
+        kernel = load()
     except KernelUnavailable as e:
         if request.kernel == "native":
             raise
-        log.warning("Triton kernel unavailable, torch unpacks ternary weights instead: %s", e)
+        log.warning(missing, e)
         return Choice(None, f"kernel torch: {e}")
-    why = "asked for" if request.kernel == "native" else "the quickest for ternary weights"
-    return Choice(kernel, f"kernel triton: {why} on {plan.device}")
+    return Choice(kernel, chosen.format("asked for" if request.kernel == "native" else why))

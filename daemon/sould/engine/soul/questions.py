@@ -308,16 +308,15 @@ def of_speaker(clause: str) -> tuple[str, str] | None:
     match = _SPEAKER.match(clause)
     if match is None or match["lead"] or not match["rest"]:
         return None
-    return f"{match['who']}{match['short'] or ''}{match['verb']}", match["rest"]
+    return _does(match), match["rest"]
 
 
 def of_others(clause: str) -> tuple[str, str] | None:
     """Return of which of their people the speaker says something ("my aunt"), and what they do;
     None if they are not its subject.
     """
-    if (match := _OTHER.match(clause)) is None or not _is_person(match["thing"]):
-        return None
-    return match["thing"], match["does"]
+    match = _OTHER.match(clause)
+    return None if match is None else (match["thing"], match["does"])
 
 
 def _of_others(thing: str, does: str) -> Iterator[str]:
@@ -328,7 +327,7 @@ def _of_others(thing: str, does: str) -> Iterator[str]:
 
 def _of_speaker(match: re.Match[str]) -> Iterator[str]:
     """Yield what the speaker does, and where, when, with what."""
-    does = f"{match['who']}{match['short'] or ''}{match['verb']}"
+    does = _does(match)
     lead, rest = match["lead"].strip(" ,"), match["rest"] or ""
     when = f" {lead[0].lower()}{lead[1:]}" if _WHEN.match(lead) else ""
     if re.match(rf"{_IS} ", rest):
@@ -354,6 +353,11 @@ def _of_speaker(match: re.Match[str]) -> Iterator[str]:
     elif not place or left[1] != "to":
         asked = "who" if left[1] in ("with", "for") and is_name else "what"
         yield f"{asked} {does} {left[1]}{when}"
+
+
+def _does(match: re.Match[str]) -> str:
+    """Return what the speaker does, up to the verb."""
+    return f"{match['who']}{match['short'] or ''}{match['verb']}"
 
 
 def _names(what: str) -> bool:
