@@ -16,10 +16,10 @@ from sould.engine.kernel import NativeKernel, load_kernel
 from sould.engine.kernel.selftest import ALL_FORMATS, SPEC, random_body, random_soul, random_weight
 from sould.engine.read_weights import read_weights
 from sould.engine.soul import naive, targets
-from sould.engine.soul.batch import Below, Learned, Row, learn
-from sould.engine.soul.products import Interrupted
+from sould.engine.soul.batch import Asked, Below, Learned, Row, Worn, learn, scope_inputs
+from sould.engine.soul.products import Interrupted, Products
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import MATRICES, RANKS, Soul
+from sould.engine.soul.weights import MATRICES, RANKS, Soul, opening, scope_layer
 from sould.engine.spec import BodySpec
 from sould.engine.weights import BodyWeights, WeightFormat
 from tests.fakes.tiny_body import ARCHITECTURES, write_tiny_body
@@ -301,3 +301,48 @@ def test_layers_below_stay_out_and_are_computed_once(kernel: NativeKernel) -> No
         for key, gradient_NRX in got.gradients.items():
             torch.testing.assert_close(gradient_NRX[first:], want.gradients[key][first:])
             assert not gradient_NRX[:first].any()
+
+
+def test_what_is_asked_is_computed_once_where_no_rank_is_open(kernel: NativeKernel) -> None:
+    """With a scope that is shut before answers, and half open after, all gradients are the same."""
+    decoder = Decoder(SPEC, random_body(SPEC, ALL_FORMATS, seed=0), kernel=kernel)
+    soul, first = Soul(SPEC, ranks=RANKS, seed=1), scope_layer(SPEC)
+    prefix, below = tokens(SPEC, 9, seed=7), Below(first)
+    rows = [answer(SPEC, 14, range(8, 14)), answer(SPEC, 9, [8]), answer(SPEC, 6, range(1, 6))]
+    rows += [replace(rows[0], weight=0.5), anchor(SPEC, 12, [5, 9, 11], k=5)]
+
+    def read(prefix: Sequence[int], ids: Sequence[int]) -> torch.Tensor:
+        """Return what a scope reads at each of the ids but the last."""
+        row = Row(ids=ids, positions=range(1, len(ids)), target=Target.tokens(ids[1:]))
+        products = Products(decoder, lambda: False)
+        return scope_inputs(decoder, Worn(SPEC, None), products, prefix, [row], below)
+
+    asked, said = [read((), [*prefix, 0])], []
+    for row in rows:
+        x_TD = read(prefix, row.ids)
+        cut = row.positions[0] - 1
+        asked.append(x_TD[:cut])
+        said.append(x_TD[cut:])
+    x_TD = torch.cat([*asked, *said])
+    wanted = torch.full((len(x_TD), 1), 0.5)
+    wanted[: sum(map(len, asked))] = -0.5
+    beside = torch.cat([x_TD, torch.ones(len(x_TD), 1)], 1)
+    scope_D1 = torch.linalg.lstsq(beside, wanted, driver="gelsd").solution[:, 0]
+    assert not opening(torch.cat(asked), scope_D1[None]).any()
+    assert opening(torch.cat(said), scope_D1[None]).min() > 0.3
+
+    def fill() -> None:
+        soul.scope.copy_(scope_D1.expand_as(soul.scope))
+        for name in MATRICES:
+            soul.b[name][first:].normal_(0, 0.1, generator=torch.Generator().manual_seed(3))
+
+    assert soul.change(fill) is None
+    want = learn(decoder, soul, "slow", prefix, rows, below=below)
+    kept = Asked(below)
+    for _ in range(2):  # the second time from what was kept
+        got = learn(decoder, soul, "slow", prefix, rows, asked=kept)
+        assert_equal(got, want, 2e-3)  # keys and values are kept in 16 bits
+    with pytest.raises(ValueError, match="have a token before"):
+        learn(decoder, soul, "slow", prefix, [answer(SPEC, 6, range(6))], asked=kept)
+    few = Asked(below, most_bytes=1)  # and with no room for anything
+    assert_equal(learn(decoder, soul, "slow", prefix, rows, asked=few), want, 2e-3)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from sould.engine.kernel.selftest import SPEC
 from sould.engine.soul.scope import Moments
-from sould.engine.soul.slots import scopes, shared_out
+from sould.engine.soul.slots import Heard, scopes, shared_out
 from sould.engine.soul.weights import Slot, Soul, opening
 
 D = SPEC.d_model
-FACTS, LENGTH = 6, 7
+FACTS, LENGTH, ASKED = 6, 7, 5
+QUESTION = 2 * torch.randn(D, generator=torch.Generator().manual_seed(11))
 
 
-def answers(fact: int, seed: int, count: int = 12) -> list[Tensor]:
+def dreams(fact: int, seed: int, count: int = 12) -> list[Heard]:
     """Return what is read at answers that tell a fact: near one point where they begin, and near
-    another after that. A negative one was never told, and every answer is of something else.
+    another after that; and at their questions, whose words are partly the answer's. A negative one
+    was never told, and every answer is of something else.
     """
     generator = torch.Generator().manual_seed(seed)
     found = []
@@ -24,8 +28,13 @@ def answers(fact: int, seed: int, count: int = 12) -> list[Tensor]:
         x_TD = torch.randn(LENGTH, D, generator=generator)
         where = fact if fact >= 0 else 100 + n
         begin, rest = 2 * torch.randn(2, D, generator=torch.Generator().manual_seed(where))
-        found.append(x_TD + torch.cat([begin[None], rest.expand(LENGTH - 1, D)]))
+        asked = torch.randn(ASKED, D, generator=generator) + QUESTION + 0.7 * begin
+        found.append(Heard(asked, x_TD + torch.cat([begin[None], rest.expand(LENGTH - 1, D)])))
     return found
+
+
+def answers(some: Sequence[Heard], part: slice = slice(None)) -> Tensor:
+    return torch.cat([dream.answer_TD[part] for dream in some])
 
 
 def outside() -> Moments:
@@ -34,11 +43,11 @@ def outside() -> Moments:
     return seen
 
 
-def taught() -> tuple[Soul, list[list[Tensor]]]:
+def taught() -> tuple[Soul, list[list[Heard]]]:
     """Return a soul that has a slot for each fact, and what it heard of them."""
-    soul, heard = Soul(SPEC), [answers(fact, seed=fact) for fact in range(FACTS)]
+    soul, heard = Soul(SPEC), [dreams(fact, seed=fact) for fact in range(FACTS)]
     by_slot = shared_out(soul, soul.slots, heard)
-    found = scopes(by_slot, answers(-1, seed=50, count=60), outside(), outside())
+    found = scopes(by_slot, dreams(-1, seed=50, count=60), outside(), outside())
 
     def open_up() -> None:
         for slot, (begin, rest) in found.items():
@@ -49,7 +58,7 @@ def taught() -> tuple[Soul, list[list[Tensor]]]:
     return soul, heard
 
 
-def slots_of(soul: Soul, heard: list[list[Tensor]]) -> list[Slot]:
+def slots_of(soul: Soul, heard: list[list[Heard]]) -> list[Slot]:
     """Return the slot of each fact."""
     by_slot = shared_out(soul, soul.slots, heard)
     return [next(s for s, some in by_slot.items() if any(a is one for a in some)) for one in heard]
@@ -70,13 +79,13 @@ def test_new_facts_get_slots_of_their_own_and_keep_them() -> None:
     soul, heard = taught()
     chosen = slots_of(soul, heard)
     assert len(set(chosen)) == FACTS
-    again = [answers(fact, seed=20 + fact) for fact in reversed(range(FACTS))]
+    again = [dreams(fact, seed=20 + fact) for fact in reversed(range(FACTS))]
     assert slots_of(soul, again) == chosen[::-1]
 
 
 def test_a_slot_is_shared_only_when_none_is_free() -> None:
     soul, heard = taught()
-    more = [answers(fact, seed=fact) for fact in range(FACTS, 2 * len(soul.slots))]
+    more = [dreams(fact, seed=fact) for fact in range(FACTS, 2 * len(soul.slots))]
     chosen = slots_of(soul, [*more, *heard])
     assert {slot: chosen.count(slot) for slot in chosen} == dict.fromkeys(soul.slots, 2)
     assert shared_out(soul, [], heard) == {}
@@ -88,15 +97,18 @@ def test_a_slot_is_open_where_its_fact_is_told_and_shut_elsewhere() -> None:
     for kind, where in (("begin", slice(1)), ("rest", slice(1, None))):
         scope = soul.scope[[getattr(slot, kind) for slot in chosen]]
         for fact in range(FACTS):
-            open_TF = opening(torch.cat([x[where] for x in answers(fact, seed=70 + fact)]), scope)
+            some = dreams(fact, seed=70 + fact)
+            open_TF = opening(answers(some, where), scope)
             assert float(open_TF[:, fact].mean()) > 0.8
             assert float(open_TF.sum(1).mean() - open_TF[:, fact].mean()) < 0.2
-        untold = torch.cat([x[where] for x in answers(-1, seed=80)])
+            asked = torch.cat([dream.asked_TD for dream in some])
+            assert float(opening(asked, scope).sum(1).mean()) < 0.1
+        untold = answers(dreams(-1, seed=80), where)
         assert float(opening(untold, scope).mean()) < 0.1
 
 
 def test_one_fact_alone_and_nothing_untold() -> None:
-    heard = {Slot(0, 1): [answers(0, seed=0)]}
+    heard = {Slot(0, 1): [dreams(0, seed=0)]}
     ((begin, rest),) = scopes(heard, [], outside(), outside()).values()
-    x_TD = torch.cat(answers(0, seed=1))
+    x_TD = answers(dreams(0, seed=1))
     assert bool(begin.isfinite().all()) and float(opening(x_TD, rest[None]).mean()) > 0.7

@@ -16,17 +16,20 @@ from sould.engine.spec import BodySpec
 
 
 class Layout:
-    """Where ``prefix`` tokens and then sequences of ``sizes`` tokens after it lie in T.
+    """Where sequences of ``sizes`` tokens, each after a past of so many, lie in T.
 
     Nothing is padded: products see the T tokens as one matrix, and only attention, which costs
     little for short sequences, goes one by one.
+
+    ``kept``: of each layer attended to, its keys, turned, and its values.
     """
 
-    def __init__(self, spec: BodySpec, prefix: int, sizes: Sequence[int]) -> None:
+    def __init__(self, spec: BodySpec, pasts: Sequence[int], sizes: Sequence[int]) -> None:
         self.spec = spec
-        self.prefix = prefix
-        self.sizes = [prefix, *sizes]
-        own = [torch.arange(prefix), *(torch.arange(prefix, prefix + n) for n in sizes)]
+        self.pasts = list(pasts)
+        self.sizes = list(sizes)
+        self.kept: list[tuple[Tensor, Tensor]] = []
+        own = [torch.arange(past, past + n) for past, n in zip(pasts, sizes, strict=True)]
         angles = torch.outer(torch.cat(own).double(), torch.tensor(spec.inv_freq).double())
         self._cos_T1E = (angles.cos() * spec.rope_scale).float()[:, None]
         self._sin_T1E = (angles.sin() * spec.rope_scale).float()[:, None]
@@ -39,17 +42,19 @@ class Layout:
         return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
     def attend(self, q_THE: Tensor, k_TKE: Tensor, v_TKE: Tensor, window: int) -> Tensor:
-        """Return (T, H·E): each sequence sees the prefix and its own past."""
-        parts = [torch.split(x, self.sizes) for x in (q_THE, k_TKE, v_TKE)]
-        outs = []
-        for i, (q, k, v) in enumerate(zip(*parts, strict=True)):
-            past = self.prefix if i else 0
-            if not len(q):
-                continue
-            if past:
-                k, v = torch.cat([parts[1][0], k]), torch.cat([parts[2][0], v])
-            outs.append(self._attend_one(q, k, v, past, window))
-        return torch.cat(outs)
+        """Return (T, H·E): each sequence sees its past and what comes before in it. Queries and
+        keys are turned.
+        """
+        self.kept.append((k_TKE, v_TKE))
+        keys, values = self._seen(*(torch.split(x, self.sizes) for x in (k_TKE, v_TKE)))
+        some = zip(torch.split(q_THE, self.sizes), keys, values, self.pasts, strict=True)
+        return torch.cat([self._attend_one(*one, window) for one in some if len(one[0])])
+
+    def _seen(
+        self, own_k: Sequence[Tensor], own_v: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Return the keys and values that each sequence may see."""
+        raise NotImplementedError
 
     def _attend_one(
         self, q_THE: Tensor, k_LKE: Tensor, v_LKE: Tensor, past: int, window: int
@@ -74,3 +79,37 @@ class Layout:
             mask_TL = torch.zeros(is_hidden.shape).masked_fill_(is_hidden, float("-inf"))
             self._masks[key] = mask_TL.to(device) if is_hidden.any() else None
         return self._masks[key]
+
+
+class Shared(Layout):
+    """The past of all sequences is the first one, ``prefix`` tokens."""
+
+    def __init__(self, spec: BodySpec, prefix: int, sizes: Sequence[int]) -> None:
+        super().__init__(spec, [0, *(prefix for _ in sizes)], [prefix, *sizes])
+
+    def _seen(
+        self, own_k: Sequence[Tensor], own_v: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        keys, values = (
+            [own[0], *(torch.cat([own[0], one]) for one in own[1:])] for own in (own_k, own_v)
+        )
+        return keys, values
+
+
+class Continued(Layout):
+    """The past of each sequence is known: ``pasts``, for each layer attended to in turn the keys,
+    turned, and the values of every sequence, (2, L, K, E).
+    """
+
+    def __init__(
+        self, spec: BodySpec, pasts: Sequence[Sequence[Tensor]], sizes: Sequence[int]
+    ) -> None:
+        super().__init__(spec, [past.shape[1] for past in pasts[0]], sizes)
+        self._known = pasts
+
+    def _seen(
+        self, own_k: Sequence[Tensor], own_v: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        known = self._known[len(self.kept) - 1]
+        keys = [torch.cat([past[0], one]) for past, one in zip(known, own_k, strict=True)]
+        return keys, [torch.cat([past[1], one]) for past, one in zip(known, own_v, strict=True)]

@@ -8,17 +8,21 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from sould.engine.decoder import Decoder
-from sould.engine.soul.attention import Layout
+from sould.engine.soul.attention import Continued, Layout, Shared
 from sould.engine.soul.products import Observe, Products, frozen_linear, learning_mlp
 from sould.engine.soul.targets import Target, head_loss
-from sould.engine.soul.weights import MATRICES, MatrixName, Soul, opening, scope_layer
+from sould.engine.soul.weights import MATRICES, MatrixName, Soul, matrix_sizes, opening, scope_layer
+from sould.engine.spec import BodySpec
+
+T = TypeVar("T")
+Text = tuple[tuple[int, ...], tuple[int, ...]]  # a prefix and what follows it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,24 @@ class Share(Protocol):
         ...
 
 
+class Worn:
+    """The share of a soul; of rank 1 and zero for an empty one, or none."""
+
+    def __init__(self, spec: BodySpec, soul: Soul | None) -> None:
+        self._soul = soul
+        self._nothing = {
+            name: (torch.zeros(1, n_in), torch.zeros(1, n_out))
+            for name, (n_in, n_out) in matrix_sizes(spec).items()
+        }
+
+    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
+        found = None if self._soul is None else self._soul.pair(layer, name)
+        return self._nothing[name] if found is None else found
+
+    def opening(self, x_TD: Tensor) -> Tensor | None:
+        return None if self._soul is None else self._soul.opening(x_TD)
+
+
 def learn(
     decoder: Decoder,
     soul: Soul,
@@ -76,13 +98,16 @@ def learn(
     *,
     should_yield: Callable[[], bool] = lambda: False,
     below: Below | None = None,
+    asked: Asked | None = None,
     observe: Observe = lambda layer, name, x_TI, g_TO: None,
 ) -> Learned:
     """Return the gradients of one part of ``soul`` for one micro-batch; changes nothing.
 
     The prefix is computed once and gradients flow through it. ``should_yield`` is asked before
     every matrix product, forward and back. ``below``: the layers under its first one do not
-    learn, their gradients are zero, and what they make of a row is computed once.
+    learn, their gradients are zero, and what they make of a row is computed once. ``asked``: nor is
+    anything learned, or open, before the token that the first target of each row is predicted
+    from; what the body makes of all that is computed once, too. ``below`` is not looked at then.
     ``observe``: see Products.
     Equals ``naive.learn`` up to rounding (tests/contract/test_soul_batch.py).
 
@@ -91,11 +116,15 @@ def learn(
         ValueError: a row has no token before a position, or targets or weights of another number.
     """
     for row in rows:
-        _check(row, bool(prefix))
+        _check(row, bool(prefix) and asked is None)
     products = Products(decoder, should_yield, observe)
     leaves = _Leaves(soul, part)
     with torch.enable_grad():
-        x_PD = hidden(decoder, leaves, products, prefix, rows, below=below)
+        x_PD = (
+            hidden(decoder, leaves, products, prefix, rows, below=below)
+            if asked is None
+            else spoken(decoder, leaves, products, prefix, rows, asked)
+        )
         losses_P = _losses(decoder, products, x_PD, rows)
         counts = [len(row.positions) for row in rows]
         weights_P = torch.tensor([weight for row in rows for weight in row.weights])
@@ -121,11 +150,34 @@ def hidden(
     texts = _texts(rows)
     run = _Run(decoder, share, products)
     if below is None:
-        x_TD = run.layers(run.embedded(prefix, texts), prefix, texts, range(len(decoder.layers)))
+        x_TD, first = run.embedded(prefix, texts), 0
     else:
-        x_TD = below.stream(run, tuple(prefix), texts)
-        x_TD = run.layers(x_TD, prefix, texts, range(below.first, len(decoder.layers)))
-    wanted = _wanted(len(prefix), rows, [len(text) for text in texts])
+        x_TD, first = below.stream(run, tuple(prefix), texts), below.first
+    layout = _shared(decoder, prefix, texts)
+    x_TD = run.layers(x_TD, layout, range(first, len(decoder.layers)))
+    wanted = _wanted(len(prefix), [row.positions for row in rows], [len(text) for text in texts])
+    return _norm(decoder, x_TD[wanted.to(x_TD.device)], decoder.final_norm)
+
+
+def spoken(
+    decoder: Decoder,
+    share: Share,
+    products: Products,
+    prefix: Sequence[int],
+    rows: Sequence[Row],
+    asked: Asked,
+) -> Tensor:
+    """Return what :func:`hidden` does if no rank is open before the token that the first target of
+    each row is predicted from; only what comes from there on is computed.
+    """
+    texts, cuts = _texts(rows), [row.positions[0] - 1 for row in rows]
+    run = _Run(decoder, share, products)
+    x_TD, pasts = asked.before(run, tuple(prefix), texts, cuts)
+    sizes = [len(text) - cut for text, cut in zip(texts, cuts, strict=True)]
+    layout = Continued(decoder.spec, pasts, sizes)
+    x_TD = run.layers(x_TD, layout, range(asked.first, len(decoder.layers)))
+    positions = [[p - cut for p in row.positions] for row, cut in zip(rows, cuts, strict=True)]
+    wanted = _wanted(0, positions, sizes)
     return _norm(decoder, x_TD[wanted.to(x_TD.device)], decoder.final_norm)
 
 
@@ -143,11 +195,12 @@ def scope_inputs(
     """
     texts = _texts(rows)
     x_TD = below.stream(_Run(decoder, share, products), tuple(prefix), texts)
-    layout = Layout(decoder.spec, len(prefix), [len(text) for text in texts])
+    layout = _shared(decoder, prefix, texts)
     x_TD = x_TD.to(decoder.devices[below.first])
     x_TD = x_TD + _attention(decoder, below.first, x_TD, layout, products)
     h_TD = _norm(decoder, x_TD, decoder.layers[below.first].mlp_norm).cpu()
-    return h_TD[_wanted(len(prefix), rows, [len(text) for text in texts])]
+    positions = [row.positions for row in rows]
+    return h_TD[_wanted(len(prefix), positions, [len(text) for text in texts])]
 
 
 class _Run:
@@ -159,20 +212,21 @@ class _Run:
         share: Share,
         products: Products,
     ) -> None:
-        self._decoder = decoder
+        self.decoder = decoder
         self._share = share
         self._products = products
 
+    def bare(self) -> _Run:
+        """Return the same without a soul."""
+        return _Run(self.decoder, Worn(self.decoder.spec, None), self._products)
+
     def embedded(self, prefix: Sequence[int], texts: Sequence[Sequence[int]]) -> Tensor:
         ids = [*prefix, *(i for text in texts for i in text)]
-        decoder = self._decoder
+        decoder = self.decoder
         return decoder.embed.gather(torch.tensor(ids, device=decoder.devices[0]))
 
-    def layers(
-        self, x_TD: Tensor, prefix: Sequence[int], texts: Sequence[Sequence[int]], which: range
-    ) -> Tensor:
-        decoder, products = self._decoder, self._products
-        layout = Layout(decoder.spec, len(prefix), [len(text) for text in texts])
+    def layers(self, x_TD: Tensor, layout: Layout, which: range) -> Tensor:
+        decoder, products = self.decoder, self._products
         opening_TR: Tensor | None = None
         for i in which:
             device = decoder.devices[i]
@@ -190,13 +244,13 @@ class _Run:
 
 class Below:
     """What the layers under ``first`` make of prefixes and rows, for as long as they stay as
-    they are: of a soul's part that has no share there. Kept are ``most_tokens``, the newest.
+    they are: of a soul's part that has no share there. Kept are ``most_bytes``, the newest.
     """
 
-    def __init__(self, first: int, most_tokens: int = 1 << 14) -> None:
+    def __init__(self, first: int, most_bytes: int = 1 << 26) -> None:
         self.first = first
-        self._most_tokens = most_tokens
-        self._kept: OrderedDict[tuple[tuple[int, ...], tuple[int, ...]], Tensor] = OrderedDict()
+        self._most_bytes = most_bytes
+        self._kept: OrderedDict[Text, Tensor] = OrderedDict()
 
     def stream(
         self, run: _Run, prefix: tuple[int, ...], texts: Sequence[tuple[int, ...]]
@@ -209,20 +263,78 @@ class Below:
         for key in keys:
             self._kept.move_to_end(key)
         x_TD = torch.cat([self._kept[key] for key in keys])
-        self._forget()
+        _forget(self._kept, self._most_bytes, lambda x_TD: x_TD.nbytes)
         return x_TD
 
     @torch.no_grad()
     def _compute(self, run: _Run, prefix: tuple[int, ...], texts: list[tuple[int, ...]]) -> None:
-        x_TD = run.layers(run.embedded(prefix, texts), prefix, texts, range(self.first))
+        layout = _shared(run.decoder, prefix, texts)
+        x_TD = run.layers(run.embedded(prefix, texts), layout, range(self.first))
         parts = torch.split(x_TD, [len(prefix), *map(len, texts)])
         for text, part in zip([(), *texts], parts, strict=True):
             self._kept[prefix, text] = part.clone()
 
-    def _forget(self) -> None:
-        tokens = sum(len(x) for x in self._kept.values())
-        while tokens > self._most_tokens:
-            tokens -= len(self._kept.popitem(last=False)[1])
+
+class Asked:
+    """What the body makes of what comes before replies, as no soul is open to it: keys and values
+    of the layers from ``below.first`` up, in 16 bits, for as long as the layers under it stay as
+    they are. Kept are ``most_bytes``, the newest.
+    """
+
+    def __init__(self, below: Below, most_bytes: int = 1 << 27) -> None:
+        self._below = below
+        self._most_bytes = most_bytes
+        self._kept: OrderedDict[Text, list[Tensor]] = OrderedDict()
+
+    @property
+    def first(self) -> int:
+        """The first layer that is learned."""
+        return self._below.first
+
+    def before(
+        self,
+        run: _Run,
+        prefix: tuple[int, ...],
+        texts: Sequence[tuple[int, ...]],
+        cuts: Sequence[int],
+    ) -> tuple[Tensor, list[list[Tensor]]]:
+        """Return the residual stream before layer ``first`` from the cut of each text on, (T, D);
+        and for each layer from there up what every text has before its cut, (2, L, K, E).
+        """
+        x_TD = self._below.stream(run, prefix, texts)
+        x_PD, *rows = torch.split(x_TD, [len(prefix), *map(len, texts)])
+        cut_texts = [text[:cut] for text, cut in zip(texts, cuts, strict=True)]
+        begun = {text: x[: len(text)] for text, x in zip(cut_texts, rows, strict=True) if text}
+        unknown = [text for text in begun if (prefix, text) not in self._kept]
+        if unknown or (prefix, ()) not in self._kept:
+            x_TD = torch.cat([x_PD, *(begun[text] for text in unknown)])
+            self._compute(run, prefix, unknown, x_TD)
+        first, pasts = self._kept[prefix, ()], []
+        for text in cut_texts:
+            own = self._kept[prefix, text] if text else [x[:, :0] for x in first]
+            pasts.append([torch.cat(pair, 1).float() for pair in zip(first, own, strict=True)])
+        for text in ((), *begun):
+            self._kept.move_to_end((prefix, text))
+        _forget(self._kept, self._most_bytes, lambda layers: sum(x.nbytes for x in layers))
+        spoken = [x[len(text) :] for text, x in zip(cut_texts, rows, strict=True)]
+        return torch.cat(spoken), [list(layer) for layer in zip(*pasts, strict=True)]
+
+    @torch.no_grad()
+    def _compute(
+        self, run: _Run, prefix: tuple[int, ...], texts: list[tuple[int, ...]], x_TD: Tensor
+    ) -> None:
+        layout = _shared(run.decoder, prefix, texts)
+        run.bare().layers(x_TD, layout, range(self.first, len(run.decoder.layers)))
+        by_layer = [torch.split(torch.stack(pair), layout.sizes, dim=1) for pair in layout.kept]
+        for n, text in enumerate([(), *texts]):
+            self._kept[prefix, text] = [of[n].half() for of in by_layer]
+
+
+def _forget(kept: OrderedDict[Text, T], most_bytes: int, size: Callable[[T], int]) -> None:
+    """Leave out the oldest until what is kept is no larger than that."""
+    total = sum(map(size, kept.values()))
+    while total > most_bytes:
+        total -= size(kept.popitem(last=False)[1])
 
 
 class _Leaves:
@@ -289,11 +401,15 @@ def _norm(decoder: Decoder, x: Tensor, weight: Tensor) -> Tensor:
     return F.rms_norm(x, weight.shape, weight, decoder.spec.norm_eps)
 
 
-def _wanted(prefix: int, rows: Sequence[Row], sizes: Sequence[int]) -> Tensor:
+def _shared(decoder: Decoder, prefix: Sequence[int], texts: Sequence[Sequence[int]]) -> Layout:
+    return Shared(decoder.spec, len(prefix), [len(text) for text in texts])
+
+
+def _wanted(prefix: int, positions: Sequence[Sequence[int]], sizes: Sequence[int]) -> Tensor:
     """Return where in T the targets are predicted from: one before each position."""
     found, start = [], prefix
-    for row, size in zip(rows, sizes, strict=True):
-        found += [start + p - 1 if p else prefix - 1 for p in row.positions]
+    for some, size in zip(positions, sizes, strict=True):
+        found += [start + p - 1 if p else prefix - 1 for p in some]
         start += size
     return torch.tensor(found)
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 from sould.bridge import Probe
 from sould.engine.soul.cues import cues
@@ -22,6 +23,8 @@ from sould.engine.soul.questions import (
 from sould.engine.soul.readings import readings
 from sould.engine.soul.topics import OTHER, Topic, hinted
 
+T = TypeVar("T")
+
 MOST_TOPICS = 3
 HONEST = {
     "en": "You haven't told me that.",
@@ -34,6 +37,7 @@ RESTING_SHARE = 0.25
 NEW = 2.0  # nats a token, of what was not asked yet
 LEAST_NEED = 0.1  # nats a token: what is known well is asked for all the same
 LATELY = 0.3  # the weight of the last loss in a running mean
+UNTOLD_DREAMS = 240  # different ones
 MOST_UNTOLD = 0.45  # of the dreams
 SURE = 7.0  # a topic that fits a statement so well is meant by it, a lesser one may be
 CLEAR_SHARE = 0.5  # of a statement's best fit: what fits it less well is not meant by it
@@ -204,11 +208,19 @@ class Curriculum:
             self._losses[key] = before + LATELY * (loss - before)
 
     def untold(self, count: int) -> list[Dream]:
-        """Return dreams of what no fact has anything to do with, and honest answers."""
-        return [
-            Dream(None, self._random.choice(matter.wordings), honest)
-            for matter, honest in _sampled(self._untold, count, self._random)
+        """Return dreams of what no fact has anything to do with, and honest answers: always of the
+        same ``UNTOLD_DREAMS``, which cost less each time they are gone over again.
+        """
+        return _sampled(self._untold_dreams, count, self._random)
+
+    @cached_property
+    def _untold_dreams(self) -> list[list[Dream]]:
+        kinds = [
+            [Dream(None, asked, honest) for matter, honest in some for asked in matter.wordings]
+            for some in self._untold
         ]
+        most = UNTOLD_DREAMS // max(1, len(kinds))
+        return [self._random.sample(some, min(most, len(some))) for some in kinds]
 
     def _need(self, fact: Fact) -> float:
         share = RESTING_SHARE if fact.id in self._resting else 1.0
@@ -259,9 +271,7 @@ def _names_a_kind(matter: Matter) -> bool:
     return any(map(kinds_in, matter.wordings))
 
 
-def _sampled(
-    kinds: Sequence[Sequence[tuple[Matter, str]]], count: int, by: random.Random
-) -> list[tuple[Matter, str]]:
+def _sampled(kinds: Sequence[Sequence[T]], count: int, by: random.Random) -> list[T]:
     """Return some of what was never told, of each kind alike as far as there is of it."""
     kinds = [some for some in kinds if some]
     of_each = -(-count // max(1, len(kinds)))

@@ -75,6 +75,10 @@ _PERSON = {
 }
 _IDIOM = r"\bI(?:'ll| can| must|'d)? tell you\b"  # to the listener, not about the speaker
 _WORD_OR_IDIOM = re.compile(rf"{_IDIOM}|[A-Za-z]+(?:'[A-Za-z]+)?", re.I)
+_WHEN_OR_WHERE = "in|on|at|by|for|during|before|after|since|every|each|most|last|next|these"
+_FRONT_EN = re.compile(
+    rf"((?:{_WHEN_OR_WHERE})(?: (?!(?:I|we|you)\b)[\w-]+){{1,4}}) ((?:I|we)\b.+)", re.I
+)
 _VERB = {"am": "are", "was": "were", "wasn't": "weren't"}
 _ADVERB = r"(?:also|always|never|often|once|still|really|only|just|already|usually)"
 _AGREEMENT = re.compile(
@@ -124,7 +128,8 @@ def gist(statement: str) -> str:
     The first one in which the speaker stands beside a name or a number, else the first of four
     words or more, else the first with the speaker in it. What is over tells less than what the
     speaker says beside it. If only the next clause has a name, of the same one, both are taken: "We
-    got a puppy, she's called Biscuit". Japanese stays whole.
+    got a puppy, she's called Biscuit". What is said of when or where before "I" comes last: an
+    answer begins with what it is about. Japanese stays whole.
     """
     if is_japanese(statement):
         return statement
@@ -140,6 +145,8 @@ def gist(statement: str) -> str:
     after = clauses[clauses.index(found) + 1 :][:1]
     if not named and after and _SAME_EN.match(after[0]) and _NAME_EN.search(after[0]):
         found = f"{found}, {after[0]}"
+    elif front := _FRONT_EN.fullmatch(found):
+        found = f"{front[2]} {front[1][0].lower()}{front[1][1:]}"
     return f"{found[0].upper()}{found[1:]}."
 
 

@@ -20,13 +20,13 @@ from torch import Tensor
 from sould.engine.decoder import Decoder
 from sould.engine.soul import slots as slots_of
 from sould.engine.soul.anchors import Anchor, Draw
-from sould.engine.soul.batch import Below, Learned, Row, learn, scope_inputs
+from sould.engine.soul.batch import Asked, Below, Learned, Row, Worn, learn, scope_inputs
 from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.curriculum import Curriculum, Dream, Fact
 from sould.engine.soul.curvature import Axes, Curvature, times
 from sould.engine.soul.products import Interrupted, Products, patiently
 from sould.engine.soul.scope import Moments, alike, fitted, open_together
-from sould.engine.soul.scoring import Worn
+from sould.engine.soul.slots import Heard
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import FAST, SLOW, Fault, Slot, Soul, scope_layer
 
@@ -133,6 +133,7 @@ class Imprinter:
         self._told = slice(told - mine.start)  # the ranks of the part for what was told
         self._first = scope_layer(soul.spec)
         self._below = Below(self._first)
+        self._asked = Asked(self._below) if part == SLOW else None
         self._weights = {name: w[self._first :] for name, w in soul.tensors(part).items()}
         self._axes: Axes = {}
         self._moves = {name: torch.zeros_like(w) for name, w in self._weights.items()}
@@ -168,8 +169,8 @@ class Imprinter:
         anybody asks and writes. Yields as :meth:`steps` does.
         """
         new = [fact for fact in curriculum.facts if fact.id not in self._heard]
-        for answer in chain(*(yield from self._answers(curriculum, self._some(new)))):
-            self._inside.see(answer)
+        for dream in chain(*(yield from self._hear_of(curriculum, self._some(new)))):
+            self._inside.see(dream.answer_TD)
         self._heard |= {fact.id for fact in new}
         part = self._soul.rows(self._part)
         yield from self._set_scopes([(part, fitted(self._inside, self._curvature.outside["all"]))])
@@ -186,16 +187,16 @@ class Imprinter:
         """
         soul, outside = self._soul, self._curvature.outside
         facts = self._some(curriculum.facts)
-        heard = yield from self._answers(curriculum, facts)
-        untold = yield from self._read(self._dream_rows(curriculum.untold(SCOPE_UNTOLD)))
-        asked = [answers for answers in ([*chain(*heard)], untold) if answers]
+        heard = yield from self._hear_of(curriculum, facts)
+        untold = yield from self._hear(curriculum.untold(SCOPE_UNTOLD))
+        kinds = [dreams for dreams in ([*chain(*heard)], untold) if dreams]
         parts = (slice(None), slots_of.BEGIN.part)
-        inside = alike([slots_of.moments(some, part) for some in asked for part in parts])
-        others = alike([outside["all"], outside["begun"]])
+        inside = alike([slots_of.answered(some, part) for some in kinds for part in parts])
+        others = alike([outside["all"], outside["begun"], slots_of.asked(chain(*kinds))])
         scopes = [(soul.wide, fitted(inside, others))]
         yield
         slots = soul.slots if is_all else [s for s in soul.slots if soul.is_silent(s.rest)]
-        own = [answers for fact, answers in zip(facts, heard, strict=True) if not fact.source]
+        own = [dreams for fact, dreams in zip(facts, heard, strict=True) if not fact.source]
         by_slot = slots_of.shared_out(soul, slots, own)
         for slot, sides in slots_of.scopes(
             by_slot, untold, outside["all"], outside["begun"]
@@ -228,14 +229,20 @@ class Imprinter:
         fault = soul.change(update)
         assert fault is None, fault
 
-    def _answers(
+    def _hear_of(
         self, curriculum: Curriculum, facts: Sequence[Fact]
-    ) -> Generator[None, None, list[list[Tensor]]]:
-        """Return of each fact what the scope reads where dreams of it are answered."""
+    ) -> Generator[None, None, list[list[Heard]]]:
+        """Return of each fact what the scope reads of some dreams."""
         of_each = min(self._recipe.heard, SCOPE_ROWS // max(1, len(facts)))
-        dreams = [dream for fact in facts for dream in curriculum.dreams(fact, of_each)]
-        read = yield from self._read(self._dream_rows(dreams))
-        return [read[n : n + of_each] for n in range(0, len(read), of_each)]
+        heard = yield from self._hear([d for f in facts for d in curriculum.dreams(f, of_each)])
+        return [heard[n : n + of_each] for n in range(0, len(heard), of_each)]
+
+    def _hear(self, dreams: Sequence[Dream]) -> Generator[None, None, list[Heard]]:
+        lines = [self._form.line(dream.question, dream.answer) for dream in dreams]
+        whole = [Line(line.ids, list(range(1, len(line.ids)))) for line in lines]
+        read = yield from self._read([_row(line, 1.0) for line in whole])
+        cuts = [line.positions[0] - 1 for line in lines]
+        return [Heard(x_TD[:cut], x_TD[cut:]) for x_TD, cut in zip(read, cuts, strict=True)]
 
     def _some(self, facts: Sequence[Fact]) -> list[Fact]:
         """Return facts, not more than there may be dreams."""
@@ -320,17 +327,23 @@ class Imprinter:
     ) -> Generator[None, None, None]:
         """Take one step on dreams and anchors."""
         progress.question = next((one.question for one in dreams if one.fact is not None), "")
-        losses = yield from self._learn(self._dream_rows(dreams), self._told, progress)
+        rows = self._dream_rows(dreams)
+        losses = yield from self._learn(rows, self._told, progress, asked=self._asked)
         curriculum.note(dreams, losses)
 
     def _learn(
-        self, rows: Sequence[Row], ranks: slice, progress: Progress, is_chat: bool = True
+        self,
+        rows: Sequence[Row],
+        ranks: slice,
+        progress: Progress,
+        is_chat: bool = True,
+        asked: Asked | None = None,
     ) -> Generator[None, None, list[float]]:
         """Take one step on rows and anchors of their kind, in some ranks of the part, and return
         the losses of the rows, nats a token.
         """
         rows_beside = [*rows, *self._anchor_rows(is_chat)]
-        learned = yield from self._learned(rows_beside, progress, is_chat)
+        learned = yield from self._learned(rows_beside, progress, is_chat, asked)
         yield
         losses = [
             loss / len(row.positions) for row, loss in zip(rows, learned.losses, strict=False)
@@ -357,7 +370,7 @@ class Imprinter:
         return is_long_enough and max(last) < self._recipe.enough
 
     def _learned(
-        self, rows: Sequence[Row], progress: Progress, is_chat: bool
+        self, rows: Sequence[Row], progress: Progress, is_chat: bool, asked: Asked | None
     ) -> Generator[None, None, Learned]:
         """Return the gradients of a micro-batch, computed as soon as nobody else wants to."""
         while True:
@@ -371,6 +384,7 @@ class Imprinter:
                     rows,
                     should_yield=self._should_yield,
                     below=self._below,
+                    asked=asked,
                 )
             except Interrupted:
                 yield

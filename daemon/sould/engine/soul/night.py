@@ -139,7 +139,7 @@ class Night:
         *,
         recipe: Recipe,
         should_yield: Callable[[], bool],
-        steps_a_fact: int = 15,
+        steps_a_fact: int = 25,
         most_steps: int = 600,
         gate: Gate | None = None,
     ) -> None:

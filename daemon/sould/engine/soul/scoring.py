@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from sould.engine.decoder import Decoder
-from sould.engine.soul.batch import Row, hidden
+from sould.engine.soul.batch import Row, Worn, hidden
 from sould.engine.soul.chatform import Line
 from sould.engine.soul.products import Products
 from sould.engine.soul.targets import Target, chunk_size, loss_into_slope
-from sould.engine.soul.weights import MatrixName, Soul, matrix_sizes
-from sould.engine.spec import BodySpec
+from sould.engine.soul.weights import Soul
 
 
 class Scorer:
@@ -104,21 +103,3 @@ class Scorer:
         step = chunk_size(self._decoder.head.rows)
         for start in range(0, len(x_PD), step):
             yield self._products.forward(x_PD[start : start + step], self._decoder.head)
-
-
-class Worn:
-    """The share of a soul; of rank 1 and zero for an empty one, or none."""
-
-    def __init__(self, spec: BodySpec, soul: Soul | None) -> None:
-        self._soul = soul
-        self._nothing = {
-            name: (torch.zeros(1, n_in), torch.zeros(1, n_out))
-            for name, (n_in, n_out) in matrix_sizes(spec).items()
-        }
-
-    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
-        found = None if self._soul is None else self._soul.pair(layer, name)
-        return self._nothing[name] if found is None else found
-
-    def opening(self, x_TD: Tensor) -> Tensor | None:
-        return None if self._soul is None else self._soul.opening(x_TD)

@@ -32,40 +32,49 @@ class Side:
 BEGIN = Side(slice(1), Bounds(shut=-0.75, open=0.75, ridge=0.1))
 REST = Side(slice(1, None), Bounds(shut=0.6, open=1.8, ridge=0.1))
 
-Answers = Sequence[Tensor]  # what a scope reads at each token of an answer, (T, D), the first first
+
+@dataclass(frozen=True)
+class Heard:
+    """What a scope reads of a dream: at each token up to where its answer begins, and of that."""
+
+    asked_TD: Tensor
+    answer_TD: Tensor
+
+
+Dreamt = Sequence[Heard]  # of one fact
 
 
 def shared_out(
-    soul: Soul, slots: Sequence[Slot], heard: Sequence[Answers]
-) -> dict[Slot, list[Answers]]:
+    soul: Soul, slots: Sequence[Slot], heard: Sequence[Dreamt]
+) -> dict[Slot, list[Dreamt]]:
     """Give each fact to a slot, by what is heard of it: to the one that is open to its answers
     already; else to one of fewest facts, none at best, of these to the one that is open to it most.
     Return what is heard of each slot's facts; without slots nothing.
     """
-    found: dict[Slot, list[Answers]] = {}
-    new: list[tuple[Answers, list[float]]] = []
+    found: dict[Slot, list[Dreamt]] = {}
+    new: list[tuple[Dreamt, list[float]]] = []
     rests = [slot.rest for slot in slots]
     speaks_S = torch.tensor([not soul.is_silent(rank) for rank in rests])
-    for answers in heard if slots else ():
-        x_TD = torch.cat([answer[REST.part] for answer in answers])
+    for dreams in heard if slots else ():
+        x_TD = torch.cat([dream.answer_TD[REST.part] for dream in dreams])
         open_S = opening(x_TD, soul.scope[rests]).mean(0) * speaks_S  # 0 of silent ones
         if float(open_S.max()) > IN_USE:
-            found.setdefault(slots[int(open_S.argmax())], []).append(answers)
+            found.setdefault(slots[int(open_S.argmax())], []).append(dreams)
         else:
-            new.append((answers, open_S.tolist()))
-    for answers, openness in new:
+            new.append((dreams, open_S.tolist()))
+    for dreams, openness in new:
         ranked = sorted(zip(openness, slots, strict=True), key=lambda one: -one[0])
         slot = min((slot for _, slot in ranked), key=lambda slot: len(found.get(slot, ())))
-        found.setdefault(slot, []).append(answers)
+        found.setdefault(slot, []).append(dreams)
     return found
 
 
 def scopes(
-    heard: Mapping[Slot, Sequence[Answers]], untold: Answers, outside: Moments, begun: Moments
+    heard: Mapping[Slot, Sequence[Dreamt]], untold: Dreamt, outside: Moments, begun: Moments
 ) -> dict[Slot, tuple[Tensor, Tensor]]:
     """Return of each slot in use the scopes of its two ranks, as against other slots' answers, what
-    was never told, and what is ``outside`` altogether; of the first also as against where other
-    replies are ``begun``. ``heard``: by slot, of each of its facts.
+    was never told, the questions that its own facts answer, and what is ``outside`` altogether; of
+    the first also as against where other replies are ``begun``. ``heard``: by slot, of each fact.
     """
     begins = _scopes(heard, untold, BEGIN, [outside, begun])
     rests = _scopes(heard, untold, REST, [outside])
@@ -73,21 +82,30 @@ def scopes(
 
 
 def _scopes(
-    heard: Mapping[Slot, Sequence[Answers]], untold: Answers, side: Side, outside: Sequence[Moments]
+    heard: Mapping[Slot, Sequence[Dreamt]], untold: Dreamt, side: Side, outside: Sequence[Moments]
 ) -> dict[Slot, Tensor]:
-    inside = {slot: moments(chain(*answers), side.part) for slot, answers in heard.items()}
-    beside = [*outside, *([moments(untold, side.part)] if untold else [])]
+    inside = {slot: answered(chain(*dreams), side.part) for slot, dreams in heard.items()}
+    beside = [*outside, *([answered(untold, side.part)] if untold else [])]
     found = {}
     for slot, mine in inside.items():
         others = [seen for other, seen in inside.items() if other != slot]
-        against = [*beside, *([alike(others)] if others else [])]
+        against = [*beside, asked(chain(*heard[slot])), *([alike(others)] if others else [])]
         found[slot] = fitted(mine, alike(against), side.bounds)
     return found
 
 
-def moments(answers: Iterable[Tensor], part: slice = slice(None)) -> Moments:
+def answered(dreams: Iterable[Heard], part: slice = slice(None)) -> Moments:
     """Return the moments of some tokens of every answer."""
-    parts = [answer[part] for answer in answers]
-    seen = Moments.none(parts[0].shape[-1])
-    seen.see(torch.cat(parts))
+    return moments([dream.answer_TD[part] for dream in dreams])
+
+
+def asked(dreams: Iterable[Heard]) -> Moments:
+    """Return the moments of what comes before the answers."""
+    return moments([dream.asked_TD for dream in dreams])
+
+
+def moments(tokens: Sequence[Tensor]) -> Moments:
+    """Return the moments of what a scope reads at some tokens, of each (T, D)."""
+    seen = Moments.none(tokens[0].shape[-1])
+    seen.see(torch.cat([*tokens]))
     return seen
