@@ -20,15 +20,12 @@ class Layout:
 
     Nothing is padded: products see the T tokens as one matrix, and only attention, which costs
     little for short sequences, goes one by one.
-
-    ``kept``: of each layer attended to, its keys, turned, and its values.
     """
 
     def __init__(self, spec: BodySpec, pasts: Sequence[int], sizes: Sequence[int]) -> None:
         self.spec = spec
         self.pasts = list(pasts)
         self.sizes = list(sizes)
-        self.kept: list[tuple[Tensor, Tensor]] = []
         own = [torch.arange(past, past + n) for past, n in zip(pasts, sizes, strict=True)]
         angles = torch.outer(torch.cat(own).double(), torch.tensor(spec.inv_freq).double())
         self._cos_T1E = (angles.cos() * spec.rope_scale).float()[:, None]
@@ -45,7 +42,6 @@ class Layout:
         """Return (T, H·E): each sequence sees its past and what comes before in it. Queries and
         keys are turned.
         """
-        self.kept.append((k_TKE, v_TKE))
         keys, values = self._seen(*(torch.split(x, self.sizes) for x in (k_TKE, v_TKE)))
         some = zip(torch.split(q_THE, self.sizes), keys, values, self.pasts, strict=True)
         return torch.cat([self._attend_one(*one, window) for one in some if len(one[0])])
@@ -82,14 +78,21 @@ class Layout:
 
 
 class Shared(Layout):
-    """The past of all sequences is the first one, ``prefix`` tokens."""
+    """The past of all sequences is the first one, ``prefix`` tokens.
+
+    ``kept``: of each layer attended to in turn the keys, turned, and the values of every sequence,
+    (L, K, E) each; as long as it is not None.
+    """
 
     def __init__(self, spec: BodySpec, prefix: int, sizes: Sequence[int]) -> None:
         super().__init__(spec, [0, *(prefix for _ in sizes)], [prefix, *sizes])
+        self.kept: list[tuple[Sequence[Tensor], Sequence[Tensor]]] | None = None
 
     def _seen(
         self, own_k: Sequence[Tensor], own_v: Sequence[Tensor]
     ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        if self.kept is not None:
+            self.kept.append((own_k, own_v))
         keys, values = (
             [own[0], *(torch.cat([own[0], one]) for one in own[1:])] for own in (own_k, own_v)
         )
@@ -105,11 +108,11 @@ class Continued(Layout):
         self, spec: BodySpec, pasts: Sequence[Sequence[Tensor]], sizes: Sequence[int]
     ) -> None:
         super().__init__(spec, [past.shape[1] for past in pasts[0]], sizes)
-        self._known = pasts
+        self._known = iter(pasts)
 
     def _seen(
         self, own_k: Sequence[Tensor], own_v: Sequence[Tensor]
     ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-        known = self._known[len(self.kept) - 1]
+        known = next(self._known)
         keys = [torch.cat([past[0], one]) for past, one in zip(known, own_k, strict=True)]
         return keys, [torch.cat([past[1], one]) for past, one in zip(known, own_v, strict=True)]

@@ -51,7 +51,8 @@ class Row:
 class Learned:
     """``gradients``: of Σ weight · loss, by the names of ``Soul.tensors(part)``.
 
-    ``losses``: of each row, summed over its positions, unweighted. ``tokens``: computed.
+    ``losses``: of each row, summed over its positions, unweighted. ``tokens``: of prefix
+    and rows, up to where the last targets are predicted from.
     """
 
     gradients: dict[str, Tensor]
@@ -324,10 +325,10 @@ class Asked:
         self, run: _Run, prefix: tuple[int, ...], texts: list[tuple[int, ...]], x_TD: Tensor
     ) -> None:
         layout = _shared(run.decoder, prefix, texts)
+        layout.kept = []
         run.bare().layers(x_TD, layout, range(self.first, len(run.decoder.layers)))
-        by_layer = [torch.split(torch.stack(pair), layout.sizes, dim=1) for pair in layout.kept]
         for n, text in enumerate([(), *texts]):
-            self._kept[prefix, text] = [of[n].half() for of in by_layer]
+            self._kept[prefix, text] = [torch.stack((k[n], v[n])).half() for k, v in layout.kept]
 
 
 def _forget(kept: OrderedDict[Text, T], most_bytes: int, size: Callable[[T], int]) -> None:
@@ -401,7 +402,7 @@ def _norm(decoder: Decoder, x: Tensor, weight: Tensor) -> Tensor:
     return F.rms_norm(x, weight.shape, weight, decoder.spec.norm_eps)
 
 
-def _shared(decoder: Decoder, prefix: Sequence[int], texts: Sequence[Sequence[int]]) -> Layout:
+def _shared(decoder: Decoder, prefix: Sequence[int], texts: Sequence[Sequence[int]]) -> Shared:
     return Shared(decoder.spec, len(prefix), [len(text) for text in texts])
 
 
