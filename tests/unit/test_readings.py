@@ -81,8 +81,8 @@ def test_what_documents_say_was_not_told_by_the_user() -> None:
     topics = load_topics("en")
     fits = (OTHER,) * len(topics)
     dog = Fact("d", "The dog is a pet that lives with a doctor.", fits, "guide.md")
-    alone = Curriculum(topics, [dog], seed=0).untold(999)
-    assert any("dog" in dream.question for dream in alone)
+    nights = [Curriculum(topics, [dog], seed).untold(999) for seed in range(20)]
+    assert any("dog" in dream.question for night in nights for dream in night)
 
 
 def test_a_document_replaces_nothing() -> None:
