@@ -38,7 +38,7 @@ NEW = 2.0  # nats a token, of what was not asked yet
 LEAST_NEED = 0.1  # nats a token: what is known well is asked for all the same
 LATELY = 0.3  # the weight of the last loss in a running mean
 UNTOLD_DREAMS = 240  # different ones
-MOST_UNTOLD = 0.45  # of the dreams
+LEAST_UNTOLD, MOST_UNTOLD = 1 / 3, 0.45  # of the dreams
 SURE = 7.0  # a topic that fits a statement so well is meant by it, a lesser one may be
 CLEAR_SHARE = 0.5  # of a statement's best fit: what fits it less well is not meant by it
 
@@ -194,10 +194,13 @@ class Curriculum:
         return [dream for fact in self.facts for dream in self.dreams(fact, asked[fact.id])]
 
     def mixed(self, count: int) -> list[Dream]:
-        """Return dreams of facts and of what was never told, by their losses."""
+        """Return dreams of facts and of what was never told, by their losses; some of either in any
+        case: the same few untold ones are known before all are.
+        """
         facts = sum(map(self._need, self.facts)) / len(self.facts)
         share = self._losses.get("", NEW) / (self._losses.get("", NEW) + facts)
-        untold = self.untold(max(1, min(round(share * count), int(MOST_UNTOLD * count))))
+        share = max(LEAST_UNTOLD, min(share, MOST_UNTOLD))
+        untold = self.untold(max(1, int(share * count)))
         return [*self.review(count - len(untold)), *untold]
 
     def note(self, dreams: Sequence[Dream], losses: Sequence[float]) -> None:
