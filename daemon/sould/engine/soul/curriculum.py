@@ -199,8 +199,8 @@ class Curriculum:
         """
         facts = sum(map(self._need, self.facts)) / len(self.facts)
         share = self._losses.get("", NEW) / (self._losses.get("", NEW) + facts)
-        share = max(LEAST_UNTOLD, min(share, MOST_UNTOLD))
-        untold = self.untold(max(1, int(share * count)))
+        least, most = max(1, round(LEAST_UNTOLD * count)), int(MOST_UNTOLD * count)
+        untold = self.untold(max(least, min(round(share * count), most)))
         return [*self.review(count - len(untold)), *untold]
 
     def note(self, dreams: Sequence[Dream], losses: Sequence[float]) -> None:
