@@ -282,7 +282,7 @@ class Asked:
     they are. Kept are ``most_bytes``, the newest.
     """
 
-    def __init__(self, below: Below, most_bytes: int = 1 << 27) -> None:
+    def __init__(self, below: Below, most_bytes: int = 1 << 28) -> None:
         self._below = below
         self._most_bytes = most_bytes
         self._kept: OrderedDict[Text, list[Tensor]] = OrderedDict()

@@ -37,8 +37,8 @@ RESTING_SHARE = 0.25
 NEW = 2.0  # nats a token, of what was not asked yet
 LEAST_NEED = 0.1  # nats a token: what is known well is asked for all the same
 LATELY = 0.3  # the weight of the last loss in a running mean
-UNTOLD_DREAMS = 240  # different ones
-LEAST_UNTOLD, MOST_UNTOLD = 1 / 3, 0.45  # of the dreams
+UNTOLD_DREAMS = 480  # different ones
+LEAST_UNTOLD, MOST_UNTOLD = 0.2, 0.45  # of the dreams
 SURE = 7.0  # a topic that fits a statement so well is meant by it, a lesser one may be
 CLEAR_SHARE = 0.5  # of a statement's best fit: what fits it less well is not meant by it
 
@@ -109,6 +109,7 @@ class Curriculum:
             for fact, owned in zip(facts, shared_out(facts), strict=True)
         }
         self._losses: dict[str, float] = {}  # by fact, of late; "": of what was never told
+        self._untold_losses: dict[str, float] = {}  # by question, the last time
         self._is_all = is_all
         self._questions = {
             (fact.id, topic): self._fitting(fact, topic)
@@ -195,17 +196,19 @@ class Curriculum:
 
     def mixed(self, count: int) -> list[Dream]:
         """Return dreams of facts and of what was never told, by their losses; some of either in any
-        case: the same few untold ones are known before all are.
+        case.
         """
         facts = sum(map(self._need, self.facts)) / len(self.facts)
         share = self._losses.get("", NEW) / (self._losses.get("", NEW) + facts)
         least, most = max(1, round(LEAST_UNTOLD * count)), int(MOST_UNTOLD * count)
-        untold = self.untold(max(least, min(round(share * count), most)))
+        untold = self._untold_review(max(least, min(round(share * count), most)))
         return [*self.review(count - len(untold)), *untold]
 
     def note(self, dreams: Sequence[Dream], losses: Sequence[float]) -> None:
         """Take note of the losses, nats a token, that dreams were learned at."""
         for dream, loss in zip(dreams, losses, strict=True):
+            if dream.fact is None:
+                self._untold_losses[dream.question] = loss
             key = dream.fact.id if dream.fact else ""
             before = self._losses.get(key, loss)
             self._losses[key] = before + LATELY * (loss - before)
@@ -215,6 +218,17 @@ class Curriculum:
         same ``UNTOLD_DREAMS``, which cost less each time they are gone over again.
         """
         return _sampled(self._untold_dreams, count, self._random)
+
+    def _untold_review(self, count: int) -> list[Dream]:
+        """Return dreams of what was never told, of each kind alike, and the more often of one the
+        higher its loss was the last time: what is taken for something told comes again.
+        """
+        kinds = [kind for kind in self._untold_dreams if kind]
+        chosen = self._random.choices(kinds, k=count) if kinds else []
+        return [self._random.choices(kind, [*map(self._unsure, kind)])[0] for kind in chosen]
+
+    def _unsure(self, untold: Dream) -> float:
+        return max(LEAST_NEED, self._untold_losses.get(untold.question, NEW))
 
     @cached_property
     def _untold_dreams(self) -> list[list[Dream]]:

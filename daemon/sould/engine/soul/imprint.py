@@ -35,6 +35,7 @@ SCOPE_ROWS = 480  # dreams that a scope is found from, at most
 SCOPE_UNTOLD = 144
 SCOPE_BATCH = 12
 BEGIN = 3  # tokens of an answer
+LEAST_BEGUN = 4  # tokens of an answer that is not learned to its end
 BEGIN_WEIGHT = 3.0
 LAST_RATE = 0.1  # of a night's last step, as a share of the first one's
 
@@ -51,6 +52,10 @@ class Recipe:
     How the user talks is learned from ``spoken`` of their texts in each of ``voiced`` steps, which
     ``idiom`` weighs: what is gone over more often is learned by heart, and helps no other.
 
+    Of a share ``begun`` of the dreams only the first third of the answer is learned, which is
+    quicker: there it is decided what is told, and whether anything is. What documents say often
+    differs late, and is always learned to its end.
+
     A fact is done when the loss of its answers is below ``enough`` (nats a token) after
     ``least_steps``, and after ``most_steps`` in any case. Then come ``reviews``: steps in
     which all facts take part alike, so that the newest does not answer for the others.
@@ -62,6 +67,7 @@ class Recipe:
     heard: int = 12
     dreams: int = 3
     rehearsed: int = 5
+    begun: float = 0.0
     spoken: int = 2
     idiom: float = 1.0
     voiced: int = 32
@@ -82,7 +88,7 @@ class Recipe:
     @staticmethod
     def asleep(inner_lr: float) -> Recipe:
         """Return how a night is spent: more dreams a step, at a boosted rate."""
-        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, heard=24, dreams=9)
+        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, heard=24, dreams=9, begun=2 / 3, anchors=3)
 
 
 @dataclass(kw_only=True)
@@ -395,8 +401,15 @@ class Imprinter:
         """Each dream counts alike, whatever the length of its answer, and in it the beginning more:
         there it is decided what is told, and whether anything is.
         """
-        lines = [self._form.line(dream.question, dream.answer) for dream in dreams]
+        lines = [self._to_learn(dream) for dream in dreams]
         return [_row(line, 1.0 / len(lines), begin=BEGIN_WEIGHT) for line in lines]
+
+    def _to_learn(self, dream: Dream) -> Line:
+        line = self._form.line(dream.question, dream.answer)
+        is_document = dream.fact is not None and dream.fact.source
+        if is_document or self._random.random() >= self._recipe.begun:
+            return line
+        return Line(line.ids, line.positions[: max(LEAST_BEGUN, len(line.positions) // 3)])
 
     def _anchor_rows(self, is_chat: bool) -> list[Row]:
         count = self._recipe.anchors

@@ -139,8 +139,8 @@ class Night:
         *,
         recipe: Recipe,
         should_yield: Callable[[], bool],
-        steps_a_fact: int = 25,
-        most_steps: int = 600,
+        steps_a_fact: int = 34,
+        most_steps: int = 720,
         gate: Gate | None = None,
     ) -> None:
         self._decoder = decoder
