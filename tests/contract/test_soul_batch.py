@@ -16,7 +16,9 @@ from sould.engine.kernel import NativeKernel, load_kernel
 from sould.engine.kernel.selftest import ALL_FORMATS, SPEC, random_body, random_soul, random_weight
 from sould.engine.read_weights import read_weights
 from sould.engine.soul import naive, targets
-from sould.engine.soul.batch import Asked, Below, Learned, Row, Worn, learn, scope_inputs
+from sould.engine.soul.batch import Learned, Row, learn, scope_inputs
+from sould.engine.soul.computed import Asked, Below
+from sould.engine.soul.forward import Worn
 from sould.engine.soul.products import Interrupted, Products
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import MATRICES, RANKS, Soul, opening, scope_layer

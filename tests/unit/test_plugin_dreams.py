@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from sould.bridge import Probe
-from sould.engine.soul.curriculum import LENT_SHARE, Curriculum, Fact, with_lent
+from sould.engine.soul.curriculum import LENT_SHARE, Curriculum
+from sould.engine.soul.dreams import Fact, with_lent
 from sould.engine.soul.topics import Topic
 from sould.plugin import Dream
 from sould.supervisor.plugins.dreams import MOST_OF_A_RECORD, choose, says_only

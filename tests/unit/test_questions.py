@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sould.engine.soul.banks import sections
-from sould.engine.soul.questions import FRAMES, asks_for_another, matters, untold_matters
+from sould.engine.soul.questions import asks_for_another, matters
 from sould.engine.soul.topics import load_topics
+from sould.engine.soul.untold import untold_matters
+from sould.engine.soul.wordings import FRAMES
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 import pytest
 
-from sould.engine.soul.curriculum import Fact
+from sould.engine.soul.dreams import Fact
 from sould.engine.soul.topics import load_topics
 from sould.engine.soul.updates import superseded
 
@@ -47,6 +47,8 @@ def replaces(old: str, new: str, topics: tuple[str, str] = ("", "")) -> bool:
         ("I live in Cork.", "I live in Galway."),
         ("My favourite colour is red.", "My favourite colour is teal."),
         ("My cat is called Tom.", "We renamed the cat: he goes by Tim now."),
+        ("I work at the library.", "I've got a new job at the museum."),
+        ("I work in a bakery on weekends.", "I've got a new weekend job at the zoo."),
         ("I ride an old bike.", "I sold it, and I ride a scooter now."),
         ("My car is a Fiat.", "My new car is a Saab."),
         ("私の好きな色は赤です。", "私の好きな色は青です。"),
@@ -63,6 +65,7 @@ def test_news_replaces_what_was_told_of_the_same_topic() -> None:
     assert not replaces("My mum is a locksmith.", new, ("job", "job"))
     assert not replaces(old, new, ("job", "club"))
     assert not replaces(old, "I'm a purser on the ferry.", ("job", "job"))  # that may be another
+    assert not replaces("I work at the library.", "I've got a new weekend job at the zoo.")
 
 
 def test_a_topic_that_is_guessed_replaces_nothing() -> None:

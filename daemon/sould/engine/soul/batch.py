@@ -5,24 +5,19 @@ Legend: T tokens of the whole micro-batch, the prefix first, D d_model, P positi
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from sould.engine.decoder import Decoder
-from sould.engine.soul.attention import Continued, Layout, Shared
-from sould.engine.soul.products import Observe, Products, frozen_linear, learning_mlp
+from sould.engine.soul.attention import Continued
+from sould.engine.soul.computed import Asked, Below
+from sould.engine.soul.forward import Run, Share, attention, norm, shared
+from sould.engine.soul.products import Observe, Products
 from sould.engine.soul.targets import Target, head_loss
-from sould.engine.soul.weights import MATRICES, MatrixName, Soul, matrix_sizes, opening, scope_layer
-from sould.engine.spec import BodySpec
-
-T = TypeVar("T")
-Text = tuple[tuple[int, ...], tuple[int, ...]]  # a prefix and what follows it
+from sould.engine.soul.weights import MATRICES, MatrixName, Soul, opening
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,36 +53,6 @@ class Learned:
     gradients: dict[str, Tensor]
     losses: list[float]
     tokens: int
-
-
-class Share(Protocol):
-    """What a soul adds to a body."""
-
-    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
-        """Return A_RI and B_RO, where gradients end."""
-        ...
-
-    def opening(self, x_TD: Tensor) -> Tensor | None:
-        """Return how far these ranks are open to tokens, (T, R), None to all; see ``Soul``."""
-        ...
-
-
-class Worn:
-    """The share of a soul; of rank 1 and zero for an empty one, or none."""
-
-    def __init__(self, spec: BodySpec, soul: Soul | None) -> None:
-        self._soul = soul
-        self._nothing = {
-            name: (torch.zeros(1, n_in), torch.zeros(1, n_out))
-            for name, (n_in, n_out) in matrix_sizes(spec).items()
-        }
-
-    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
-        found = None if self._soul is None else self._soul.pair(layer, name)
-        return self._nothing[name] if found is None else found
-
-    def opening(self, x_TD: Tensor) -> Tensor | None:
-        return None if self._soul is None else self._soul.opening(x_TD)
 
 
 def learn(
@@ -149,15 +114,15 @@ def hidden(
 ) -> Tensor:
     """Return the normed residual stream that the targets are predicted from, (P, D)."""
     texts = _texts(rows)
-    run = _Run(decoder, share, products)
+    run = Run(decoder, share, products)
     if below is None:
         x_TD, first = run.embedded(prefix, texts), 0
     else:
         x_TD, first = below.stream(run, tuple(prefix), texts), below.first
-    layout = _shared(decoder, prefix, texts)
+    layout = shared(decoder, prefix, texts)
     x_TD = run.layers(x_TD, layout, range(first, len(decoder.layers)))
     wanted = _wanted(len(prefix), [row.positions for row in rows], [len(text) for text in texts])
-    return _norm(decoder, x_TD[wanted.to(x_TD.device)], decoder.final_norm)
+    return norm(decoder, x_TD[wanted.to(x_TD.device)], decoder.final_norm)
 
 
 def spoken(
@@ -172,14 +137,14 @@ def spoken(
     each row is predicted from; only what comes from there on is computed.
     """
     texts, cuts = _texts(rows), [row.positions[0] - 1 for row in rows]
-    run = _Run(decoder, share, products)
+    run = Run(decoder, share, products)
     x_TD, pasts = asked.before(run, tuple(prefix), texts, cuts)
     sizes = [len(text) - cut for text, cut in zip(texts, cuts, strict=True)]
     layout = Continued(decoder.spec, pasts, sizes)
     x_TD = run.layers(x_TD, layout, range(asked.first, len(decoder.layers)))
     positions = [[p - cut for p in row.positions] for row, cut in zip(rows, cuts, strict=True)]
     wanted = _wanted(0, positions, sizes)
-    return _norm(decoder, x_TD[wanted.to(x_TD.device)], decoder.final_norm)
+    return norm(decoder, x_TD[wanted.to(x_TD.device)], decoder.final_norm)
 
 
 @torch.no_grad()
@@ -195,147 +160,13 @@ def scope_inputs(
     from, (P, D) on the CPU. ``share``: what it has below that layer is all that counts.
     """
     texts = _texts(rows)
-    x_TD = below.stream(_Run(decoder, share, products), tuple(prefix), texts)
-    layout = _shared(decoder, prefix, texts)
+    x_TD = below.stream(Run(decoder, share, products), tuple(prefix), texts)
+    layout = shared(decoder, prefix, texts)
     x_TD = x_TD.to(decoder.devices[below.first])
-    x_TD = x_TD + _attention(decoder, below.first, x_TD, layout, products)
-    h_TD = _norm(decoder, x_TD, decoder.layers[below.first].mlp_norm).cpu()
+    x_TD = x_TD + attention(decoder, below.first, x_TD, layout, products)
+    h_TD = norm(decoder, x_TD, decoder.layers[below.first].mlp_norm).cpu()
     positions = [row.positions for row in rows]
     return h_TD[_wanted(len(prefix), positions, [len(text) for text in texts])]
-
-
-class _Run:
-    """Layers of a decoder with a soul's share, over a prefix and the texts that follow it."""
-
-    def __init__(
-        self,
-        decoder: Decoder,
-        share: Share,
-        products: Products,
-    ) -> None:
-        self.decoder = decoder
-        self._share = share
-        self._products = products
-
-    def bare(self) -> _Run:
-        """Return the same without a soul."""
-        return _Run(self.decoder, Worn(self.decoder.spec, None), self._products)
-
-    def embedded(self, prefix: Sequence[int], texts: Sequence[Sequence[int]]) -> Tensor:
-        ids = [*prefix, *(i for text in texts for i in text)]
-        decoder = self.decoder
-        return decoder.embed.gather(torch.tensor(ids, device=decoder.devices[0]))
-
-    def layers(self, x_TD: Tensor, layout: Layout, which: range) -> Tensor:
-        decoder, products = self.decoder, self._products
-        opening_TR: Tensor | None = None
-        for i in which:
-            device = decoder.devices[i]
-            x_TD = x_TD.to(device)
-            x_TD = x_TD + _attention(decoder, i, x_TD, layout, products)
-            sides = [side.to(device) for name in MATRICES for side in self._share.pair(i, name)]
-            h_TD = _norm(decoder, x_TD, decoder.layers[i].mlp_norm)
-            if i == scope_layer(decoder.spec):
-                opening_TR = self._share.opening(h_TD)
-            if opening_TR is not None:
-                opening_TR = opening_TR.to(device)
-            x_TD = x_TD + learning_mlp(h_TD, sides, opening_TR, decoder.layers[i], products)
-        return x_TD
-
-
-class Below:
-    """What the layers under ``first`` make of prefixes and rows, for as long as they stay as
-    they are: of a soul's part that has no share there. Kept are ``most_bytes``, the newest.
-    """
-
-    def __init__(self, first: int, most_bytes: int = 1 << 26) -> None:
-        self.first = first
-        self._most_bytes = most_bytes
-        self._kept: OrderedDict[Text, Tensor] = OrderedDict()
-
-    def stream(
-        self, run: _Run, prefix: tuple[int, ...], texts: Sequence[tuple[int, ...]]
-    ) -> Tensor:
-        """Return the residual stream before layer ``first``, (T, D): the prefix, then the texts."""
-        keys = [(prefix, ()), *((prefix, text) for text in texts)]
-        unknown = dict.fromkeys(text for _, text in keys if (prefix, text) not in self._kept)
-        if unknown:
-            self._compute(run, prefix, [text for text in unknown if text])
-        for key in keys:
-            self._kept.move_to_end(key)
-        x_TD = torch.cat([self._kept[key] for key in keys])
-        _forget(self._kept, self._most_bytes, lambda x_TD: x_TD.nbytes)
-        return x_TD
-
-    @torch.no_grad()
-    def _compute(self, run: _Run, prefix: tuple[int, ...], texts: list[tuple[int, ...]]) -> None:
-        layout = _shared(run.decoder, prefix, texts)
-        x_TD = run.layers(run.embedded(prefix, texts), layout, range(self.first))
-        parts = torch.split(x_TD, [len(prefix), *map(len, texts)])
-        for text, part in zip([(), *texts], parts, strict=True):
-            self._kept[prefix, text] = part.clone()
-
-
-class Asked:
-    """What the body makes of what comes before replies, as no soul is open to it: keys and values
-    of the layers from ``below.first`` up, in 16 bits, for as long as the layers under it stay as
-    they are. Kept are ``most_bytes``, the newest.
-    """
-
-    def __init__(self, below: Below, most_bytes: int = 1 << 28) -> None:
-        self._below = below
-        self._most_bytes = most_bytes
-        self._kept: OrderedDict[Text, list[Tensor]] = OrderedDict()
-
-    @property
-    def first(self) -> int:
-        """The first layer that is learned."""
-        return self._below.first
-
-    def before(
-        self,
-        run: _Run,
-        prefix: tuple[int, ...],
-        texts: Sequence[tuple[int, ...]],
-        cuts: Sequence[int],
-    ) -> tuple[Tensor, list[list[Tensor]]]:
-        """Return the residual stream before layer ``first`` from the cut of each text on, (T, D);
-        and for each layer from there up what every text has before its cut, (2, L, K, E).
-        """
-        x_TD = self._below.stream(run, prefix, texts)
-        x_PD, *rows = torch.split(x_TD, [len(prefix), *map(len, texts)])
-        cut_texts = [text[:cut] for text, cut in zip(texts, cuts, strict=True)]
-        begun = {text: x[: len(text)] for text, x in zip(cut_texts, rows, strict=True) if text}
-        unknown = [text for text in begun if (prefix, text) not in self._kept]
-        if unknown or (prefix, ()) not in self._kept:
-            x_TD = torch.cat([x_PD, *(begun[text] for text in unknown)])
-            self._compute(run, prefix, unknown, x_TD)
-        first, pasts = self._kept[prefix, ()], []
-        for text in cut_texts:
-            own = self._kept[prefix, text] if text else [x[:, :0] for x in first]
-            pasts.append([torch.cat(pair, 1).float() for pair in zip(first, own, strict=True)])
-        for text in ((), *begun):
-            self._kept.move_to_end((prefix, text))
-        _forget(self._kept, self._most_bytes, lambda layers: sum(x.nbytes for x in layers))
-        spoken = [x[len(text) :] for text, x in zip(cut_texts, rows, strict=True)]
-        return torch.cat(spoken), [list(layer) for layer in zip(*pasts, strict=True)]
-
-    @torch.no_grad()
-    def _compute(
-        self, run: _Run, prefix: tuple[int, ...], texts: list[tuple[int, ...]], x_TD: Tensor
-    ) -> None:
-        layout = _shared(run.decoder, prefix, texts)
-        layout.kept = []
-        run.bare().layers(x_TD, layout, range(self.first, len(run.decoder.layers)))
-        for n, text in enumerate([(), *texts]):
-            self._kept[prefix, text] = [torch.stack((k[n], v[n])).half() for k, v in layout.kept]
-
-
-def _forget(kept: OrderedDict[Text, T], most_bytes: int, size: Callable[[T], int]) -> None:
-    """Leave out the oldest until what is kept is no larger than that."""
-    total = sum(map(size, kept.values()))
-    while total > most_bytes:
-        total -= size(kept.popitem(last=False)[1])
 
 
 class _Leaves:
@@ -375,35 +206,6 @@ class _Leaves:
 def _texts(rows: Sequence[Row]) -> list[tuple[int, ...]]:
     """Return of each row what is computed."""
     return [tuple(row.ids[: row.positions[-1]]) for row in rows]
-
-
-def _attention(
-    decoder: Decoder, i: int, x_TD: Tensor, layout: Layout, products: Products
-) -> Tensor:
-    layer, spec = decoder.layers[i], decoder.spec
-    h_TD = _norm(decoder, x_TD, layer.attn_norm)
-    q, k, v = (
-        frozen_linear(h_TD, weight, bias, products).view(len(h_TD), -1, spec.head_dim)
-        for weight, bias in (
-            (layer.q, layer.q_bias),
-            (layer.k, layer.k_bias),
-            (layer.v, layer.v_bias),
-        )
-    )
-    if layer.q_norm is not None and layer.k_norm is not None:
-        q, k = _norm(decoder, q, layer.q_norm), _norm(decoder, k, layer.k_norm)
-    out_TQ = layout.attend(layout.rotated(q), layout.rotated(k), v, decoder.windows[i])
-    if layer.attn_sub_norm is not None:
-        out_TQ = _norm(decoder, out_TQ, layer.attn_sub_norm)
-    return frozen_linear(out_TQ, layer.o, layer.o_bias, products)
-
-
-def _norm(decoder: Decoder, x: Tensor, weight: Tensor) -> Tensor:
-    return F.rms_norm(x, weight.shape, weight, decoder.spec.norm_eps)
-
-
-def _shared(decoder: Decoder, prefix: Sequence[int], texts: Sequence[Sequence[int]]) -> Shared:
-    return Shared(decoder.spec, len(prefix), [len(text) for text in texts])
 
 
 def _wanted(prefix: int, positions: Sequence[Sequence[int]], sizes: Sequence[int]) -> Tensor:

@@ -16,9 +16,18 @@ class Line:
     ids: list[int]
     positions: list[int]
 
+    @staticmethod
+    def whole(ids: list[int]) -> Line:
+        """Return a line that is all answer, but for the token that it begins with."""
+        return Line(ids, list(range(1, len(ids))))
+
     @property
     def answer(self) -> list[int]:
         return [self.ids[p] for p in self.positions]
+
+    def as_prose(self) -> Line:
+        """Return what somebody says as text of its own, without what ends it in a chat."""
+        return Line.whole(self.ids[:-1])
 
 
 class ChatForm:

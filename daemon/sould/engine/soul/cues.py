@@ -15,14 +15,12 @@ from sould.engine.soul.facts import clauses_of, gist, is_japanese
 from sould.engine.soul.questions import (
     NAME,
     TIMES,
-    Matter,
-    framed,
     matters,
     mentioned,
     of_others,
     of_speaker,
-    tidied,
 )
+from sould.engine.soul.wordings import Matter, framed, tidied
 
 MOST_WORDS = 12  # of a question's own: what is longer is no question any more
 

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from sould.engine.decoder import Decoder
 from sould.engine.soul.anchors import Anchor
-from sould.engine.soul.batch import Below, Row, learn
+from sould.engine.soul.batch import Row, learn
+from sould.engine.soul.computed import Below
 from sould.engine.soul.kept import keep_tensors, kept_tensors
 from sould.engine.soul.products import patiently
 from sould.engine.soul.scope import Moments

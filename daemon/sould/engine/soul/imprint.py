@@ -11,84 +11,29 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import chain
 
 import torch
 from torch import Tensor
 
 from sould.engine.decoder import Decoder
-from sould.engine.soul import slots as slots_of
 from sould.engine.soul.anchors import Anchor, Draw
-from sould.engine.soul.batch import Asked, Below, Learned, Row, Worn, learn, scope_inputs
+from sould.engine.soul.batch import Learned, Row, learn
 from sould.engine.soul.chatform import ChatForm, Line
-from sould.engine.soul.curriculum import Curriculum, Dream, Fact
+from sould.engine.soul.computed import Asked, Below
+from sould.engine.soul.curriculum import Curriculum
 from sould.engine.soul.curvature import Axes, Curvature, times
-from sould.engine.soul.products import Interrupted, Products, patiently
-from sould.engine.soul.scope import Moments, alike, fitted, open_together
-from sould.engine.soul.slots import Heard
+from sould.engine.soul.dreams import Dream, Fact
+from sould.engine.soul.listening import Listener
+from sould.engine.soul.products import Interrupted
+from sould.engine.soul.recipe import Recipe
+from sould.engine.soul.scope import open_together
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import FAST, SLOW, Fault, Slot, Soul, scope_layer
+from sould.engine.soul.weights import FAST, SLOW, Fault, Soul, scope_layer
 
-NIGHT_BOOST = 1.25
-SCOPE_ROWS = 480  # dreams that a scope is found from, at most
-SCOPE_UNTOLD = 144
-SCOPE_BATCH = 12
-BEGIN = 3  # tokens of an answer
+BEGIN_TOKENS = 3  # of an answer
 LEAST_BEGUN = 4  # tokens of an answer that is not learned to its end
 BEGIN_WEIGHT = 3.0
 LAST_RATE = 0.1  # of a night's last step, as a share of the first one's
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How a fact is learned. Counts are rows of one step; ``kl`` weighs the anchors together,
-    ``guard`` what the curvature says that a position of the whole bank would lose. Adam steps in
-    coordinates in which the bank feels every direction alike, but for ``damping``.
-
-    A scope is found from ``heard`` dreams of each fact, as long as there are not more than
-    ``SCOPE_ROWS`` of all.
-
-    How the user talks is learned from ``spoken`` of their texts in each of ``voiced`` steps, which
-    ``idiom`` weighs: what is gone over more often is learned by heart, and helps no other.
-
-    Of a share ``begun`` of the dreams only the first third of the answer is learned, which is
-    quicker: there it is decided what is told, and whether anything is. What documents say often
-    differs late, and is always learned to its end.
-
-    A fact is done when the loss of its answers is below ``enough`` (nats a token) after
-    ``least_steps``, and after ``most_steps`` in any case. Then come ``reviews``: steps in
-    which all facts take part alike, so that the newest does not answer for the others.
-    """
-
-    inner_lr: float = 2e-3
-    betas: tuple[float, float] = (0.9, 0.95)
-    clip: float = 1.0
-    heard: int = 12
-    dreams: int = 3
-    rehearsed: int = 5
-    begun: float = 0.0
-    spoken: int = 2
-    idiom: float = 1.0
-    voiced: int = 32
-    anchors: int = 4
-    kl: float = 10.0
-    guard: float = 300.0
-    damping: float = 0.3
-    least_steps: int = 6
-    most_steps: int = 11
-    reviews: int = 3
-    enough: float = 0.15
-
-    @staticmethod
-    def awake(inner_lr: float) -> Recipe:
-        """Return how a turn is learned, in the user's pauses."""
-        return Recipe(inner_lr=inner_lr)
-
-    @staticmethod
-    def asleep(inner_lr: float) -> Recipe:
-        """Return how a night is spent: more dreams a step, at a boosted rate."""
-        return Recipe(inner_lr=NIGHT_BOOST * inner_lr, heard=24, dreams=9, begun=2 / 3, anchors=3)
 
 
 @dataclass(kw_only=True)
@@ -144,8 +89,17 @@ class Imprinter:
         self._axes: Axes = {}
         self._moves = {name: torch.zeros_like(w) for name, w in self._weights.items()}
         self._random = random.Random(seed)
-        self._inside = Moments.none(soul.spec.d_model)
-        self._heard: set[str] = set()
+        self._listener = Listener(
+            decoder,
+            soul,
+            form,
+            curvature,
+            self._below,
+            part=part,
+            of_each=recipe.heard,
+            should_yield=should_yield,
+            by=self._random,
+        )
         self._together = open_together(soul.scope[mine])
         moves = list(self._moves.values())
         self._adam = torch.optim.Adam(moves, lr=recipe.inner_lr, betas=recipe.betas)
@@ -170,108 +124,16 @@ class Imprinter:
         if silent:
             self._soul.change(draw)
 
-    def listen(self, curriculum: Curriculum) -> Generator[None, None, None]:
-        """Find the scope of the part: questions about facts and their answers, as against all that
-        anybody asks and writes. Yields as :meth:`steps` does.
-        """
-        new = [fact for fact in curriculum.facts if fact.id not in self._heard]
-        for dream in chain(*(yield from self._hear_of(curriculum, self._some(new)))):
-            self._inside.see(dream.answer_TD)
-        self._heard |= {fact.id for fact in new}
-        part = self._soul.rows(self._part)
-        yield from self._set_scopes([(part, fitted(self._inside, self._curvature.outside["all"]))])
-
     def listen_asleep(
         self, curriculum: Curriculum, spoken: Sequence[Line], *, is_all: bool
     ) -> Generator[None, None, None]:
-        """Find the scopes of the slow part: of its first ranks all that is asked of the user, told
-        or not; of its slots the facts that each is for; of its last, if anything was ``spoken``,
-        the user's own words, as against what anybody asks or writes. Yields as :meth:`steps` does.
+        """Find the scopes of the slow part, see ``Listener``."""
+        yield from self._listener.listen_asleep(curriculum, spoken, is_all=is_all)
+        self._open()
 
-        ``is_all``: as in ``Curriculum``. If not, slots that are for other facts stay as they are.
-        What documents say has no slots, there may be far too much of it.
-        """
-        soul, outside = self._soul, self._curvature.outside
-        facts = self._some(curriculum.facts)
-        heard = yield from self._hear_of(curriculum, facts)
-        untold = yield from self._hear(curriculum.untold(SCOPE_UNTOLD))
-        kinds = [dreams for dreams in ([*chain(*heard)], untold) if dreams]
-        parts = (slice(None), slots_of.BEGIN.part)
-        inside = alike([slots_of.answered(some, part) for some in kinds for part in parts])
-        others = alike([outside["all"], outside["begun"], slots_of.asked(chain(*kinds))])
-        scopes = [(soul.wide, fitted(inside, others))]
-        yield
-        slots = soul.slots if is_all else [s for s in soul.slots if soul.is_silent(s.rest)]
-        own = [dreams for fact, dreams in zip(facts, heard, strict=True) if not fact.source]
-        by_slot = slots_of.shared_out(soul, slots, own)
-        for slot, sides in slots_of.scopes(
-            by_slot, untold, outside["all"], outside["begun"]
-        ).items():
-            ranks = (slot.begin, slot.rest)
-            scopes += [(slice(r, r + 1), side) for r, side in zip(ranks, sides, strict=True)]
-        is_known = is_all and len(facts) == len(curriculum.facts)
-        left = [slot for slot in slots if slot not in by_slot]
-        free = [slot for slot in left if is_known or soul.is_silent(slot.rest)]
-        if spoken:
-            said = [_row(line, 1.0) for line in spoken[:SCOPE_ROWS]]
-            read = [_row(_as_prose(line), 1.0) for line in spoken[:SCOPE_ROWS]]
-            words = (yield from self._read(said)) + (yield from self._read(read, is_chat=False))
-            others = alike([outside["asked"], outside["prose"]])
-            scopes.append((soul.voice, fitted(slots_of.moments(words), others)))
-        self._shut(free)
-        yield from self._set_scopes(scopes)
-
-    def _shut(self, slots: Sequence[Slot]) -> None:
-        """Silence slots that are for nothing, those among them whose facts are gone, until there is
-        something for them.
-        """
-        soul, ranks = self._soul, [rank for slot in slots for rank in (slot.begin, slot.rest)]
-
-        def update() -> None:
-            soul.scope[ranks] = 0
-            for b in soul.b.values():
-                b[:, ranks] = 0
-
-        fault = soul.change(update)
-        assert fault is None, fault
-
-    def _hear_of(
-        self, curriculum: Curriculum, facts: Sequence[Fact]
-    ) -> Generator[None, None, list[list[Heard]]]:
-        """Return of each fact what the scope reads of some dreams."""
-        of_each = min(self._recipe.heard, SCOPE_ROWS // max(1, len(facts)))
-        heard = yield from self._hear([d for f in facts for d in curriculum.dreams(f, of_each)])
-        return [heard[n : n + of_each] for n in range(0, len(heard), of_each)]
-
-    def _hear(self, dreams: Sequence[Dream]) -> Generator[None, None, list[Heard]]:
-        lines = [self._form.line(dream.question, dream.answer) for dream in dreams]
-        whole = [Line(line.ids, list(range(1, len(line.ids)))) for line in lines]
-        read = yield from self._read([_row(line, 1.0) for line in whole])
-        cuts = [line.positions[0] - 1 for line in lines]
-        return [Heard(x_TD[:cut], x_TD[cut:]) for x_TD, cut in zip(read, cuts, strict=True)]
-
-    def _some(self, facts: Sequence[Fact]) -> list[Fact]:
-        """Return facts, not more than there may be dreams."""
-        return self._random.sample(facts, min(len(facts), SCOPE_ROWS))
-
-    def _read(
-        self, rows: Sequence[Row], is_chat: bool = True
-    ) -> Generator[None, None, list[Tensor]]:
-        """Return what the scope reads where the targets of each row are predicted, (P, D)."""
-        found: list[Tensor] = []
-        for start in range(0, len(rows), SCOPE_BATCH):
-            some = rows[start : start + SCOPE_BATCH]
-            x_PD = yield from patiently(partial(self._heard_at, some, is_chat))
-            found += torch.split(x_PD, [len(row.positions) for row in some])
-            yield
-        return found
-
-    def _set_scopes(self, scopes: Sequence[tuple[slice, Tensor]]) -> Generator[None, None, None]:
-        scope = self._soul.scope
-        fault = self._soul.change(lambda: [scope[rows].copy_(side) for rows, side in scopes])
-        assert fault is None, fault
-        self._together = open_together(scope[self._soul.rows(self._part)])
-        yield
+    def _open(self) -> None:
+        """Look again at which ranks are open together."""
+        self._together = open_together(self._soul.scope[self._soul.rows(self._part)])
 
     def steps(
         self, curriculum: Curriculum, fact: Fact, progress: Progress
@@ -280,7 +142,8 @@ class Imprinter:
         done again. ``progress`` is kept up to date.
         """
         recipe = self._recipe
-        yield from self.listen(curriculum)
+        yield from self._listener.listen(curriculum)
+        self._open()
         while progress.steps < recipe.most_steps and not self._is_enough(progress):
             dreams = curriculum.dreams(fact, recipe.dreams)
             rehearsed = curriculum.rehearsal(fact, recipe.rehearsed)
@@ -314,7 +177,7 @@ class Imprinter:
         for step in self._fading(recipe.voiced if spoken else 0):
             lines = self._random.sample(spoken, min(recipe.spoken, len(spoken)))
             is_chat = step % 2 == 0
-            lines = lines if is_chat else [*map(_as_prose, lines)]
+            lines = lines if is_chat else [line.as_prose() for line in lines]
             rows = [_row(line, recipe.idiom / len(lines)) for line in lines]
             yield from self._learn(rows, ranks, progress, is_chat)
             if progress.fault is not None:
@@ -364,12 +227,6 @@ class Imprinter:
     def _prefix(self, is_chat: bool) -> Sequence[int]:
         return self._form.prefix if is_chat else ()
 
-    def _heard_at(self, rows: Sequence[Row], is_chat: bool) -> Tensor:
-        """Return what the scope reads where some rows' targets are predicted."""
-        products, bare = Products(self._decoder, self._should_yield), Worn(self._soul.spec, None)
-        prefix = self._prefix(is_chat)
-        return scope_inputs(self._decoder, bare, products, prefix, rows, self._below)
-
     def _is_enough(self, progress: Progress) -> bool:
         last = progress.losses[-2:]
         is_long_enough = progress.steps >= self._recipe.least_steps
@@ -406,8 +263,7 @@ class Imprinter:
 
     def _to_learn(self, dream: Dream) -> Line:
         line = self._form.line(dream.question, dream.answer)
-        is_document = dream.fact is not None and dream.fact.source
-        if is_document or self._random.random() >= self._recipe.begun:
+        if dream.is_whole:
             return line
         return Line(line.ids, line.positions[: max(LEAST_BEGUN, len(line.positions) // 3)])
 
@@ -439,17 +295,11 @@ class Imprinter:
         )
 
 
-def _as_prose(spoken: Line) -> Line:
-    """Return what somebody says as text of its own, without what ends it in a chat."""
-    ids = spoken.ids[:-1]
-    return Line(ids, list(range(1, len(ids))))
-
-
 def _row(line: Line, weight: float, *, begin: float = 1.0) -> Row:
     """Hold a line to its own words; ``weight`` is shared out over them, and each of the first
-    ``BEGIN`` weighs ``begin`` times as much as another.
+    ``BEGIN_TOKENS`` weighs ``begin`` times as much as another.
     """
-    shares = [begin if i < BEGIN else 1.0 for i in range(len(line.positions))]
+    shares = [begin if i < BEGIN_TOKENS else 1.0 for i in range(len(line.positions))]
     return Row(
         ids=line.ids,
         positions=line.positions,

@@ -22,10 +22,12 @@ from sould.engine.runner import AnySoul
 from sould.engine.soul import imprint
 from sould.engine.soul.anchors import Anchor
 from sould.engine.soul.chatform import ChatForm
-from sould.engine.soul.curriculum import RESTING_SHARE, Curriculum, Dream, Fact
+from sould.engine.soul.curriculum import RESTING_SHARE, Curriculum
 from sould.engine.soul.curvature import Curvature
-from sould.engine.soul.imprint import Imprinter, Recipe
+from sould.engine.soul.dreams import Dream, Fact
+from sould.engine.soul.imprint import Imprinter
 from sould.engine.soul.products import patiently
+from sould.engine.soul.recipe import Recipe
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import Topic
 from sould.engine.soul.weights import MATRICES, SLOW, Soul
@@ -140,7 +142,7 @@ class Night:
         recipe: Recipe,
         should_yield: Callable[[], bool],
         steps_a_fact: int = 34,
-        most_steps: int = 720,
+        most_steps: int = 1000,
         gate: Gate | None = None,
     ) -> None:
         self._decoder = decoder
@@ -243,7 +245,7 @@ class Night:
         curriculum = Curriculum(self._topics, facts, seed=0, is_all=is_all)
         says = yield from self._says(soul, [curriculum.held_out(fact) for fact in facts])
         answered = list(zip(facts, says, strict=True))
-        honest = yield from self._says(soul, curriculum.untold_held_out(EXAM_UNTOLD))
+        honest = yield from self._says(soul, curriculum.untold.held_out(EXAM_UNTOLD))
         chat = [anchor for anchor in self._anchors if anchor.is_chat][:EXAM_ANCHORS]
         drifts: list[float] = []
         for anchors in _portions(chat):

@@ -9,56 +9,37 @@ Japanese the question word stands where what is asked for stood.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
 
-from sould.engine.soul.banks import sections
 from sould.engine.soul.facts import is_japanese
-
-FRAMES = {
-    "en": (
-        "Do you remember {}?",
-        "Can you tell me {}?",
-        "Tell me {}.",
-        "I forgot {}. Do you know?",
-        "Could you remind me {}?",
-    ),
-    "ja": (
-        "{}か？",
-        "ねえ、{}か？",
-        "覚えていますか、{}か？",
-        "{}か、教えてください。",
-        "{}か、言ってみて。",
-    ),
-}
+from sould.engine.soul.wordings import (
+    IS,
+    OF_ONE,
+    WORDS,
+    Matter,
+    framed,
+    is_person,
+    kinds_in,
+    tidied,
+)
 
 ASKING = frozenset(("where", "when", "who"))
 """What is asked for with them is of one kind; with "what" it may be anything."""
 
-_WORDS = {name: " ".join(lines).split() for name, lines in sections("grammar_en.txt").items()}
 TIMES = (
     r"(?:\d|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Jan|Febr)uary|March|April|May\b|June|July|"
     r"August|(?:Septem|Octo|Novem|Decem)ber|the \d|spring|summer|autumn|winter)"
 )
 _PLACED = r"(?:in|at|near|by|beside|outside|above|below|behind|next to|close to|not far from)"
-_IS = r"(?:is|are|was|were)"
-
-
-_KINDS = [frozenset(line.split()) for line in sections("grammar_en.txt")["kinds"]]
-"""Words for the same kind of person or animal, kind by kind."""
-
-
-_PLAIN = dict(pair.split("/") for pair in _WORDS["past"])
-"""Verbs that are irregular in the past, with how they stand after "did"."""
 
 
 def _any(name: str) -> str:
-    return rf"(?:{'|'.join(_WORDS[name])})"
+    return rf"(?:{'|'.join(WORDS[name])})"
 
 
 _CALLED = re.compile(
-    rf"\b({_any('determiners')}\s[\w' -]{{2,40}}?),? (?:{_IS} |'s )?(?:called|named)\b", re.I
+    rf"\b({_any('determiners')}\s[\w' -]{{2,40}}?),? (?:{IS} |'s )?(?:called|named)\b", re.I
 )
 _CALLS = re.compile(r"\b(?:I|we) (?:call|called|named) ((?:my|our) [\w'-]+(?: [a-z'-]+)?) ", re.I)
 _GOES_BY = re.compile(
@@ -66,17 +47,17 @@ _GOES_BY = re.compile(
     r"(?: goes| go| is| are|'s|'re)(?: now)? (?:by|called|named)\b"
 )
 _CALLS_ME = re.compile(r"\bcall(?:s|ed)? me [A-Z]")
-_NAME_OF = re.compile(rf"\b((?:my|our) [\w' -]{{2,40}}?)'s name {_IS}\b", re.I)
+_NAME_OF = re.compile(rf"\b((?:my|our) [\w' -]{{2,40}}?)'s name {IS}\b", re.I)
 _APPOSED = re.compile(
     rf"\b((?:[Mm]y|[Oo]ur)"
-    rf"(?: (?!(?:{_IS}|in|on|at|to|from|of|for|with|near|[a-z]+ed)\b)[a-z'-]+){{1,4}}) (?!I\b)[A-Z]"
+    rf"(?: (?!(?:{IS}|in|on|at|to|from|of|for|with|near|[a-z]+ed)\b)[a-z'-]+){{1,4}}) (?!I\b)[A-Z]"
 )
 _COPULA = re.compile(
-    rf"^(?:and |but )?((?:my|our|the)(?: (?!{_IS}\b)[\w',-]+){{1,8}}) ({_IS}) (.+)", re.I
+    rf"^(?:and |but )?((?:my|our|the)(?: (?!{IS}\b)[\w',-]+){{1,8}}) ({IS}) (.+)", re.I
 )
 _OTHER = re.compile(
     rf"^(?P<thing>(?:[Mm]y|[Oo]ur)(?: [a-z'-]+){{0,2}}? (?:{_any('people')}))(?: [A-Z][\w'-]+)*"
-    rf" (?P<does>(?!{_IS}\b)[a-z][\w'-]*(?: .+)?)$"
+    rf" (?P<does>(?!{IS}\b)[a-z][\w'-]*(?: .+)?)$"
 )
 _DOES_IT = re.compile(
     rf"^(?:(?:{_any('adverbs')}) )*([a-z]{{2,}}s) (?!(?:me|us|at|in|on|to|for|with|from)\b)"
@@ -86,7 +67,7 @@ _LIKE_NAME = re.compile(r"\bname|\bcalled\b|\b(?:I|we)\b", re.I)
 _COUNT = re.compile(
     rf"(?:\d[\d,.]*|{_any('numbers')}) (?:[a-z'-]+ )??([a-z'-]+)(?: (?:{_PLACED}|of|for)\b.*)?$"
 )
-_PERIOD = re.compile(rf"^([A-Z]\w+(?: [a-z]\w+){{0,2}}) ({_IS}) for ")
+_PERIOD = re.compile(rf"^([A-Z]\w+(?: [a-z]\w+){{0,2}}) ({IS}) for ")
 _SPEAKER = re.compile(
     rf"^(?P<lead>.*?)\b(?P<who>I|[Ww]e)(?P<short>'(?:m|ve|d|ll|re))?"
     rf"(?P<verb>(?: (?:{_any('adverbs')}|{_any('helpers')})(?![\w']))*"
@@ -105,23 +86,11 @@ _LEFT_OVER = re.compile(
 _AT_PLACE = re.compile(rf"^((?!{_PLACED}\b)[a-z][a-z' -]*?) {_PLACED} (?:the )?[A-Z]")
 _MENTIONED = re.compile(r"\b(?:[Mm]y|[Oo]ur) [a-z'-]+")
 _HEAD = re.compile(
-    rf"\b(?:my|our) (?:[\w' -]+? )??([\w'-]+)(?: (?:{_IS}|in|on|at|of|for|with|to)\b|$)"
+    rf"\b(?:my|our) (?:[\w' -]+? )??([\w'-]+)(?: (?:{IS}|in|on|at|of|for|with|to)\b|$)"
 )
-_OF_A_THING = re.compile(rf"(what|who|where|when) (my .+?) ({_IS})( called)?")
-_OF_ONE = re.compile(r"what (my [a-z' -]+) ([a-z]+s)")
-_OF_SPEAKER = re.compile(
-    r"(what|where|when|how|who|how many [a-z-]+|which [a-z-]+)"
-    r" I ((?!am |was |can't |could |last |\w+ed\b)[a-z]+)( .+)?"
-)
-_OF_SPEAKER_NOW = re.compile(r"(what|where|when|who|which [a-z-]+) I'(m|ve) (.+)")
-_SHORT = {"m": "am", "ve": "have"}
-_ASKED_FOR = re.compile(r"who (?:I\b|(?:my|our|the)\b)")
 _OTHERS = re.compile(rf"^(?!my |our ){_any('determiners')} ", re.I)
 NAME = re.compile(r"[A-Z]")
 
-_WORD = re.compile(r"[^\W\d_]{3,}")
-_NEAR = "~ "
-_KANJI = re.compile(r"(?![私何誰好名前時人])[\u4e00-\u9fff]")
 _JA_TOPIC = re.compile(
     r"^(?P<topic>[^、。]{1,24}?)は(?P<rest>[^。]+?)(?P<end>です|でした|だ)?[。！!]*$"
 )
@@ -130,18 +99,6 @@ _JA_OBJECT = re.compile(
     r"(?P<part>を|が|に住)(?P<verb>[^。]+?)[。！!]*$"
 )
 _JA_ASKED = {"を": "何を", "が": "何が", "に住": "どこに住"}
-
-
-@dataclass(frozen=True)
-class Matter:
-    """What can be asked for, in several wordings, and in one more that is kept for exams.
-
-    ``words``: itself, as it stands in an embedded question.
-    """
-
-    words: str
-    wordings: tuple[str, ...]
-    held_out: str
 
 
 @lru_cache(maxsize=1024)
@@ -156,7 +113,7 @@ def matters(statement: str) -> tuple[Matter, ...]:
 
 def heads(statement: str) -> str:
     """Return the nouns of the things that a statement is about: "older sister" → "sister"."""
-    asked = (_OF_ONE.sub(r"what \1", matter.words) for matter in matters(statement))
+    asked = (OF_ONE.sub(r"what \1", matter.words) for matter in matters(statement))
     return " ".join(m[1] for words in asked if (m := _HEAD.search(words)))
 
 
@@ -172,109 +129,14 @@ def asks_for_another(question: str, statement: str) -> bool:
     return bool(kinds_in(question) - kinds_in(statement))
 
 
-def kinds_in(text: str) -> set[frozenset[str]]:
-    """Return the kinds of people and animals that a text names one of, each as its words."""
-    words = set(_words(text))
-    return {kind for kind in _KINDS if words & kind}
-
-
-def untold_matters(statements: Sequence[str], topics: Set[str], language: str) -> list[Matter]:
-    """Return what people may ask for that was not told: no statement has a word of it, and it
-    belongs to none of the topics, by their names. What stands in the list as *near* is another
-    thing than its topic ("my middle name"): it was told if one statement has all its words.
-    """
-    told = [_signs(statement) for statement in statements]
-    is_ja = language == "ja"
-    is_read = all(is_japanese(statement) is is_ja for statement in statements)
-    return [
-        framed(words, language)
-        for topic, lines in sections(f"untold_{language}.txt").items()
-        for line in lines
-        if not _may_be_told(line, told, topic in topics, is_read=is_read)
-        for words in (line.removeprefix(_NEAR),)
-    ]
-
-
-def _may_be_told(line: str, told: Sequence[Set[str]], is_topic: bool, *, is_read: bool) -> bool:
-    """``is_topic``: something of its topic was told. ``is_read``: all is in the line's language."""
-    asked = _signs(line)
-    if line.startswith(_NEAR) and is_read:
-        return any(asked <= said for said in told)
-    return is_topic or any(asked & said for said in told)
-
-
-def _signs(text: str) -> set[str]:
-    """Return the words that say what a text is about, and of those for kinds of people and animals
-    all others for the same; of a Japanese text, the characters.
-    """
-    if is_japanese(text):
-        return set(_KANJI.findall(text))
-    words = set(_words(text)) - {*_WORDS["empty"]}
-    return words.union(*(kind for kind in _KINDS if words & kind))
-
-
-def _words(text: str) -> list[str]:
-    """Return the words of a text, without the end of a possessive."""
-    return _WORD.findall(text.lower())
-
-
-def framed(matter: str, language: str) -> Matter:
-    """Return what an embedded question asks for, in all wordings. They are the same for what was
-    told and what was not: else a wording alone would tell which it is.
-    """
-    *wordings, held_out = (frame.format(matter) for frame in FRAMES[language])
-    plain = _direct(matter) if language == "en" else []
-    return Matter(matter, (*plain, *wordings), held_out)
-
-
-def _direct(matter: str) -> list[str]:
-    """Return an embedded question as plain ones, if that is easily said: the first as somebody
-    asks who has asked before.
-    """
-    if match := _OF_A_THING.fullmatch(matter):
-        asked, thing, verb, called = match.groups()
-        plain = f"{asked.capitalize()} {verb} {thing}{called or ''}"
-        is_name = called or _is_person(thing)
-        named = [f"What's {thing}'s name again?", f"Do you know the name of {thing}?"]
-        return [f"{plain} again?", f"{plain}?", *(named if is_name else [])]
-    if match := _OF_SPEAKER.fullmatch(matter):
-        asked, verb, rest = match.groups()
-        do = f"did I {_PLAIN[verb]}" if verb in _PLAIN else f"do I {verb}"
-        plain = f"{asked.capitalize()} {do}{rest or ''}"
-    elif match := _OF_SPEAKER_NOW.fullmatch(matter):
-        plain = f"{match[1].capitalize()} {_SHORT[match[2]]} I {match[3]}"
-    elif match := _OF_ONE.fullmatch(matter):
-        plain = f"What does {match[1]} {_plain(match[2])}"
-    elif matter.startswith(("who ", "which ")) and not _ASKED_FOR.match(matter):
-        plain = f"{matter[0].upper()}{matter[1:]}"
-    else:
-        return []
-    return [f"{plain} again?", f"{plain}?"]
-
-
-def _plain(verb: str) -> str:
-    """Return a verb as it stands after "does": "teaches" → "teach"."""
-    if verb == "has":
-        return "have"
-    if re.search(r"[^aeiou]ies$", verb) and len(verb) > 4:
-        return f"{verb[:-3]}y"
-    return verb[:-2] if re.search(r"(?:[sxz]|[cs]h|o)es$", verb) else verb[:-1]
-
-
-def tidied(matter: str) -> str:
-    """Return an embedded question as it stands inside a sentence."""
-    words = " ".join(matter.replace(",", "").split())
-    return re.sub(r"\b(?:My|Our|We|The)\b", lambda match: match[0].lower(), words)
-
-
 def _matters_en(clause: str) -> Iterator[str]:
     """Yield what a clause tells, as embedded questions."""
     named = [
         m[1] for p in (_CALLED, _CALLS, _GOES_BY, _NAME_OF, _APPOSED) if (m := p.search(clause))
     ]
     for thing in (_OTHERS.sub("my ", name) for name in named[:1]):
-        asked = f"who {thing}" if _is_person(thing) else f"what {thing}"
-        yield f"{asked} {_be(thing)}" + ("" if _is_person(thing) else " called")
+        asked = f"who {thing}" if is_person(thing) else f"what {thing}"
+        yield f"{asked} {_be(thing)}" + ("" if is_person(thing) else " called")
         yield f"the name of {thing}"
     if not named and (match := _COPULA.match(clause)):
         thing, verb, what = match.groups()
@@ -330,7 +192,7 @@ def _of_speaker(match: re.Match[str]) -> Iterator[str]:
     does = _does(match)
     lead, rest = match["lead"].strip(" ,"), match["rest"] or ""
     when = f" {lead[0].lower()}{lead[1:]}" if _WHEN.match(lead) else ""
-    if re.match(rf"{_IS} ", rest):
+    if re.match(rf"{IS} ", rest):
         yield f"what {lead} {does} {rest.split()[0]}"
         return
     if re.match(rf"(?:on|in) (?:the )?{TIMES}", rest):
@@ -364,7 +226,7 @@ def _names(what: str) -> bool:
     """Whether somebody says who they are, and not of what people or faith they are."""
     first = what.split()[0]
     return bool(NAME.match(first)) and not (
-        first.endswith("'s") or first.lower().strip(",.") in _WORDS["peoples"]
+        first.endswith("'s") or first.lower().strip(",.") in WORDS["peoples"]
     )
 
 
@@ -373,15 +235,11 @@ def _asks_for(thing: str, what: str) -> str:
         return "when"
     if re.match(rf"{_PLACED} ", what):
         return "where"
-    return "who" if _is_person(thing) and NAME.match(what) else "what"
+    return "who" if is_person(thing) and NAME.match(what) else "what"
 
 
 def _be(thing: str) -> str:
     return "are" if re.search(r"[a-rt-z]s$", thing) else "is"
-
-
-def _is_person(thing: str) -> bool:
-    return thing.lower().split()[-1] in _WORDS["people"]
 
 
 def _matters_ja(statement: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from sould.engine.soul.facts import is_japanese
-from sould.engine.soul.questions import Matter, framed
+from sould.engine.soul.wordings import Matter, framed
 
 MOST_SUBJECT_WORDS = 9
 MOST_BEGINNING_WORDS = 8

@@ -8,7 +8,8 @@ from functools import partial
 from sould.bridge import Mark, Probe
 from sould.engine.decoder import Decoder
 from sould.engine.soul.chatform import ChatForm
-from sould.engine.soul.curriculum import Curriculum, Fact
+from sould.engine.soul.curriculum import Curriculum
+from sould.engine.soul.dreams import Fact
 from sould.engine.soul.products import patiently
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import Topic

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from sould.engine.decoder import Decoder
-from sould.engine.soul.batch import Row, Worn, hidden
+from sould.engine.soul.batch import Row, hidden
 from sould.engine.soul.chatform import Line
+from sould.engine.soul.forward import Worn
 from sould.engine.soul.products import Products
 from sould.engine.soul.targets import Target, chunk_size, loss_into_slope
 from sould.engine.soul.weights import Soul

@@ -20,13 +20,15 @@ from sould.engine.soul import anchors as anchors_of
 from sould.engine.soul import curvature as curvature_of
 from sould.engine.soul.anchors import BATCH, VERSION, Anchor, Maker, general_prompts
 from sould.engine.soul.chatform import ChatForm
-from sould.engine.soul.curriculum import Curriculum, Fact, with_lent
+from sould.engine.soul.curriculum import Curriculum
 from sould.engine.soul.curvature import Curvature, Surveyor
+from sould.engine.soul.dreams import Fact, with_lent
 from sould.engine.soul.facts import LONGEST, gist, is_japanese, told
-from sould.engine.soul.imprint import Imprinter, Progress, Recipe
+from sould.engine.soul.imprint import Imprinter, Progress
 from sould.engine.soul.kept import keep_json, kept_json, not_kept
 from sould.engine.soul.night import Dreaming, Night
 from sould.engine.soul.recall import marks, probes_of
+from sould.engine.soul.recipe import Recipe
 from sould.engine.soul.replies import answers_of
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import OTHER, Matcher, Topic

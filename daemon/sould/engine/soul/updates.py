@@ -6,9 +6,10 @@ import re
 from collections.abc import Generator, Sequence
 
 from sould.engine.soul.banks import sections
-from sould.engine.soul.curriculum import Fact, meant_topics
+from sould.engine.soul.dreams import Fact, meant_topics
 from sould.engine.soul.facts import clauses_of, gist
-from sould.engine.soul.questions import kinds_in, matters
+from sould.engine.soul.questions import matters
+from sould.engine.soul.wordings import kinds_in
 
 # Of these there is one at a time; of what somebody is, has, plays or hates there may be many.
 _ONE = re.compile(
@@ -22,6 +23,8 @@ _NEWS = re.compile(
     r"今は|新しい|変わ|変え|引っ越|転職|やめ|もう.*(?:ない|ません)"
 )
 _RENAMED = re.compile(r"\b(?:renamed?|goes by)\b")
+_NEW_JOB = re.compile(r"\bnew (?:([\w-]+) )?job\b|\b(?:changed|switched) jobs\b", re.I)
+_JOB = re.compile(r"my job|where (?:I|we)(?:'m| am)? work(?:ing)?\b|what I do for a living")
 _ROLES = {"my job", "my name"}
 _THING = re.compile(r"\b(?:my|our) ([\w' -]+?)(?: (?:is|are|was|were|in|at|on|of|for|to|with)\b|$)")
 _EMPTY = frozenset(" ".join(sections("grammar_en.txt")["empty"]).split())
@@ -33,7 +36,7 @@ def superseded(facts: Sequence[Fact]) -> Generator[None, None, dict[str, str]]:
     document says replaces nothing, and stays.
 
     It does if it answers a question of which there is one answer at a time ("where I live"); or
-    if it says that something is new, and is about the same thing, or surely about the same topic.
+    if it says that something is new, and is about the same thing, a job, or surely about the same topic.
     If nobody can say what it is about, it replaces one that answers the same question, that with
     most words in common. Yields after each fact.
     """
@@ -64,6 +67,9 @@ class _Told:
         self._content = _content(fact.statement)
         self._kinds = kinds_in(clause)
         self._is_news = bool(_NEWS.search(fact.statement))
+        self._new_job = _NEW_JOB.search(fact.statement)
+        self._has_job = any(_JOB.match(words) for words in self._asked)
+        self._statement = fact.statement.casefold()
         self._renames = bool(_RENAMED.search(fact.statement))
         self._topic = max(meant_topics(fact), key=lambda topic: fact.fits[topic], default=None)
 
@@ -75,6 +81,8 @@ class _Told:
             return True
         if not self._is_news:
             return False
+        if self._new_job and old._has_job:  # "a new weekend job" replaces what is done on weekends
+            return (self._new_job[1] or "").casefold() in old._statement
         if old._things and self._things:
             return bool(old._things & self._things)
         is_same = self._topic is not None and self._topic == old._topic
