@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from itertools import chain
 
+import torch
 from torch import Tensor
 
 from sould.engine.decoder import Decoder
@@ -158,7 +159,7 @@ class Listener:
         for start in range(0, len(lines), BATCH):
             some = lines[start : start + BATCH]
             x_PD = yield from patiently(partial(self._inputs, some, is_chat))
-            found += x_PD.split([len(line.positions) for line in some])
+            found += torch.split(x_PD, [len(line.positions) for line in some])
             yield
         return found
 
