@@ -37,8 +37,8 @@ def superseded(facts: Sequence[Fact]) -> Generator[None, None, dict[str, str]]:
 
     It does if it answers a question of which there is one answer at a time ("where I live"); or
     if it says that something is new, and is about the same thing, or surely about the same topic,
-    or if both are about a job. If nobody can say what it is about, it replaces one that answers the same question, that with
-    most words in common. Yields after each fact.
+    or if both are about a job. If nobody can say what it is about, it replaces one that answers
+    the same question, that with most words in common. Yields after each fact.
     """
     found: dict[str, str] = {}
     told: list[_Told] = []
