@@ -66,6 +66,8 @@ def test_news_replaces_what_was_told_of_the_same_topic() -> None:
     assert not replaces(old, new, ("job", "club"))
     assert not replaces(old, "I'm a purser on the ferry.", ("job", "job"))  # that may be another
     assert not replaces("I work at the library.", "I've got a new weekend job at the zoo.")
+    for other, topic in (("I'm a Quaker.", "belief"), ("I work out at the gym.", "sport")):
+        assert not replaces(other, new, (topic, "job"))
 
 
 def test_a_topic_that_is_guessed_replaces_nothing() -> None:

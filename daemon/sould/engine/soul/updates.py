@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Sequence
 
-from sould.engine.soul.banks import sections
 from sould.engine.soul.dreams import Fact, meant_topics
 from sould.engine.soul.facts import clauses_of, gist
 from sould.engine.soul.questions import matters
-from sould.engine.soul.wordings import kinds_in
+from sould.engine.soul.wordings import content, kinds_in
 
 # Of these there is one at a time; of what somebody is, has, plays or hates there may be many.
 _ONE = re.compile(
@@ -24,11 +23,9 @@ _NEWS = re.compile(
 )
 _RENAMED = re.compile(r"\b(?:renamed?|goes by)\b")
 _NEW_JOB = re.compile(r"\bnew (?:([\w-]+) )?job\b|\b(?:changed|switched) jobs\b", re.I)
-_JOB = re.compile(r"my job|where (?:I|we)(?:'m| am)? work(?:ing)?\b|what I do for a living")
+_WORKS = re.compile(r"where (?:I|we)(?:'m| am)? work(?:ing)?\b(?! out)")
 _ROLES = {"my job", "my name"}
 _THING = re.compile(r"\b(?:my|our) ([\w' -]+?)(?: (?:is|are|was|were|in|at|on|of|for|to|with)\b|$)")
-_EMPTY = frozenset(" ".join(sections("grammar_en.txt")["empty"]).split())
-_WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def superseded(facts: Sequence[Fact]) -> Generator[None, None, dict[str, str]]:
@@ -37,8 +34,9 @@ def superseded(facts: Sequence[Fact]) -> Generator[None, None, dict[str, str]]:
 
     It does if it answers a question of which there is one answer at a time ("where I live"); or
     if it says that something is new, and is about the same thing, or surely about the same topic,
-    or if both are about a job. If nobody can say what it is about, it replaces one that answers
-    the same question, that with most words in common. Yields after each fact.
+    or of a new job where the old one says where they work. If nobody can say what it is about, it
+    replaces one that answers the same question, that with most words in common. Yields after each
+    fact.
     """
     found: dict[str, str] = {}
     told: list[_Told] = []
@@ -63,12 +61,12 @@ class _Told:
         clause = gist(fact.statement)
         mine = {one.words for one in matters(clause)} & self._asked
         found = [thing for one in mine - _ROLES for thing in _THING.findall(one)]
-        self._things = {word for thing in found for word in _content(thing)}
-        self._content = _content(fact.statement)
+        self._things = {word for thing in found for word in content(thing)}
+        self._content = content(fact.statement)
         self._kinds = kinds_in(clause)
         self._is_news = bool(_NEWS.search(fact.statement))
         self._new_job = _NEW_JOB.search(fact.statement)
-        self._has_job = any(_JOB.match(words) for words in self._asked)
+        self._works = any(_WORKS.match(words) for words in self._asked)
         self._statement = fact.statement.casefold()
         self._renames = bool(_RENAMED.search(fact.statement))
         self._topic = max(meant_topics(fact), key=lambda topic: fact.fits[topic], default=None)
@@ -81,8 +79,10 @@ class _Told:
             return True
         if not self._is_news:
             return False
-        if self._new_job and old._has_job:  # "a new weekend job" replaces what is done on weekends
-            return (self._new_job[1] or "").casefold() in old._statement
+        if self._new_job and old._works:  # "a new weekend job" replaces what is done on weekends
+            kind = (self._new_job[1] or "").casefold()
+            if kind in old._statement:
+                return True
         if old._things and self._things:
             return bool(old._things & self._things)
         is_same = self._topic is not None and self._topic == old._topic
@@ -95,7 +95,3 @@ class _Told:
 
     def shared(self, old: _Told) -> int:
         return len(self._content & old._content)
-
-
-def _content(text: str) -> set[str]:
-    return set(_WORD.findall(text.lower())) - _EMPTY

@@ -126,8 +126,13 @@ def signs(text: str) -> set[str]:
     """
     if is_japanese(text):
         return set(_KANJI.findall(text))
-    words = set(_words(text)) - {*WORDS["empty"]}
+    words = content(text)
     return words.union(*(kind for kind in _KINDS if words & kind))
+
+
+def content(text: str) -> set[str]:
+    """Return the words of an English text that say what it is about."""
+    return set(_words(text)).difference(WORDS["empty"])
 
 
 def _words(text: str) -> list[str]:
