@@ -9,7 +9,7 @@ import pytest
 
 from sould.engine.soul.dreams import Fact
 from sould.engine.soul.topics import load_topics
-from sould.engine.soul.updates import superseded
+from sould.engine.soul.updates import standing, superseded
 
 T = TypeVar("T")
 
@@ -102,6 +102,20 @@ def test_news_of_no_clear_topic_replace_what_is_most_like_it() -> None:
 )
 def test_two_things_may_be_so_at_once(old: str, new: str) -> None:
     assert not replaces(old, new)
+
+
+def test_a_newer_fact_is_about_the_topics_of_what_it_replaces() -> None:
+    hockey = Fact("0", "I play hockey.", (9.0, 0.0, 4.0))
+    chess = Fact("1", "I play chess now.", (0.0, 0.0, 5.0))
+    bagpipes = Fact("2", "I play the bagpipes.", (0.0, 7.0, 0.0))
+    darts = Fact("3", "I've quit chess, I play darts.", (1.0, 2.0, 3.0))
+    facts = [hockey, chess, bagpipes, darts]
+    assert standing(facts, {}) == facts
+    found = standing(facts, {"0": "1", "1": "3"})
+    assert [(fact.id, fact.fits) for fact in found] == [
+        ("2", (0.0, 7.0, 0.0)),
+        ("3", (9.0, 2.0, 5.0)),
+    ]
 
 
 def test_two_pets_are_two_pets() -> None:

@@ -32,7 +32,7 @@ from sould.engine.soul.recipe import Recipe
 from sould.engine.soul.replies import answers_of
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import OTHER, Matcher, Topic
-from sould.engine.soul.updates import superseded
+from sould.engine.soul.updates import standing, superseded
 from sould.engine.soul.weights import Soul, scope_layer
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ class Teacher:
         for one in [*(other for other in telling if other.id != record.id), record]:
             facts.append((yield from self._fact(one)))
         topics = self._matcher(is_ja).topics
-        replaced = yield from superseded(facts)
-        facts = [one for one in facts if one.id not in replaced]
+        facts = standing(facts, (yield from superseded(facts)))
         curriculum = Curriculum(topics, facts, seed=len(facts))
         ready_s = time.perf_counter()
         yield from imprinter.steps(curriculum, facts[-1], progress)
@@ -121,7 +120,7 @@ class Teacher:
             facts.append((yield from self._fact(record)))
         topics, known = self._together(facts)
         replaced = yield from superseded(known)
-        known = [fact for fact in with_lent(known, order.dreams) if fact.id not in replaced]
+        known = with_lent(standing(known, replaced), order.dreams)
         self._imprinter = None  # its part of the soul will be another one
         night = Night(
             self._decoder,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 
 from sould.engine.soul.dreams import Fact, meant_topics
 from sould.engine.soul.facts import clauses_of, gist
@@ -51,6 +52,19 @@ def superseded(facts: Sequence[Fact]) -> Generator[None, None, dict[str, str]]:
         told.append(new)
         yield
     return found
+
+
+def standing(facts: Sequence[Fact], replaced: Mapping[str, str]) -> list[Fact]:
+    """Return the facts that hold, oldest first, without those that are ``replaced``. A newer one is
+    about the topics of what it replaces, too: "I play petanque now" answers which sport, and that
+    is no longer something that was never told. Pure.
+    """
+    fits = {fact.id: fact.fits for fact in facts}
+    for fact in facts:
+        if heir := replaced.get(fact.id):
+            pairs = zip(fits[fact.id], fits[heir], strict=True)
+            fits[heir] = tuple(max(pair) for pair in pairs)
+    return [replace(fact, fits=fits[fact.id]) for fact in facts if fact.id not in replaced]
 
 
 class _Told:
