@@ -4,7 +4,8 @@ from __future__ import annotations
 
 TEXTS = {
     "command.body.train": (
-        "Train a new body called NAME on TEXTS, a text file or a folder of .txt and .md files.\n\n"
+        "Train a new body called NAME on TEXTS, a text file or a folder of .txt and .md files, or "
+        "on what you said (--diary), or on both.\n\n"
         "Stopped by Ctrl-C or 'soul stop', it keeps what it has; the same command goes on with it."
     ),
     "command.body.evaluate": (
@@ -17,6 +18,7 @@ TEXTS = {
         "Write the body NAME, one of TTT layers, to TARGET: a .bitt file, or a folder.\n\n"
         "Both load as the same body, so that its souls go with it."
     ),
+    "option.diary": "What you said, and what was fed, too; none of the replies.",
     "option.preset": (
         "Its size in parameters, and some estimate of what training it takes in memory: "
         "nano (0.61M, 0.52 GB), tiny (4.5M, 1.9 GB), small (15M, 7.1 GB) or medium (29M, 11 GB)."
@@ -30,6 +32,7 @@ TEXTS = {
     "stage.tokens": "cutting the texts into tokens",
     "stage.training": "training",
     "stage.evaluating": "measuring",
+    "train.nothing": "nothing to learn from: give TEXTS, or --diary",
     "train.name": "body",
     "train.parameters": "parameters",
     "train.steps": "steps",

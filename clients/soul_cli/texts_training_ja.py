@@ -4,8 +4,8 @@ from __future__ import annotations
 
 TEXTS = {
     "command.body.train": (
-        "TEXTS（テキストファイル、または .txt・.md のフォルダー）で NAME という新しいボディを"
-        "訓練します。\n\n"
+        "TEXTS（テキストファイル、または .txt・.md のフォルダー）、あなたの発言（--diary）、または"
+        "その両方で NAME という新しいボディを訓練します。\n\n"
         "Ctrl-C や 'soul stop' で止めても途中までの結果は残り、同じコマンドで続きから始まります。"
     ),
     "command.body.evaluate": (
@@ -17,6 +17,7 @@ TEXTS = {
         "TTT 層のボディ NAME を TARGET（.bitt ファイル、またはフォルダー）に書き出します。\n\n"
         "どちらも同じボディとして読み込まれるので、ソウルもそのまま使えます。"
     ),
+    "option.diary": "あなたの発言と、読み込ませた文書も使います。返事は使いません。",
     "option.preset": (
         "大きさ（パラメータ数と、訓練に使うメモリーの目安）: nano (0.61M, 0.52 GB)、"
         "tiny (4.5M, 1.9 GB)、small (15M, 7.1 GB)、medium (29M, 11 GB)。"
@@ -30,6 +31,7 @@ TEXTS = {
     "stage.tokens": "テキストをトークンに分割中",
     "stage.training": "訓練中",
     "stage.evaluating": "測定中",
+    "train.nothing": "学ぶものがありません: TEXTS か --diary を指定してください",
     "train.name": "ボディ",
     "train.parameters": "パラメータ数",
     "train.steps": "ステップ数",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from soul_cli import output
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DELAY_S = 1.0
+CURVE, CURVE_WIDTH = "▁▂▃▄▅▆▇█", 16
+DETAILS = 48  # cells of what is said beside a bar
 
 
 class Waiting:
@@ -30,8 +33,9 @@ class Waiting:
         self._delay_s = delay_s
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
-        self._label = ""
+        self._label = self._detail = ""
         self._done = self._total = 0
+        self._losses: list[float] = []
         self._bar: Any = None  # rich.progress.Progress once it is on the screen
         self._task: Any = None
 
@@ -54,13 +58,29 @@ class Waiting:
             if update.parts:
                 part, parts = update.part, update.parts
                 label = self._texts("stage.part", part=part, parts=parts, stage=label)
-            self.show(label, update.done, update.total)
+            self.show(label, update.done, update.total, note=update.note, loss=update.loss)
 
-    def show(self, label: str, done: int = 0, total: int = 0) -> None:
-        """Say what is going on, and how far it is if ``total`` is known."""
+    def show(
+        self,
+        label: str,
+        done: int = 0,
+        total: int = 0,
+        *,
+        note: str = "",
+        loss: float | None = None,
+    ) -> None:
+        """Say what is going on, and how far it is if ``total`` is known; beside a bar with a
+        ``note``, and how the loss has gone.
+        """
         with self._lock:
             is_new = label != self._label
+            if is_new:
+                self._losses.clear()
+            if loss is not None:
+                self._losses.append(loss)
             self._label, self._done, self._total = label, done, total
+            told = f"{curve(self._losses)} {loss:.2f}" if loss is not None else ""
+            self._detail = "  ".join(filter(None, (told, note))) if total else ""
             if self._bar is not None:
                 self._redraw()
             elif is_new:
@@ -96,6 +116,7 @@ class Waiting:
     def _draw(self) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+        from rich.table import Column
 
         console = Console(stderr=True, no_color=not output.has_colour(sys.stderr))
         self._bar = Progress(
@@ -103,12 +124,17 @@ class Waiting:
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[amount]}", markup=False),
+            TextColumn(
+                "{task.fields[detail]}",
+                markup=False,
+                table_column=Column(max_width=DETAILS, no_wrap=True, overflow="ellipsis"),
+            ),
             console=console,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task = self._bar.add_task("", total=None, amount="")
+        self._task = self._bar.add_task("", total=None, amount="", detail="")
         self._redraw()
         self._bar.start()
 
@@ -119,6 +145,7 @@ class Waiting:
             completed=self._done,
             total=self._total or None,
             amount=amount(self._done, self._total),
+            detail=self._detail,
         )
 
 
@@ -131,6 +158,16 @@ def watched(texts: Texts, stage: str, items: Iterable[T], total: int) -> list[T]
             taken.append(item)
             waiting.show(texts(stage), len(taken), total)
     return taken
+
+
+def curve(values: Sequence[float]) -> str:
+    """Return how numbers have gone, the first of them left, as up to 16 bars. Pure."""
+    bins = min(CURVE_WIDTH, len(values))
+    edges = [len(values) * i // bins for i in range(bins + 1)] if bins else [0]
+    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
+    low, high = min(means, default=0.0), max(means, default=0.0)
+    scale = (len(CURVE) - 1) / (high - low) if high > low else 0.0
+    return "".join(CURVE[round(scale * (mean - low))] for mean in means)
 
 
 def amount(done: int, total: int) -> str:

@@ -170,14 +170,19 @@ def body_pull(source: str = "", name: str = "", *, replace: bool = False) -> Cal
 
 def body_train(
     name: str,
-    texts: str,
+    texts: str = "",
     *,
     preset: Literal["nano", "tiny", "small", "medium"] = "tiny",
     steps: int = 0,
     seed: int = 0,
+    diary: bool = False,
 ) -> Call[wire.BodyTrained]:
-    """Train a body on a text file or a folder of them; ``steps`` 0 are those of the preset."""
-    params = wire.BodyTrain(name=name, texts=texts, preset=preset, steps=steps, seed=seed)
+    """Train a body on a text file or a folder of them, with ``diary`` on what the user said, too;
+    ``steps`` 0 are those of the preset.
+    """
+    params = wire.BodyTrain(
+        name=name, texts=texts, preset=preset, steps=steps, seed=seed, diary=diary
+    )
     return _call("body.train", params, wire.BodyTrained)
 
 

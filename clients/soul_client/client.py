@@ -248,15 +248,18 @@ class Client(Souls):
     def body_train(
         self,
         name: str,
-        texts: str,
+        texts: str = "",
         *,
         preset: Literal["nano", "tiny", "small", "medium"] = "tiny",
         steps: int = 0,
         seed: int = 0,
+        diary: bool = False,
         on_update: OnUpdate | None = None,
     ) -> BodyTrained:
-        """Train a body on a text file or a folder of them; stopped, it can be gone on with."""
-        call = calls.body_train(name, texts, preset=preset, steps=steps, seed=seed)
+        """Train a body on a text file or a folder of them, with ``diary`` on what the user said,
+        too; stopped, it can be gone on with.
+        """
+        call = calls.body_train(name, texts, preset=preset, steps=steps, seed=seed, diary=diary)
         return self._finish(call, on_update)
 
     def body_evaluate(

@@ -127,8 +127,8 @@ class Progress(WireStruct, frozen=True, kw_only=True):
 
     ``stage``: queued, loading, prefill, imprinting, probing, downloading, checking, placing,
     reading_log, reading_documents, recording. ``part`` of ``parts``: which piece of a long work it
-    is about, a night of many; 0: it is all of it. ``loss``: of the newest dreams of a night, nats a
-    token.
+    is about, a night of many; 0: it is all of it. ``loss``: of the newest dreams of a night, or of
+    a training, nats a token.
     """
 
     stage: str
@@ -480,16 +480,18 @@ class BodyPulled(WireStruct, frozen=True, kw_only=True):
 
 
 class BodyTrain(WireStruct, frozen=True, kw_only=True):
-    """``body.train``: train a body called ``name`` on the text in ``texts``, a file or a folder.
+    """``body.train``: train a body called ``name`` on the text in ``texts``, a file or a folder;
+    with ``diary`` on what the user said, too, or on nothing else if ``texts`` is "".
 
     ``steps``: 0 are those of the ``preset``. What was begun under that name is gone on with.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
-    texts: Annotated[str, Meta(min_length=1)]
+    texts: str = ""
     preset: Literal["nano", "tiny", "small", "medium"] = "tiny"
     steps: Annotated[int, Meta(ge=0)] = 0
     seed: Annotated[int, Meta(ge=0)] = 0
+    diary: bool = False
 
 
 class BodyTrained(WireStruct, frozen=True, kw_only=True):

@@ -43,10 +43,13 @@ def _train_stop_and_export(peer: Peer, order: dict[str, Any], models: Path) -> N
     peer.cancel(first)
     stopped = peer.finish(first)
     assert isinstance(stopped, Error) and stopped.code is ErrorCode.CANCELLED
+    assert stopped.hint == "the same command goes on with it"
     frames = peer.collect(again := peer.send("body.train", order), timeout_s=100)[again]
     trained = codec.convert(frames[-1][1], BodyTrained)
     done = [b["done"] for h, b in frames if h.kind is Kind.PROGRESS and b["stage"] == "training"]
     assert done and done[0] > 1 and done[-1] == 3, "what was done is not done again"
+    losses = [b["loss"] for h, b in frames if h.kind is Kind.PROGRESS and b["stage"] == "training"]
+    assert all(0 < loss < 20 for loss in losses)
     assert (trained.name, trained.steps) == ("story", 3)
     assert trained.perplexity > 1 and trained.perplexity_still > 1 and trained.bits_per_byte > 0
     assert peer.ask("body.info", {"name": "story"})["family"] == "bit_ttt"

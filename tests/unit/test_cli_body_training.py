@@ -31,7 +31,10 @@ EXPORTED = wire.BodyExported(path="/x/story.bitt", format="bitt", size_bytes=16_
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[FakeDaemon]:
     with fake_daemon(tmp_path) as running:
-        steps = (Progress(stage="training", done=n, total=40, note=f"loss {n}") for n in (1, 2, 40))
+        steps = (
+            Progress(stage="training", done=n, total=40, note="ppl 9.0", loss=1 / n)
+            for n in (1, 2, 40)
+        )
         running.scripts["body.train"] = answer(
             (Kind.ACK, wire.Ack()), *((Kind.PROGRESS, step) for step in steps),
             (Kind.DONE, TRAINED),
@@ -59,15 +62,20 @@ def test_training_says_how_it_goes_and_what_came_of_it(
     assert shown["the same, states still"] == "31.00"
     assert shown["parameters"] == "4,100,000"
     assert [line for line in err.splitlines() if "/40" in line] == [
-        "2/40  loss 2",
-        "40/40  loss 40",
+        "40/40  0.025  ppl 9.0",
     ]
     assert asked(daemon, "body.train") == {
         "name": "story", "texts": str(texts), "preset": "nano", "steps": 40, "seed": 0,
+        "diary": False,
     }  # fmt: skip
     assert run([*soul, "story", str(texts), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == msgspec.to_builtins(TRAINED)
     assert run([*soul, "story", str(tmp_path / "none")]) == Exit.USAGE
+    assert run([*soul, "story"]) == Exit.USAGE
+    assert run([*soul, "story", "--diary"]) == 0
+    assert asked(daemon, "body.train") | {"preset": ""} == {
+        "name": "story", "texts": "", "preset": "", "steps": 0, "seed": 0, "diary": True,
+    }  # fmt: skip
 
 
 def test_a_body_is_exported(

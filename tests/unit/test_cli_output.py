@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from soul_cli import output
 from soul_cli.commands.watch import follow_file, tail
 from soul_cli.texts import Texts
-from soul_cli.waiting import Waiting, amount
+from soul_cli.waiting import Waiting, amount, curve
 from soul_client.wire import Ack, Progress
 
 
@@ -79,6 +80,28 @@ def test_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_amounts(done: int, total: int, text: str) -> None:
     assert amount(done, total) == text
+
+
+def test_a_loss_is_drawn_as_it_went() -> None:
+    assert (curve([]), curve([2.0])) == ("", "▁")
+    assert curve([4.0, 3.0, 1.0, 0.5]) == "█▆▂▁"
+    assert curve([float(1000 - n) for n in range(1000)]) == "██▇▇▆▆▅▅▄▄▃▃▂▂▁▁"
+
+
+def test_a_bar_shows_loss_and_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("NO_COLOR", "1")
+    with Waiting(Texts("en"), delay_s=0.01) as waiting:
+        for done, loss in ((1, 3.0), (2, 2.5)):
+            waiting.update(
+                Progress(stage="training", done=done, total=4, loss=loss, note="ppl 9.1")
+            )
+        threading.Event().wait(0.3)
+    assert "█▁ 2.50  ppl 9.1" in screen.getvalue()
 
 
 def test_what_is_quick_is_not_announced(capsys: pytest.CaptureFixture[str]) -> None:

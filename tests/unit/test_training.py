@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ import torch
 from soul_cli.texts import LANGUAGES, Texts
 from sould.engine.bodyfile import open_body
 from sould.engine.tokenizer import Tokenizer
-from sould.errors import BadRequest, Cancelled
+from sould.errors import BadRequest, Cancelled, StorageError
+from sould.supervisor.diary import Diary, Record
 from sould.training.corpus import Corpus
+from sould.training.diarytext import days_of
 from sould.training.evaluation import evaluate, loss_of
 from sould.training.loss import mean_loss
 from sould.training.placing import NOTE, place_body, require_free
@@ -71,9 +74,37 @@ def test_what_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("too little", "utf-8")
     with pytest.raises(BadRequest, match="holds 10 bytes of text"):
         Corpus(tmp_path)
+    with pytest.raises(BadRequest, match="the diary holds 3 bytes of text"):
+        Corpus(None, days=["hm\n"])
     (tmp_path / "a.txt").write_bytes(b"\xff" * 70_000)
     with pytest.raises(BadRequest, match=r"a\.txt is not UTF-8"):
         list(Corpus(tmp_path).pieces())
+
+
+@pytest.mark.parametrize("text", ["日本語の本。\n" * 3500, "🐢" * 17_000, "a" * 70_000])
+def test_a_part_is_held_out_of_any_text_that_is_long_enough(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(text, "utf-8")
+    pieces = list(Corpus(tmp_path).pieces())
+    assert "".join(piece.text for piece in pieces) == text
+    assert 0 < sum(piece.is_held_out for piece in pieces) < len(pieces) / 16
+    assert [piece.ends_file for piece in pieces] == [*[False] * (len(pieces) - 1), True]
+
+
+def test_what_the_user_said_is_text_too(tmp_path: Path) -> None:
+    diary = Diary(tmp_path / "memories", lambda: datetime(2026, 1, 2))
+    diary.open()
+    said = [("user", "My cat is Tim."), ("assistant", "Noted."), ("document", "Cats purr.")]
+    for n, (role, text) in enumerate(said):
+        diary.append([Record(id=str(n), ts="", role=role, text=text, session="s")])
+    hidden = Record(id="8", ts="", role="user", text="Not this.", session="s", learn=False)
+    diary.append([hidden])
+    anew = Record(id="9", ts="", role="user", text="My cat is Tom.", session="s")
+    diary.append([anew], replaced=["0"])
+    assert list(days_of(diary.folder)) == ["Cats purr.\nMy cat is Tom.\n"]
+    (tmp_path / "a.txt").write_text("A text.\n", "utf-8")
+    corpus = Corpus(tmp_path / "a.txt", days=[*days_of(diary.folder)], least_bytes=1)
+    assert "".join(p.text for p in corpus.pieces()) == "A text.\nCats purr.\nMy cat is Tom.\n"
+    assert corpus.name == f"{tmp_path / 'a.txt'} and the diary"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +139,10 @@ def test_tokens_are_made_once(texts: Path, data: Data, tmp_path: Path) -> None:
     assert told == [] and again.note == first.note
     with pytest.raises(BadRequest, match="is a training on other texts"):
         prepare(tmp_path, Corpus(texts), 301, lambda stage, *_: None)
+    with (tmp_path / "train.u32").open("rb+") as file:
+        file.truncate(400)  # of a disk that lost power
+    assert prepare(tmp_path, Corpus(texts), 300, lambda *_: None).note == first.note
+    assert (tmp_path / "train.u32").stat().st_size == 4 * note.train_tokens
 
 
 def test_the_rate_rises_and_falls() -> None:
@@ -147,13 +182,20 @@ def test_a_training_that_was_stopped_comes_to_the_same_parameters(
     assert [report.step for report in reports] == [1, 2, 3]
     state = json.loads((tmp_path / "parts" / "training_state.json").read_bytes())
     assert (state["step"], state["checkpoint"]) == (3, "checkpoint-00000003.safetensors")
+    for steps, seed, said in ((7, 0, "steps 6, not steps 7"), (6, 1, "seed 0, not seed 1")):
+        with pytest.raises(BadRequest, match=f"was begun with {said}"):
+            Trainer(tmp_path / "parts", data, SMALL, steps=steps, seed=seed)
     later = Trainer(tmp_path / "parts", data, SMALL, steps=6)
     assert (later.step, later.loss) == (3, stopped.loss)
     parts = later.train(lambda: False, lambda report: None)
     assert (parts.loss, parts.on, parts.off) == (whole.loss, whole.on, whole.off)
+    assert parts.curve == whole.curve and [step for step, *_ in whole.curve] == [1, 2, 3, 4, 5, 6]
     for one, other in zip(parts.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.equal(one, other)
-    assert len(list((tmp_path / "parts").glob("checkpoint-*"))) == 1
+    (checkpoint,) = (tmp_path / "parts").glob("checkpoint-*")
+    checkpoint.unlink()
+    with pytest.raises(StorageError, match="cannot be gone on with"):
+        Trainer(tmp_path / "parts", data, SMALL, steps=6)
 
 
 def test_training_makes_text_likelier_and_the_body_can_be_loaded(
@@ -171,10 +213,34 @@ def test_training_makes_text_likelier_and_the_body_can_be_loaded(
     assert body.spec.ttt is not None and body.spec.ttt.rule == "ttt_linear"
     note = json.loads((place / NOTE).read_bytes())
     assert note["states_learning"]["nats"] == trained.on.nats and note["preset"] == "test"
+    losses = [loss for _, loss, _ in note["curve"]]
+    assert len(losses) == 20 and losses == sorted(losses, reverse=True)
     assert require_free(tmp_path, "story") == place, "what was trained here may be trained on"
     (place / NOTE).unlink()
     with pytest.raises(BadRequest, match="is there already"):
         require_free(tmp_path, "story")
+
+
+def test_a_body_that_cannot_be_replaced_stays(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = Trainer(tmp_path, data, SMALL, steps=1).train(lambda: False, lambda report: None)
+    config = SMALL.config(data.tokenizer.get_vocab_size())
+    place = tmp_path / "story"
+    place_body(place, trained, config, data, {"preset": "first"})
+
+    rename = Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if path.name.endswith(".new"):
+            raise OSError(28, "no space left")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(StorageError, match="no space left"):
+        place_body(place, trained, config, data, {"preset": "second"})
+    assert json.loads((place / NOTE).read_bytes())["preset"] == "first"
+    assert not list(tmp_path.glob(".story*"))
 
 
 def test_presets_say_what_they_take() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,31 +16,42 @@ from soul_cli.waiting import Waiting
 
 if TYPE_CHECKING:
     from soul_client.exchange import Update
-    from soul_client.wire import BodyEvaluated, BodyTrained, Progress
+    from soul_client.wire import BodyEvaluated, BodyTrained
 
 PRESETS = ("nano", "tiny", "small", "medium")
 Preset = Literal["nano", "tiny", "small", "medium"]
+TOLD_EVERY_S = 30.0
 
 
 @click.command(cls=Command)
 @click.argument("name")
-@click.argument("texts", type=click.Path(exists=True, path_type=Path))
+@click.argument("texts", type=click.Path(exists=True, path_type=Path), required=False)
+@option("--diary", is_flag=True)
 @option("--preset", type=click.Choice(PRESETS), default="tiny")
 @option("--steps", type=click.IntRange(min=0), default=0, metavar="N")
 @option("--seed", "train_seed", type=click.IntRange(min=0), default=0, metavar="N")
 @click.pass_obj
 def train(
-    settings: Settings, name: str, texts: Path, preset: Preset, steps: int, train_seed: int
+    settings: Settings,
+    name: str,
+    texts: Path | None,
+    diary: bool,
+    preset: Preset,
+    steps: int,
+    train_seed: int,
 ) -> None:
     """Train a new body on text files."""
+    if texts is None and not diary:
+        raise click.UsageError(settings.texts("train.nothing"))
     with settings.connect_or_start() as client, Waiting(settings.texts) as waiting:
         trained = client.body_train(
             name,
-            str(texts.absolute()),
+            str(texts.absolute()) if texts else "",
             preset=preset,
             steps=steps,
             seed=train_seed,
-            on_update=lambda update: _show(waiting, update),
+            diary=diary,
+            on_update=_Shown(waiting),
         )
     if settings.is_json:
         output.say_json(trained)
@@ -81,17 +93,24 @@ def export(
         print(settings.texts("export.done", path=exported.path, size=size, format=exported.format))
 
 
-def _show(waiting: Waiting, update: Update) -> None:
-    """Show how far it is, and now and then, as a line that stays, what the loss is."""
-    from soul_client import wire
+class _Shown:
+    """Shows how far it is, and now and then, as a line that stays, what the loss is."""
 
-    waiting.update(update)
-    if isinstance(update, wire.Progress) and update.stage == "training" and _is_told(update):
-        print(f"{update.done}/{update.total}  {update.note}", file=sys.stderr, flush=True)
+    def __init__(self, waiting: Waiting) -> None:
+        self._waiting = waiting
+        self._told_s = time.monotonic()
 
+    def __call__(self, update: Update) -> None:
+        from soul_client import wire
 
-def _is_told(progress: Progress) -> bool:
-    return progress.done % max(1, progress.total // 20) == 0
+        self._waiting.update(update)
+        if not isinstance(update, wire.Progress) or update.loss is None:
+            return
+        now_s = time.monotonic()
+        if update.done == update.total or now_s - self._told_s >= TOLD_EVERY_S:
+            self._told_s = now_s
+            line = f"{update.done}/{update.total}  {update.loss:.3f}  {update.note}"
+            print(line, file=sys.stderr, flush=True)
 
 
 def _rows(settings: Settings, trained: BodyTrained) -> list[tuple[str, str]]:

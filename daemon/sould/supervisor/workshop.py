@@ -15,10 +15,10 @@ from soul_client.wire import (
     BodyTrain,
     BodyTrained,
 )
-from sould.errors import Busy
+from sould.errors import Busy, Cancelled
 from sould.supervisor.children import Children
 from sould.supervisor.events import Events
-from sould.supervisor.request import Request
+from sould.supervisor.request import Request, Stopped, StopReason
 
 LAST_MATRIX_S = 30.0  # a conversion that is stopped may take to notice
 LAST_STEP_S = 120.0  # a training that is stopped may take to end its step and to save
@@ -38,16 +38,24 @@ class Workshop:
 
         Raises:
             Busy: a training goes on.
+            Cancelled: it was stopped.
         """
         request.ack()
         if self._training.locked():
             raise Busy("a body is being trained", "wait for its end, or stop it: 'soul stop'")
         options = ["--preset", params.preset, "--steps", str(params.steps)]
-        options += ["--seed", str(params.seed), "--", params.name, params.texts]
+        options += ["--seed", str(params.seed), *(["--diary"] if params.diary else [])]
+        order = ["train", *options, "--", params.name, *([params.texts] if params.texts else [])]
         async with self._training:
-            done = await self._children.run(
-                request, ["train", *options], told_as="train", kill_after_s=LAST_STEP_S
-            )
+            try:
+                done = await self._children.run(
+                    request, order, told_as="train", kill_after_s=LAST_STEP_S
+                )
+            except Stopped as e:
+                if e.reason is not StopReason.CANCELLED:
+                    raise
+                hint = "the same command goes on with it"
+                raise Cancelled("stopped; what was learned so far is kept", hint) from e
         self._events.publish("train", {"id": request.id, "done": done})
         return codec.convert(done, BodyTrained)
 

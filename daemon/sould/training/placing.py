@@ -43,10 +43,12 @@ def place_body(
     """Write the folder of a body whole, in the place of one that was trained before.
 
     Raises:
-        StorageError: what was there before, if anything, is still there.
+        StorageError: what was there before, if anything, is still there, and nothing else is.
     """
     draft, old = (place.with_name(f".{place.name}.{what}") for what in ("new", "old"))
     try:
+        if old.exists() and not place.exists():
+            old.rename(place)  # somebody was killed between two renames
         for path in (draft, old):
             shutil.rmtree(path, ignore_errors=True)
         draft.mkdir(parents=True)
@@ -60,12 +62,24 @@ def place_body(
             (NOTE, note),
         ):
             replace_file(draft / file, [json.dumps(value, indent=1).encode()])
-        if place.exists():
-            place.rename(old)
-        draft.rename(place)
-        shutil.rmtree(old, ignore_errors=True)
+        _swap(draft, place, old)
     except OSError as e:
         raise StorageError(f"{place} cannot be written: {e.strerror or e}") from e
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _swap(draft: Path, place: Path, old: Path) -> None:
+    had_one = place.exists()
+    if had_one:
+        place.rename(old)
+    try:
+        draft.rename(place)
+    except OSError:
+        if had_one:
+            old.rename(place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def results(trained: Trained, data: Data) -> dict[str, Any]:
@@ -76,6 +90,7 @@ def results(trained: Trained, data: Data) -> dict[str, Any]:
         "states_learning": _told(trained.on),
         "states_still": _told(trained.off),
         "bits_per_byte": bits_per_byte(trained.on, data),
+        "curve": trained.curve,
     }
 
 

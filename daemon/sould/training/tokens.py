@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from sould.durable import replace_file
-from sould.errors import BadRequest
+from sould.errors import BadRequest, StorageError
 from sould.training.corpus import Corpus
 from sould.training.vocabulary import END_OF_TEXT, train_tokenizer
 
@@ -52,6 +53,7 @@ def prepare(
 
     Raises:
         BadRequest: a text cannot be read, or the folder holds the tokens of another one.
+        StorageError: they cannot be written.
     """
     wanted = _note_of(corpus, vocabulary)
     known = _read_note(folder)
@@ -65,7 +67,18 @@ def prepare(
                 f"{folder} is a training on other texts, or for another preset",
                 f"give the new body another name, or remove {folder} to begin anew",
             )
-        return Data(folder)
+        if _is_whole(folder, known):
+            return Data(folder)
+    try:
+        _make(folder, corpus, wanted, on_progress)
+    except OSError as e:
+        raise StorageError(f"{folder} cannot be written: {e.strerror or e}") from e
+    return Data(folder)
+
+
+def _make(
+    folder: Path, corpus: Corpus, wanted: DataNote, on_progress: Callable[[str, int, int], None]
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     total, done = corpus.total_bytes, 0
 
@@ -76,12 +89,11 @@ def prepare(
         return text
 
     texts = (counted(p.text, "tokenizer") for p in corpus.pieces() if not p.is_held_out)
-    tokenizer = train_tokenizer(texts, vocabulary)
+    tokenizer = train_tokenizer(texts, wanted.vocabulary)
     replace_file(folder / TOKENIZER, [tokenizer.to_str().encode()])
     done = 0
     note = _encode(folder, corpus, tokenizer, wanted, lambda text: counted(text, "tokens"))
     replace_file(folder / NOTE, [msgspec.json.encode(asdict(note))])
-    return Data(folder)
 
 
 def _encode(
@@ -103,6 +115,9 @@ def _encode(
             sizes[name] += len(ids)
             valid_bytes += len(piece.text.encode()) if piece.is_held_out else 0
             file.write(np.asarray(ids, "<u4").tobytes())
+        for file in (train, valid):
+            file.flush()
+            os.fsync(file.fileno())
     return DataNote(
         source=note.source,
         files=note.files,
@@ -116,7 +131,7 @@ def _encode(
 def _note_of(corpus: Corpus, vocabulary: int) -> DataNote:
     stats = [(str(file), file.stat()) for file in corpus.files]
     files = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
-    return DataNote(source=str(corpus.path), files=files, vocabulary=vocabulary)
+    return DataNote(source=corpus.name, files=files, vocabulary=vocabulary)
 
 
 def _read_note(folder: Path) -> DataNote | None:
@@ -128,5 +143,15 @@ def _read_note(folder: Path) -> DataNote | None:
         raise BadRequest(f"{folder / NOTE} is damaged ({e})", f"remove {folder}") from e
 
 
+def _is_whole(folder: Path, note: DataNote) -> bool:
+    """Tell whether the token files are as long as their note says, and the tokenizer is there."""
+    sizes = {TRAIN: note.train_tokens, VALID: note.valid_tokens}
+    paths = {folder / name: 4 * tokens for name, tokens in sizes.items()}
+    is_there = all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
+    return is_there and (folder / TOKENIZER).is_file()
+
+
 def _mapped(path: Path) -> Ids:
+    if not path.stat().st_size:
+        return np.zeros(0, np.uint32)
     return np.memmap(path, "<u4", "r")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,8 @@ import torch
 from sould.engine.bodies.bit_ttt import spec_from_hf
 from sould.engine.formats.settings import Settings
 from sould.engine.native.model import NativeModel
-from sould.errors import BadRequest, Cancelled, SouldError
-from sould.training.checkpoint import load_checkpoint, save_checkpoint
+from sould.errors import BadRequest, Cancelled, NoMemory, SouldError
+from sould.training.checkpoint import Point, load_checkpoint, save_checkpoint
 from sould.training.evaluation import Marks, batch_of, evaluate
 from sould.training.loss import mean_loss
 from sould.training.presets import Preset
@@ -45,7 +45,9 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """``on``, ``off``: marks on held-out text, with the states learning and still."""
+    """``on``, ``off``: marks on held-out text, with the states learning and still. ``curve``: of
+    all runs.
+    """
 
     model: NativeModel
     step: int
@@ -53,6 +55,7 @@ class Trained:
     on: Marks
     off: Marks
     tokens_per_s: float
+    curve: tuple[Point, ...]
 
 
 class Trainer:
@@ -64,12 +67,20 @@ class Trainer:
     """
 
     def __init__(
-        self, folder: Path, data: Data, preset: Preset, *, steps: int, seed: int = 0
+        self,
+        folder: Path,
+        data: Data,
+        preset: Preset,
+        *,
+        steps: int,
+        seed: int = 0,
+        device: str = "cpu",
     ) -> None:
         """Draw the body, or put it back to the last checkpoint.
 
         Raises:
-            BadRequest: there is too little text for one window.
+            BadRequest: there is too little text for one window, or the training was begun with
+                another preset, seed or number of steps.
             StorageError: the checkpoint cannot be read.
         """
         least = preset.window + 2
@@ -82,12 +93,14 @@ class Trainer:
         config = preset.config(data.tokenizer.get_vocab_size())
         self._folder, self._data, self._preset, self._seed = folder, data, preset, seed
         self._total = steps
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._begun = {**asdict(preset), "seed": seed, "steps": steps}
+        self._device = torch.device(device)
         spec = spec_from_hf(Settings(config, folder / "config.json"))
         self.model = NativeModel(spec).draw(seed).to(self._device)
         self._optimiser = _optimiser(self.model, preset.lr)
-        state = load_checkpoint(folder, self.model, self._optimiser)
+        state = load_checkpoint(folder, self.model, self._optimiser, begun=self._begun)
         self.step, self.loss = (state.step, state.loss) if state else (0, float("nan"))
+        self._curve: list[Point] = [*state.curve] if state else []
         self._valid: Marks | None = None
 
     def train(self, should_stop: Callable[[], bool], tell: Callable[[Report], None]) -> Trained:
@@ -95,14 +108,26 @@ class Trainer:
 
         Raises:
             Cancelled: ``should_stop`` said so; a checkpoint is on disk.
+            NoMemory: a step does not fit the GPU.
             StorageError: a checkpoint cannot be written.
         """
+        try:
+            return self._train(should_stop, tell)
+        except torch.cuda.OutOfMemoryError as e:
+            raise NoMemory(
+                f"a step of this preset does not fit {self._device}",
+                "take a smaller preset, unload the body ('soul body unload'), or set "
+                "body.device to cpu",
+            ) from e
+
+    def _train(self, should_stop: Callable[[], bool], tell: Callable[[Report], None]) -> Trained:
         saved_s = began_s = time.monotonic()
         first, every = self.step, max(1, self._total // VALIDATIONS)
         while self.step < self._total:
             self._step()
             if self.step % every == 0 and self.step < self._total:
                 self._valid = self._examine(QUICK_WINDOWS)
+                self._curve.append((self.step, self.loss, self._valid.perplexity))
             speed = self._speed(first, began_s)
             tell(self._report(speed))
             is_over = should_stop()
@@ -115,13 +140,15 @@ class Trainer:
                     "the same command goes on with it",
                 )
         speed = self._speed(first, began_s)
+        on = self._examine(EXAM_WINDOWS)
         return Trained(
             model=self.model,
             step=self.step,
             loss=self.loss,
-            on=self._examine(EXAM_WINDOWS),
+            on=on,
             off=self._examine(EXAM_WINDOWS, boost=0.0),
             tokens_per_s=speed,
+            curve=(*self._curve, (self.step, self.loss, on.perplexity)),
         )
 
     def _step(self) -> None:
@@ -137,7 +164,7 @@ class Trainer:
         if not math.isfinite(now):
             raise SouldError(
                 f"the loss of step {self.step + 1} is {now}: the training diverges",
-                f"the last checkpoint is in {self._folder}; begin anew with another seed",
+                f"remove {self._folder} and begin anew with another --seed",
             )
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -153,7 +180,15 @@ class Trainer:
         return evaluate(self.model, ids, window=window, batch=batch, most=most, boost=boost)
 
     def _save(self) -> None:
-        save_checkpoint(self._folder, self.model, self._optimiser, self.step, self.loss)
+        save_checkpoint(
+            self._folder,
+            self.model,
+            self._optimiser,
+            self.step,
+            self.loss,
+            begun=self._begun,
+            curve=self._curve,
+        )
 
     def _report(self, speed: float) -> Report:
         return Report(

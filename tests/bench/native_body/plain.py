@@ -63,12 +63,13 @@ def train_plainly(loop: PlainLoop, folder: Path, tell: Callable[[int, int, float
     ``tell`` gets steps done, steps in all, and the loss.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = load_checkpoint(folder, loop.model, loop.optimiser)
+    begun = {"steps": loop.total, "seed": loop.seed}
+    state = load_checkpoint(folder, loop.model, loop.optimiser, begun=begun)
     loop.step = state.step if state else 0
     saved_s = time.monotonic()
     while loop.step < loop.total:
         loss = loop.take_step()
         tell(loop.step, loop.total, loss)
         if loop.step == loop.total or time.monotonic() - saved_s > SAVED_EVERY_S:
-            save_checkpoint(folder, loop.model, loop.optimiser, loop.step, loss)
+            save_checkpoint(folder, loop.model, loop.optimiser, loop.step, loss, begun=begun)
             saved_s = time.monotonic()
