@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+from sould.bodystore.scan import require_free
 from sould.converting import placing, sizes
 from sould.converting.convert import Original, convert, perplexity
 from sould.engine.bodyfile import BodyFile, open_body
@@ -203,8 +204,8 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
     (tmp_path / "story.gguf").touch()
     for name in ("story", "../story", ""):
         with pytest.raises(BadRequest):
-            placing.require_free(tmp_path, name)
-    assert placing.require_free(tmp_path, "story-b3") == tmp_path / "story-b3"
+            require_free(tmp_path, name)
+    assert require_free(tmp_path, "story-b3") == tmp_path / "story-b3"
 
 
 def test_the_weights_of_a_body_keep_their_type(tmp_path: Path) -> None:

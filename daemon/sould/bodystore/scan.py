@@ -26,7 +26,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from soul_client.wire import BodyEntry
-from sould.errors import BodyMissing, StorageError
+from sould.errors import BadRequest, BodyMissing, StorageError
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +109,21 @@ def _why_no_body_file(path: Path) -> tuple[str, str]:
         f"{path} is no readable {format_} file: broken, half copied, or closed to you",
         "fetch it again with 'soul body pull'",
     )
+
+
+def require_free(models: Path, name: str) -> Path:
+    """Return where a body of that name goes.
+
+    Raises:
+        BadRequest: no body can have that name, or one has it.
+    """
+    if not is_name(name):
+        raise BadRequest(f"{name!r} cannot name a body", "choose another name")
+    place = models / name
+    for path in (place, *(place.with_name(place.name + suffix) for suffix in SUFFIXES)):
+        if os.path.lexists(path):
+            raise BadRequest(f"{path} is there already", "give the new body another name")
+    return place
 
 
 def is_name(name: str) -> bool:

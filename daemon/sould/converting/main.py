@@ -14,7 +14,7 @@ from soul_client.locate import find_config
 from soul_client.wire import BodyConverted, BodyEntry, ConvertedRow, Progress
 from sould.bodystore import receipts
 from sould.bodystore.orders import load_order
-from sould.bodystore.scan import resolve
+from sould.bodystore.scan import require_free, resolve
 from sould.bodystore.work import Stop, run
 from sould.config import Config, load
 from sould.errors import BadRequest, NoMemory
@@ -50,7 +50,6 @@ def _convert(args: argparse.Namespace, config: Config, stop: Stop) -> BodyConver
     if args.target and len(numbers) > 1:
         raise BadRequest(f"one name, {args.target!r}, for {len(numbers)} bodies", "name none")
 
-    from sould.converting import placing
     from sould.engine.bodyfile import open_body
 
     file = open_body(Path(entry.path))
@@ -58,7 +57,7 @@ def _convert(args: argparse.Namespace, config: Config, stop: Stop) -> BodyConver
     names = {n: args.target or f"{entry.name}-b{n}" for n in numbers}
     if not args.dry_run:
         for name in names.values():
-            placing.require_free(config.models, name)
+            require_free(config.models, name)
     teacher, windows = _loaded(args, config, entry, stop)
     _require_memory(teacher.spec, numbers[-1], windows, args.distill)
     original = _original(teacher, windows)
@@ -130,7 +129,7 @@ def _placed(
 
     stop.tell(Progress(stage="placing", note=row.name))
     stop.check()
-    place = placing.require_free(config.models, row.name)
+    place = require_free(config.models, row.name)
     receipt = receipts.read(config.models, entry.name, file.path)
     licence = file.licence or (receipt.licence if receipt else "")
     card = placing.Card(licence=licence, text=_note(entry.name, row))

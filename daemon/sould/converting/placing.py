@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sould.bodystore.scan import SUFFIXES, is_name
 from sould.converting.describing import sidecars
 from sould.durable import replace_file
 from sould.engine import bases
@@ -56,21 +55,6 @@ class _Entry:
     @property
     def nbytes(self) -> int:
         return prod(self.shape) * self.dtype.itemsize
-
-
-def require_free(models: Path, name: str) -> Path:
-    """Return where a body of that name goes.
-
-    Raises:
-        BadRequest: no body can have that name, or one has it.
-    """
-    if not is_name(name):
-        raise BadRequest(f"{name!r} cannot name a body", "choose another name")
-    place = models / name
-    for path in (place, *(place.with_name(place.name + suffix) for suffix in SUFFIXES)):
-        if os.path.lexists(path):
-            raise BadRequest(f"{path} is there already", "give the new body another name")
-    return place
 
 
 def place_body(place: Path, body: BodyFile, weights: BodyWeights, n: int, card: Card) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,8 +12,9 @@ from typing import Any
 
 from safetensors.torch import save
 
+from sould.bodystore import scan
 from sould.durable import replace_file
-from sould.errors import BadRequest, StorageError
+from sould.errors import StorageError
 from sould.training.evaluation import Marks
 from sould.training.tokens import Data
 from sould.training.trainer import Trained
@@ -30,11 +30,7 @@ def require_free(models: Path, name: str) -> Path:
         BadRequest: another one is there that was not trained here.
     """
     place = models / name
-    others = [place.with_name(name + suffix) for suffix in (".gguf", ".safetensors", ".bitt")]
-    taken = next((path for path in (place, *others) if os.path.lexists(path)), None)
-    if taken is not None and not (place / NOTE).is_file():
-        raise BadRequest(f"{taken} is there already", "give the new body another name")
-    return place
+    return place if (place / NOTE).is_file() else scan.require_free(models, name)
 
 
 def place_body(
