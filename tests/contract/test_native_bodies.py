@@ -192,6 +192,33 @@ def test_the_original_knew_sizes_by_several_names(tmp_path: Path, old: str, new:
     assert (other.spec, other.fingerprint()) == (usual.spec, usual.fingerprint())
 
 
+@pytest.mark.parametrize("name", ["intermediate_dim", "intermediate_size"])
+def test_the_original_knew_the_width_inside_by_two_names(tmp_path: Path, name: str) -> None:
+    folder = write_native_body(tmp_path / "body", "reconstruct", config={name: 48})
+    assert open_body(folder).spec.d_ff == 48
+    edit_json(folder / "config.json", **{name: ...})
+    with pytest.raises(BodyInvalid, match=r"has shape \(48, 32\), expected \(128, 32\)"):
+        open_body(folder)
+
+
+def test_what_the_original_left_out_is_what_it_took(tmp_path: Path) -> None:
+    folder = write_native_body(tmp_path / "body", "reconstruct")
+    edit_json(folder / "config.json", inner_lr=..., activation="SiLU", rms_norm_eps=1e-5)
+    spec = open_body(folder).spec
+    assert spec.ttt is not None
+    assert (spec.ttt.inner_lr, spec.norm_eps, spec.d_ff) == (0.0, 1e-5, 4 * 32)
+
+
+def test_the_epsilon_of_the_norms_is_read_and_makes_another_body(tmp_path: Path) -> None:
+    folder, ids = write_native_body(tmp_path / "body", "reconstruct"), some_ids(20)
+    one = open_body(folder)
+    edit_json(folder / "config.json", rms_norm_eps=0.1)
+    other = open_body(folder)
+    assert other.spec.norm_eps == 0.1 and other.fingerprint() != one.fingerprint()
+    logits = [logits_of(NativeDecoder(read_model(b).freeze()), ids, 20) for b in (one, other)]
+    assert float((logits[0] - logits[1]).abs().max()) > 1e-3
+
+
 def test_a_bias_of_the_head_is_passed_over_as_the_original_does(tmp_path: Path) -> None:
     folder = write_native_body(tmp_path / "body", "reconstruct")
     usual = open_body(folder).fingerprint()
@@ -205,7 +232,8 @@ def test_a_bias_of_the_head_is_passed_over_as_the_original_does(tmp_path: Path) 
     [
         ({"arch": "llama"}, "'arch' is 'llama'"),
         ({"inner_lr": 2.0}, "from 2 on the state diverges"),
-        ({"inner_lr": ..., "arch": "ttt"}, "'inner_lr' is missing"),
+        ({"activation": "GELU"}, "'activation' is 'GELU'"),
+        ({"intermediate_dim": 48}, r"has shape \(128, 32\), expected \(48, 32\)"),
         ({"hidden_dim": 30}, "no multiple of 4"),
         ({"rule": "hebb"}, "'rule' is 'hebb'"),
         ({"num_layers": 3}, "layers.2.norm1.weight' is missing"),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -38,21 +40,27 @@ OURS: dict[str, Any] = {
 }
 
 
-def write_native_body(folder: Path, rule: str = "ttt_linear", *, seed: int = 0) -> Path:
+def write_native_body(
+    folder: Path,
+    rule: str = "ttt_linear",
+    *,
+    seed: int = 0,
+    config: Mapping[str, Any] = MappingProxyType({}),
+) -> Path:
     """Write a random body into ``folder`` and return it; same seed, same bytes.
 
     One of rule "reconstruct" is as the original engine wrote it, its tokenizer's control tokens
-    as well.
+    as well. ``config``: what its config.json says beside, or instead.
     """
     write_tiny_body(folder)
-    config = OURS if rule == "ttt_linear" else ORIGINAL
+    config = (OURS if rule == "ttt_linear" else ORIGINAL) | dict(config)
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     model = drawn(config, folder, seed)
     save_file(model.state_dict(), folder / "model.safetensors", metadata={"format": "pt"})
     return folder
 
 
-def drawn(config: dict[str, Any], folder: Path, seed: int) -> NativeModel:
+def drawn(config: Mapping[str, Any], folder: Path, seed: int) -> NativeModel:
     """Return a model of random parameters, larger than training begins with, so that all matter."""
     model = NativeModel(spec_from_hf(Settings(config, folder / "config.json"))).draw(seed)
     generator = torch.Generator().manual_seed(seed)

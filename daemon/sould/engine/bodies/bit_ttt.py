@@ -20,11 +20,13 @@ RECONSTRUCT, TTT_LINEAR = "reconstruct", "ttt_linear"
 HIDDEN = ("hidden_dim", "hidden_size")
 LAYERS = ("num_layers", "n_layers", "num_hidden_layers")
 HEADS = ("num_heads", "num_attention_heads")
-NORM_EPS = 1e-5
+FF = ("intermediate_dim", "intermediate_size")
+NORM_EPS = 1e-5  # where a config.json names none
+INNER_LR = 0.0  # of the original, where a config.json names none
 KNOWN_CONTEXT = 1 << 15  # of a recurrent body: where replies are cut, not what it can read
 MAX_INNER_LR = 10.0
 MAX_MINI_BATCH = 1024
-FF_SHARE, STATE_SHARE = 4, 4  # of the original: d_ff = 4 D, a state of D/4
+FF_SHARE, STATE_SHARE = 4, 4  # of the original: d_ff = 4 D unless told, a state of D/4
 
 NAMES: Mapping[str, str] = {
     "embed": "embed.weight",
@@ -53,16 +55,21 @@ NAMES: Mapping[str, str] = {
 
 def is_original(config: Settings) -> bool:
     """Tell a config.json of the original engine: it does not say what it is."""
-    return "model_type" not in config and ("inner_lr" in config or "arch" in config)
+    return "model_type" not in config and any(
+        key in config for key in ("hidden_dim", "inner_lr", "arch")
+    )
 
 
 def architecture(spec: BodySpec) -> dict[str, Any]:
-    """Return what makes a body of this family, for its fingerprint: never other keys than these."""
+    """Return what makes a body of this family, for its fingerprint: never other keys than these,
+    so that fingerprints stay as they are.
+    """
     assert spec.ttt is not None
     keys = ("vocab_size", "d_model", "n_layers", "n_heads", "head_dim", "d_ff", "tied")
     sizes = {key: getattr(spec, key) for key in keys}
     ttt = {key: getattr(spec.ttt, key) for key in ("rule", "inner_lr", "mini_batch")}
-    return sizes | ttt
+    eps = {} if spec.norm_eps == NORM_EPS else {"norm_eps": spec.norm_eps}
+    return sizes | ttt | eps
 
 
 def spec_from_hf(config: Settings) -> BodySpec:
@@ -86,9 +93,12 @@ def _reconstruct(config: Settings) -> BodySpec:
     d_model = _first(config, HIDDEN, MAX_WIDTH)
     if d_model % STATE_SHARE:
         raise config.fault(f"a width of {d_model} is no multiple of {STATE_SHARE}")
-    inner_lr = config.number("inner_lr", low=0.0, high=MAX_INNER_LR)
+    inner_lr = config.number("inner_lr", default=INNER_LR, low=0.0, high=MAX_INNER_LR)
     if inner_lr >= 2.0:
         raise config.fault(f"'inner_lr' is {inner_lr:g}: from 2 on the state diverges")
+    activation = config.text("activation", default="SiLU")
+    if activation != "SiLU":
+        raise config.fault(f"'activation' is {activation!r}: only SiLU is computed here")
     ttt = TttSpec(rule="reconstruct", inner_lr=inner_lr)
     return _spec(config, ttt, d_model, n_heads=1, head_dim=d_model // STATE_SHARE)
 
@@ -114,8 +124,8 @@ def _spec(config: Settings, ttt: TttSpec, d_model: int, *, n_heads: int, head_di
         n_heads=n_heads,
         n_kv_heads=n_heads,
         head_dim=head_dim,
-        d_ff=config.integer("intermediate_size", default=FF_SHARE * d_model, low=1, high=MAX_WIDTH),
-        norm_eps=NORM_EPS,
+        d_ff=_first(config, FF, MAX_WIDTH, default=FF_SHARE * d_model),
+        norm_eps=config.number("rms_norm_eps", default=NORM_EPS, low=0.0, high=1.0),
         inv_freq=(),
         context_max=config.integer(
             "max_position_embeddings", default=KNOWN_CONTEXT, low=1, high=1 << 24
@@ -125,14 +135,16 @@ def _spec(config: Settings, ttt: TttSpec, d_model: int, *, n_heads: int, head_di
     )
 
 
-def _first(config: Settings, names: tuple[str, ...], high: int) -> int:
+def _first(
+    config: Settings, names: tuple[str, ...], high: int, *, default: int | None = None
+) -> int:
     """Return the size that has one of several names.
 
     Raises:
-        BodyInvalid: it has none, or out of bounds.
+        BodyInvalid: it has none and there is no ``default``, or it is out of bounds.
     """
     name = next((one for one in names if one in config), names[0])
-    return config.integer(name, low=1, high=high)
+    return config.integer(name, default=default, low=1, high=high)
 
 
 FAMILY = Family(
