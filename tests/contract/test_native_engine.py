@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from safetensors.torch import load_file, save_file
 
 from soul_client.wire import ErrorCode, Sampling, SoulDiff, TextScore
 from sould.bridge import Examine, Imprint, Save, Sleep, Told, Trace, Wear
@@ -106,6 +107,42 @@ def test_a_night_reads_again_and_is_kept_or_not(engine: EngineClient, home: Soul
     else:
         assert report.outcome == "rolled_back" and "drifted" in report.why
         assert nats(engine) == evening
+
+
+def learning_too_much(folder: Path, times: float) -> Path:
+    """Return a body whose layers' values are ``times`` too large, and so are its steps."""
+    path = write_native_body(folder) / "model.safetensors"
+    weights = load_file(path)
+    save_file({k: v * times if "value" in k else v for k, v in weights.items()}, path)
+    return folder
+
+
+def test_a_night_that_diverges_is_rolled_back_with_its_reason(
+    engine: EngineClient, tmp_path: Path, home: SoulHome
+) -> None:
+    engine.load(learning_too_much(tmp_path / "body", 400.0))
+    engine.wear(home)
+    evening = nats(engine)
+    report = engine.ask("soul.sleep", Sleep(records=[FACT, OTHER])).report
+    assert (report.outcome, report.steps, report.telling_nothing) == ("rolled_back", 0, [])
+    assert "diverge: layer 0: state is over the cap: its norm is" in report.why
+    assert report.before is not None and report.before == report.after
+    assert report.before.facts == 2
+    assert nats(engine) == evening
+
+
+def test_a_body_that_diverges_awake_learns_nothing_and_says_so(
+    engine: EngineClient, tmp_path: Path, home: SoulHome
+) -> None:
+    engine.load(learning_too_much(tmp_path / "body", 1000.0))
+    engine.wear(home)
+    done = engine.ask("imprint", Imprint(record=FACT))
+    assert done.fault == "a step was undone: layer 0: state is over the cap"
+    examined = engine.ask("soul.diff", SoulDiff(a=str(home.number(1).path), b=""))
+    assert [layer.a for layer in examined.layers] == [[0.0], [0.0]]
+    report = engine.ask("soul.sleep", Sleep(records=[FACT])).report
+    assert report.outcome == "rolled_back" and "over the cap" in report.why
+    assert [fact.id for fact in report.facts] == [FACT.id]
 
 
 def test_souls_of_states_are_compared_examined_and_traced(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from sould.engine.native import reconstruct, ttt_linear
 from sould.engine.native.carry import Carry
 from sould.engine.native.ternary import ternary
 from sould.engine.native.ttt_linear import InnerNorm, Views
+from tests.fakes.native_body import ORIGINAL, drawn
 
 Run = Callable[[list[Tensor], Carry], tuple[Tensor, Carry]]
 
@@ -132,6 +134,19 @@ def test_reconstruct_never_grows_below_a_rate_of_two(rate: float) -> None:
     f = torch.nn.functional.normalize(direction + 0.1 * torch.randn(1, 1, 512, 16), dim=-1)
     _, carry = reconstruct.chunked(f, Carry.begun(torch.zeros(1, 1, 16, 16)), rate)
     assert (carry.now_BHEE[0, 0] - torch.eye(16)).norm() <= torch.eye(16).norm() + 1e-4
+
+
+@pytest.mark.parametrize(
+    ("inner_lr", "boost", "learned"), [(0.1, 4.0, 0.64), (0.5, 4.0, 1.0), (1.9, 1.0, 0.19)]
+)
+def test_a_boosted_rate_learns_no_less_than_all_of_a_feature(
+    inner_lr: float, boost: float, learned: float
+) -> None:
+    """Of a feature seen twice, 1 - (1 - rate)² is learned: at a rate of 2, nothing."""
+    model = drawn(ORIGINAL | {"inner_lr": inner_lr}, Path(), seed=0)
+    with torch.no_grad():
+        _, carries = model(torch.tensor([[5, 5]]), model.begin(), boost=boost)
+    assert float(carries[0].now_BHEE.norm()) == pytest.approx(learned, abs=1e-4)
 
 
 def test_ternary_weights_have_three_values_and_pass_gradients_on() -> None:

@@ -19,6 +19,14 @@ from sould.engine.wearer import Wearer
 STEP_TOKENS = 64  # between two looks whether somebody else wants the body
 
 
+class Diverged(NotFinite):
+    """A state would not be finite, or have grown out of bounds; ``fault`` says which, and how."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(described(fault))
+        self.fault = fault
+
+
 class NativeDecoder(Wearer[StateSoul]):
     """Reads and speaks. What it reads changes the states of the cache, never the soul it wears.
 
@@ -59,7 +67,7 @@ class NativeDecoder(Wearer[StateSoul]):
 
         Raises:
             ValueError: no ids, one outside of the vocabulary, or more than the cache's limit.
-            NotFinite: a state would diverge; the cache holds what it held before that piece.
+            Diverged: a state would; the cache holds what it held before that piece.
         """
         if not ids or min(ids) < 0 or max(ids) >= self.spec.vocab_size:
             raise ValueError(f"{len(ids)} ids, expected some, from 0 to {self.spec.vocab_size - 1}")
@@ -85,11 +93,11 @@ class NativeDecoder(Wearer[StateSoul]):
         """Return the residual stream (T, D) of some tokens, and what follows them.
 
         Raises:
-            NotFinite: a state would diverge.
+            Diverged: a state would.
         """
         x_BTD, after = self.model(torch.tensor([ids]), carries, boost=boost)
         if (fault := state_fault(self.first, [c.now_BHEE for c in after])) is not None:
-            raise NotFinite(described(fault))
+            raise Diverged(fault)
         return x_BTD[0], after
 
 

@@ -49,7 +49,7 @@ class Reconstruct(nn.Module):
         self, x_BTD: Tensor, carry: Carry, form: Form, boost: float
     ) -> tuple[Tensor, Carry]:
         run = reconstruct.chunked if form == "chunked" else reconstruct.sequential
-        rate = min(self.inner_lr * boost, reconstruct.MAX_RATE)
+        rate = reconstruct.boosted(self.inner_lr, boost)
         f_BHTE = reconstruct.features(self.down(x_BTD))[:, None]
         z_BHTE, carry = run(f_BHTE, carry, rate)
         out_BTD: Tensor = self.up(z_BHTE[:, 0])

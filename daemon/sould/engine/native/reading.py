@@ -16,7 +16,11 @@ Nats = Generator[None, None, Tensor]
 
 
 def nats_of(decoder: NativeDecoder, soul: StateSoul | None, ids: Sequence[int]) -> Nats:
-    """Return -ln p of all tokens but the first, (T - 1,), with ``soul`` or as the bare body."""
+    """Return -ln p of all tokens but the first, (T - 1,), with ``soul`` or as the bare body.
+
+    Raises:
+        Diverged: a state would.
+    """
     parts = []
     with decoder.wearing(soul):
         carries = decoder.begin()
@@ -46,7 +50,11 @@ def likeliest(
 def states_after(
     decoder: NativeDecoder, soul: StateSoul, ids: Sequence[int], *, boost: float = 1.0
 ) -> Generator[None, None, list[Tensor]]:
-    """Return the states once ``ids`` were read, at ``boost`` times the rate; changes nothing."""
+    """Return the states once ``ids`` were read, at ``boost`` times the rate; changes nothing.
+
+    Raises:
+        Diverged: a state would.
+    """
     with decoder.wearing(soul):
         carries = decoder.begin()
     for start in range(0, len(ids), STEP_TOKENS):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sould.engine.native.carry import Carry
 
-MAX_RATE = 2.0
+FULL_RATE = 1.0  # learns a feature whole in one step; more overshoots, and 2 only mirrors M
 CHUNK = 64
 NORM_EPS = 1e-6
 
@@ -26,6 +26,11 @@ def features(x_BTE: Tensor) -> Tensor:
     """Return ``x`` at a length of about one, as the original does it."""
     length_BT1: Tensor = torch.linalg.vector_norm(x_BTE, dim=-1, keepdim=True)
     return x_BTE / (length_BT1 + NORM_EPS)
+
+
+def boosted(inner_lr: float, boost: float) -> float:
+    """Return ``boost`` times a body's rate, but no more than ``FULL_RATE`` or its own."""
+    return min(inner_lr * boost, max(inner_lr, FULL_RATE))
 
 
 def sequential(f_BHTE: Tensor, carry: Carry, rate: float) -> tuple[Tensor, Carry]:

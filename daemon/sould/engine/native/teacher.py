@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Generator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch import Tensor
 from soul_client.wire import ChatMessage
 from soul_client.wire import Progress as Stage
 from sould.bridge import Imprint, Mark, Probe, Sleep, Told
-from sould.engine.native.decoder import NativeDecoder
+from sould.engine.native.decoder import Diverged, NativeDecoder
 from sould.engine.native.reading import likeliest, nats_of, states_after
 from sould.engine.native.soul import StateSoul
 from sould.engine.runner import AnySoul
@@ -33,10 +34,12 @@ EXAM_TEXTS = 24
 GATE = Gate(most_drift=0.2)
 
 Steps = Generator[None, None, Progress]
+Means = Generator[None, None, list[float]]
 
 
 class NativeTeacher:
-    """Has the same members as ``soul.teacher.Teacher``. The rate of learning is the body's own.
+    """Has the same members as ``soul.teacher.Teacher``. The rate of learning is the body's own,
+    ``soul.inner_lr`` (``inner_lr`` here) being one of gradients of low-rank weights.
 
     A record counts as known if it surprises the soul less than ``KNOWN_SHARE`` of what it does
     the bare body; *drift* is how much more, nats a token, plain texts surprise it.
@@ -52,6 +55,12 @@ class NativeTeacher:
         self._limit = body.context_tokens
         plain = [prompt.text for prompt in general_prompts() if not prompt.is_chat]
         self._plain = [self._tokenizer.encode(text) for text in plain[:EXAM_TEXTS]]
+        self._bare_plain: list[float] | None = None  # what the bare body makes of them
+        ttt = body.decoder.spec.ttt
+        assert ttt is not None
+        log.info("souls learn at the rate of the body, not soul.inner_lr rate=%g", ttt.inner_lr)
+        if ttt.inner_lr == 0.0:
+            log.warning("souls of this body learn nothing: its config.json has no inner_lr, or 0")
 
     def prepare(self) -> None:
         """Nothing is needed before the first lesson."""
@@ -65,13 +74,16 @@ class NativeTeacher:
         return len(self._tokenizer.encode(record.text))
 
     def lesson(self, soul: AnySoul, order: Imprint, inner_lr: float) -> Steps:
-        """Let ``soul`` read a record, as it is read in a conversation."""
+        """Let ``soul`` read a record, as it is read in a conversation; if a state diverges, it
+        has not read it.
+        """
         assert isinstance(soul, StateSoul)
         progress, started_s = Progress(), time.perf_counter()
-        states = yield from self._counted(
-            states_after(self._decoder, soul, self._ids(order.record)), progress
-        )
-        progress.fault = soul.change(states)
+        steps = states_after(self._decoder, soul, self._ids(order.record))
+        try:
+            progress.fault = soul.change((yield from self._counted(steps, progress)))
+        except Diverged as e:
+            progress.fault = e.fault
         progress.seconds = time.perf_counter() - started_s
         log.info("read record=%s steps=%d", order.record.id, progress.steps)
         return progress
@@ -79,28 +91,24 @@ class NativeTeacher:
     def night(
         self, soul: AnySoul, order: Sleep, inner_lr: float, is_woken: Callable[[], bool]
     ) -> Dreaming:
-        """Read records again at a boosted rate, on a soul of its own; ``soul`` is not changed."""
+        """Read records again at a boosted rate, on a soul of its own; ``soul`` is not changed. If
+        a state diverges, nothing of the night is kept.
+        """
         assert isinstance(soul, StateSoul)
         started_s = time.perf_counter()
         records = [record for record in order.records if self.tells(record)]
-        yield Stage(stage="examining")
-        bare = yield from self._nats(None, records)
-        before = yield from self._examine(soul, records, bare)
+        before = after = _marks(records, [False] * len(records), drift=0.0)
         dreamer, progress = soul.copy(), Progress()
-        total, order_of = MOST_PASSES * len(records), random.Random(order.seed)
-        for _ in range(MOST_PASSES):
-            for record in order_of.sample(records, len(records)):
-                if is_woken() or progress.fault is not None:
-                    break
-                yield Stage(stage="dreaming", done=progress.steps, total=total)
-                states = yield from states_after(
-                    self._decoder, dreamer, self._ids(record), boost=NIGHT_BOOST
-                )
-                progress.fault = dreamer.change(states)
-                progress.steps += 1
-        yield Stage(stage="examining")
-        after = yield from self._examine(dreamer, records, bare)
-        why = GATE.fault(before, after)
+        try:
+            yield Stage(stage="examining")
+            bare = yield from self._told_nats(None, records)
+            before = after = yield from self._examine(soul, records, bare)
+            yield from self._dream(dreamer, records, order.seed, progress, is_woken)
+            yield Stage(stage="examining")
+            after = yield from self._examine(dreamer, records, bare)
+            why = GATE.fault(before, after)
+        except Diverged as e:
+            why = f"reading made a state diverge: {e}"
         log.info(
             "slept records=%d steps=%d recalled=%d to %d drift=%.4f to %.4f %s",
             *(len(records), progress.steps, sum(before.known.values()), sum(after.known.values())),
@@ -114,6 +122,32 @@ class NativeTeacher:
             steps=progress.steps,
             seconds=round(time.perf_counter() - started_s, 1),
         )
+
+    def _dream(
+        self,
+        dreamer: StateSoul,
+        records: Sequence[Told],
+        seed: int,
+        progress: Progress,
+        is_woken: Callable[[], bool],
+    ) -> Generator[Stage | None, None, None]:
+        """Let ``dreamer`` read all records, in another order each time, until ``is_woken``.
+
+        Raises:
+            Diverged: a state would.
+        """
+        order_of = random.Random(seed)
+        passes = [order_of.sample(records, len(records)) for _ in range(MOST_PASSES)]
+        total = MOST_PASSES * len(records)
+        for record in chain.from_iterable(passes):
+            if is_woken():
+                return
+            yield Stage(stage="dreaming", done=progress.steps, total=total)
+            ids = self._ids(record)
+            states = yield from states_after(self._decoder, dreamer, ids, boost=NIGHT_BOOST)
+            if (fault := dreamer.change(states)) is not None:
+                raise Diverged(fault)
+            progress.steps += 1
 
     def probes(
         self, records: Sequence[Told], beside: Sequence[Told]
@@ -160,29 +194,34 @@ class NativeTeacher:
             progress.steps += 1
             yield
 
-    def _nats(
-        self, soul: StateSoul | None, records: Sequence[Told]
-    ) -> Generator[None, None, list[float]]:
+    def _told_nats(self, soul: StateSoul | None, records: Sequence[Told]) -> Means:
+        return self._nats(soul, [self._tokenizer.encode(record.text) for record in records])
+
+    def _nats(self, soul: StateSoul | None, texts: Sequence[Sequence[int]]) -> Means:
+        """Return how much each text surprises, nats a token."""
         found = []
-        for record in records:
-            nats = yield from nats_of(self._decoder, soul, self._tokenizer.encode(record.text))
+        for ids in texts:
+            nats = yield from nats_of(self._decoder, soul, ids)
             found.append(float(nats.mean()) if len(nats) else 0.0)
         return found
 
     def _examine(
         self, soul: StateSoul, records: Sequence[Told], bare: Sequence[float]
-    ) -> Generator[Stage | None, None, Marks]:
-        mine = yield from self._nats(soul, records)
+    ) -> Generator[None, None, Marks]:
+        mine = yield from self._told_nats(soul, records)
         knows = [a <= KNOWN_SHARE * b for a, b in zip(mine, bare, strict=True)]
-        known = list(zip(records, knows, strict=True))
-        drifts = []
-        for ids in self._plain:
-            worn = yield from nats_of(self._decoder, soul, ids)
-            plain = yield from nats_of(self._decoder, None, ids)
-            drifts.append(float((worn - plain).mean()) if len(worn) else 0.0)
-        return Marks(
-            recalled={record.id: is_known for record, is_known in known if not record.source},
-            stated={record.id: is_known for record, is_known in known if record.source},
-            honest=[],
-            drift=max(0.0, sum(drifts) / max(1, len(drifts))),
-        )
+        if self._bare_plain is None:
+            self._bare_plain = yield from self._nats(None, self._plain)
+        worn = yield from self._nats(soul, self._plain)
+        drifts = [a - b for a, b in zip(worn, self._bare_plain, strict=True)]
+        return _marks(records, knows, drift=max(0.0, sum(drifts) / max(1, len(drifts))))
+
+
+def _marks(records: Sequence[Told], knows: Sequence[bool], *, drift: float) -> Marks:
+    known = list(zip(records, knows, strict=True))
+    return Marks(
+        recalled={record.id: is_known for record, is_known in known if not record.source},
+        stated={record.id: is_known for record, is_known in known if record.source},
+        honest=[],
+        drift=drift,
+    )

@@ -272,7 +272,7 @@ export default {
   "set.memory": "Memory",
   "set.memory.about": "Off: no turn is kept in the diary, and none is learned.",
   "set.soul.inner_lr": "Learning rate",
-  "set.soul.inner_lr.about": "How strongly a turn is learned while you talk.",
+  "set.soul.inner_lr.about": "How strongly a turn is learned while you talk. Native bodies have a rate of their own.",
   "set.soul.save_every_s": "Save every",
   "set.soul.save_every_s.about": "Seconds, if something was learned.",
   "set.soul.keep": "States kept",

@@ -272,7 +272,7 @@ export default {
   "set.memory": "記憶",
   "set.memory.about": "オフなら、会話を日記に残さず、学習もしません。",
   "set.soul.inner_lr": "学習率",
-  "set.soul.inner_lr.about": "話している間に、どれだけ強く学ぶか。",
+  "set.soul.inner_lr.about": "話している間に、どれだけ強く学ぶか。ネイティブのボディには固有の学習率があります。",
   "set.soul.save_every_s": "保存の間隔",
   "set.soul.save_every_s.about": "秒。何かを学んだときだけ保存します。",
   "set.soul.keep": "残す状態の数",
