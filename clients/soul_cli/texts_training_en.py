@@ -33,6 +33,7 @@ TEXTS = {
     "stage.training": "training",
     "stage.evaluating": "measuring",
     "train.nothing": "nothing to learn from: give TEXTS, or --diary",
+    "stage.exporting": "writing the body",
     "train.name": "body",
     "train.parameters": "parameters",
     "train.steps": "steps",

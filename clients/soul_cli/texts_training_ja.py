@@ -32,6 +32,7 @@ TEXTS = {
     "stage.training": "訓練中",
     "stage.evaluating": "測定中",
     "train.nothing": "学ぶものがありません: TEXTS か --diary を指定してください",
+    "stage.exporting": "ボディを書き出し中",
     "train.name": "ボディ",
     "train.parameters": "パラメータ数",
     "train.steps": "ステップ数",

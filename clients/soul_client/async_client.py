@@ -251,10 +251,15 @@ class AsyncClient(AsyncSouls):
         return await self._finish(calls.body_evaluate(name, texts, window=window), on_update)
 
     async def body_export(
-        self, name: str, path: str, *, format: Literal["bitt", "safetensors"] = "bitt"
+        self,
+        name: str,
+        path: str,
+        *,
+        format: Literal["bitt", "safetensors"] = "bitt",
+        on_update: OnUpdate | None = None,
     ) -> BodyExported:
         """Write a body of TTT layers to a file, or to a folder."""
-        return await self._finish(calls.body_export(name, path, format=format))
+        return await self._finish(calls.body_export(name, path, format=format), on_update)
 
     async def body_convert(
         self,

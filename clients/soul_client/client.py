@@ -269,10 +269,15 @@ class Client(Souls):
         return self._finish(calls.body_evaluate(name, texts, window=window), on_update)
 
     def body_export(
-        self, name: str, path: str, *, format: Literal["bitt", "safetensors"] = "bitt"
+        self,
+        name: str,
+        path: str,
+        *,
+        format: Literal["bitt", "safetensors"] = "bitt",
+        on_update: OnUpdate | None = None,
     ) -> BodyExported:
         """Write a body of TTT layers to a file, or to a folder."""
-        return self._finish(calls.body_export(name, path, format=format))
+        return self._finish(calls.body_export(name, path, format=format), on_update)
 
     def body_convert(
         self,

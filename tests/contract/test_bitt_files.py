@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
+from soul_client.wire import Progress
 from sould.bodystore.export import export
 from sould.engine.bodyfile import open_body
 from sould.engine.formats.bitt_file import bitt_parts, weight_bytes
+from sould.engine.formats.safetensors_file import INDEX, SINGLE
 from sould.engine.native.decoder import NativeDecoder
 from sould.engine.native.weights import read_model
 from sould.engine.template import ChatTemplate
 from sould.engine.tokenizer import Tokenizer
-from sould.errors import BadRequest, BodyInvalid
+from sould.errors import BadRequest, BodyInvalid, Cancelled, StorageError
 from tests.fakes.native_body import write_native_body
-from tests.fakes.tiny_body import write_tiny_body
+from tests.fakes.tiny_body import edit_json, write_tiny_body
 
 RULES = ("reconstruct", "ttt_linear")
 
@@ -68,6 +72,74 @@ def test_a_body_is_exported_and_comes_back(tmp_path: Path, rule: str) -> None:
     assert weights[0].read_bytes() == weights[1].read_bytes()
     with pytest.raises(BadRequest, match="is there already"):
         export(folder, tmp_path / "body.bitt", "bitt")
+
+
+def shard(folder: Path) -> None:
+    """Cut the weights of a folder in two files, with an index."""
+    weights = load_file(folder / SINGLE)
+    (folder / SINGLE).unlink()
+    names = sorted(weights)
+    halves = {"a.safetensors": names[::2], "b.safetensors": names[1::2]}
+    for file, some in halves.items():
+        save_file({name: weights[name] for name in some}, folder / file)
+    places = {name: file for file, some in halves.items() for name in some}
+    (folder / INDEX).write_text(json.dumps({"weight_map": places}))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_body_in_several_files_is_exported_as_one(tmp_path: Path, dtype: torch.dtype) -> None:
+    folder = write_native_body(tmp_path / "folder")
+    weights = load_file(folder / SINGLE)
+    weights["embed.weight"] = weights["embed.weight"].to(dtype)
+    save_file(weights, folder / SINGLE)
+    shard(folder)
+    body = open_body(folder)
+    export(body, tmp_path / "body.bitt", "bitt")
+    export(body, tmp_path / "again", "safetensors")
+    for made in (tmp_path / "body.bitt", tmp_path / "again"):
+        assert open_body(made).fingerprint() == body.fingerprint()
+    again = load_file(tmp_path / "again" / SINGLE)
+    assert again.keys() == weights.keys()
+    assert all(again[name].equal(weights[name]) for name in weights)
+
+
+def test_how_to_talk_to_a_body_goes_with_its_folder(tmp_path: Path) -> None:
+    folder = write_native_body(tmp_path / "folder")
+    edit_json(folder / "tokenizer_config.json", add_bos_token=True)
+    (folder / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    body = open_body(folder)
+    export(body, tmp_path / "again", "safetensors")
+    again = open_body(tmp_path / "again")
+    assert again.special == body.special and again.special.add_bos
+    assert again.chat_template == body.chat_template == "{{ messages[0].content }}"
+
+
+@pytest.mark.parametrize("format", ["bitt", "safetensors"])
+def test_how_far_an_export_is_can_be_seen_and_it_can_be_stopped(
+    tmp_path: Path, format: Literal["bitt", "safetensors"]
+) -> None:
+    body, told = open_body(write_native_body(tmp_path / "folder")), list[Progress]()
+    export(body, tmp_path / "one", format, told.append)
+    assert (told[0].stage, told[0].done, told[-1].done) == ("exporting", 0, told[-1].total)
+
+    def stop(progress: Progress) -> None:
+        if progress.done:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        export(body, tmp_path / "two", format, stop)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "one"]
+
+
+@pytest.mark.parametrize("format", ["bitt", "safetensors"])
+def test_nothing_is_left_of_an_export_that_fails(
+    tmp_path: Path, format: Literal["bitt", "safetensors"]
+) -> None:
+    body = open_body(write_native_body(tmp_path / "folder"))
+    (tmp_path / "folder" / SINGLE).unlink()
+    with pytest.raises(StorageError, match="cannot be written: No such file"):
+        export(body, tmp_path / "one", format)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 def test_only_native_bodies_are_exported(tmp_path: Path) -> None:

@@ -84,8 +84,9 @@ def export(
     settings: Settings, name: str, target: Path, body_format: Literal["bitt", "safetensors"]
 ) -> None:
     """Write a native body to a file or folder."""
-    with settings.connect_or_start() as client:
-        exported = client.body_export(name, str(target.absolute()), format=body_format)
+    with settings.connect_or_start() as client, Waiting(settings.texts) as waiting:
+        place = str(target.absolute())
+        exported = client.body_export(name, place, format=body_format, on_update=waiting.update)
     if settings.is_json:
         output.say_json(exported)
     else:

@@ -66,12 +66,20 @@ def bitt_parts(
     yield from weights
 
 
-def weight_bytes(path: Path, start: int = 0) -> Iterator[bytes]:
-    """Yield a file from ``start`` on."""
+def weight_bytes(path: Path, start: int = 0, count: int | None = None) -> Iterator[bytes]:
+    """Yield a file from ``start`` on, or ``count`` bytes of it.
+
+    Raises:
+        OSError: it cannot be read, or was cut short since it was opened.
+    """
     with path.open("rb") as file:
+        left = os.fstat(file.fileno()).st_size - start if count is None else count
         file.seek(start)
-        while piece := file.read(_COPY_BYTES):
+        while left and (piece := file.read(min(left, _COPY_BYTES))):
+            left -= len(piece)
             yield piece
+    if left:
+        raise OSError(f"{path} was cut short while it was read")
 
 
 def _header(file: BinaryIO) -> dict[str, Any]:
