@@ -309,6 +309,9 @@ def test_no_compiler_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("CC", "no-such-compiler -O9")
     with pytest.raises(KernelUnavailable, match="no-such-compiler"):
         load_kernel(tmp_path, threads=1)
+    monkeypatch.setenv("CC", "'gcc -O9")
+    with pytest.raises(KernelUnavailable, match="is no command: No closing quotation"):
+        load_kernel(tmp_path, threads=1)
 
 
 def test_a_failing_compiler_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

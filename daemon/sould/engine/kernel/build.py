@@ -65,11 +65,16 @@ def find_compiler() -> list[str]:
     """Return the command of $CC, else the first of COMPILERS on the path.
 
     Raises:
-        KernelUnavailable: there is none.
+        KernelUnavailable: there is none, or $CC is no command.
     """
     asked = os.environ.get("CC", "").strip()
     for name in [asked] if asked else COMPILERS:
-        command = shlex.split(name)
+        try:
+            command = shlex.split(name)
+        except ValueError as e:
+            raise KernelUnavailable(
+                f"$CC ({asked}) is no command: {e}", "set or unset CC, or set body.kernel: torch"
+            ) from e
         if shutil.which(command[0]):
             return command
     looked = f"$CC ({asked})" if asked else ", ".join(COMPILERS)
