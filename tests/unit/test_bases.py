@@ -10,7 +10,7 @@ import torch
 from sould.converting.fit import Fitted, fit
 from sould.engine import bases
 from sould.engine.formats.bases import GROUP, LARGEST_BYTE, packed_shape, row_bytes, scales_shape
-from sould.errors import Cancelled
+from sould.errors import BadRequest, Cancelled
 
 SIZES = [(3, 1), (1, 5), (2, 63), (4, 64), (3, 65), (5, 130)]
 
@@ -105,6 +105,24 @@ def test_nothing_to_go_by_is_no_trouble() -> None:
     fitted = fit(w_RC, silent, 3)
     assert said_plainly(fitted.codes, fitted.scales).isfinite().all()
     assert error(w_RC, fitted, silent) < 0.02
+
+
+def test_moments_that_rounding_spoilt_are_damped_more(caplog: pytest.LogCaptureFixture) -> None:
+    """Two inputs that go together more than they can: one eigenvalue is -0.1."""
+    w_RC = torch.randn(3, 70, generator=torch.Generator().manual_seed(2))
+    spoilt = torch.eye(70)
+    spoilt[0, 1] = spoilt[1, 0] = 1.1
+    fitted = fit(w_RC, spoilt, 3)
+    torch.testing.assert_close(said_plainly(fitted.codes, fitted.scales), w_RC, atol=0.3, rtol=0)
+    (line,) = caplog.messages
+    assert "columns=70 damping=0.03" in line
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_what_is_no_moments_is_an_error(value: float) -> None:
+    moments_CC = torch.full((70, 70), value)
+    with pytest.raises(BadRequest, match="of 70 columns cannot be fitted to"):
+        fit(torch.ones(2, 70), moments_CC, 2)
 
 
 def test_it_stops_when_it_is_told_to() -> None:

@@ -11,6 +11,7 @@ Legend: N bases, L = 3^N levels, R rows, C columns, G groups of columns.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,8 +19,12 @@ import torch
 from torch import Tensor
 
 from sould.engine.formats.bases import GROUP
+from sould.errors import BadRequest
+
+log = logging.getLogger(__name__)
 
 DAMPING = 0.03  # of the mean of the inputs' squares: of 0.003 to 0.3 the best on text not read
+MORE_DAMPING = (0.3, 3.0)  # where rounding leaves moments that no inputs can have
 ROUNDS = 4  # of codes and scales by turns
 LARGEST = 65504.0  # of f16
 
@@ -43,6 +48,9 @@ def fit(
     """Return what comes nearest to ``w`` where the second moments of the inputs are ``moments``.
 
     ``feedback``: make up for errors in later columns. ``check`` is called often, and may raise.
+
+    Raises:
+        BadRequest: the moments are not finite, or no moments of anything.
     """
     w_RC, moments_CC = w_RC.float().clone(), moments_CC.float()
     rows, cols = w_RC.shape
@@ -151,13 +159,28 @@ def _least_squares(w_RC: Tensor, counts_C: Tensor, scales_RN: Tensor) -> Tensor:
 
 
 def _root_of_inverse(moments_CC: Tensor) -> Tensor:
-    """Return U, upper, of which UᵀU is the inverse of the damped moments."""
-    damping = DAMPING * float(moments_CC.diagonal().mean()) + 1e-30
-    damped_CC = moments_CC.clone()
-    damped_CC.diagonal().add_(damping)
-    inverse_CC = torch.cholesky_inverse(torch.linalg.cholesky(damped_CC))
-    upper_CC: Tensor = torch.linalg.cholesky(inverse_CC, upper=True)
-    return upper_CC
+    """Return U, upper, of which UᵀU is the inverse of the damped moments.
+
+    Raises:
+        BadRequest: they are not finite, or no moments of anything.
+    """
+    cols, mean = len(moments_CC), float(moments_CC.diagonal().mean())
+    is_finite = bool(moments_CC.isfinite().all())
+    for damping in (DAMPING, *MORE_DAMPING) if is_finite else ():
+        damped_CC = moments_CC.clone()
+        damped_CC.diagonal().add_(damping * mean + 1e-30)
+        try:
+            inverse_CC = torch.cholesky_inverse(torch.linalg.cholesky(damped_CC))
+            upper_CC: Tensor = torch.linalg.cholesky(inverse_CC, upper=True)
+        except torch.linalg.LinAlgError as e:  # type: ignore[attr-defined]
+            log.warning("inputs cannot be told apart columns=%d damping=%g: %s", cols, damping, e)
+            continue
+        return upper_CC
+    raise BadRequest(
+        f"what goes into a matrix of {cols} columns cannot be fitted to: its squares have a mean "
+        f"of {mean:g}",
+        "see whether the body talks sense, and convert it with other texts",
+    )
 
 
 def _digits(n: int, device: torch.device) -> Tensor:
