@@ -41,7 +41,7 @@ def adopt(
         raise SoulMismatch(
             f"the soul of the original engine is for a body of width {its[0]} and {its[1]} layers; "
             f"{body_name} is a {spec.family} body of width {sizes[0]} and {sizes[1]} layers",
-            "load the body that it was grown on; its config.json names 'inner_lr'",
+            "load the body that it was grown on, one of the original engine",
         )
     meta = SoulMeta(
         name=name,
