@@ -126,9 +126,9 @@ class Progress(WireStruct, frozen=True, kw_only=True):
     """How far a request is.
 
     ``stage``: queued, loading, prefill, imprinting, probing, downloading, checking, placing,
-    reading_log, reading_documents, recording, and those of making bodies. ``part`` of ``parts``: which piece of a long work it
-    is about, a night of many; 0: it is all of it. ``loss``: of the newest dreams of a night, or of
-    a training, nats a token.
+    reading_log, reading_documents, recording, and those of making bodies. ``part`` of ``parts``:
+    which piece of a long work it is about, a night of many; 0: it is all of it. ``loss``: of the
+    newest dreams of a night, or of a training, nats a token.
     """
 
     stage: str
