@@ -32,6 +32,7 @@ TEXTS = {
     "stage.tokens": "cutting the texts into tokens",
     "stage.training": "training",
     "stage.evaluating": "measuring",
+    "train.stopped": "stopped; what was learned is kept, and the same command goes on with it",
     "train.nothing": "nothing to learn from: give TEXTS, or --diary",
     "stage.exporting": "writing the body",
     "train.name": "body",

@@ -31,6 +31,7 @@ TEXTS = {
     "stage.tokens": "テキストをトークンに分割中",
     "stage.training": "訓練中",
     "stage.evaluating": "測定中",
+    "train.stopped": "止めました。学んだところまでは残り、同じコマンドで続きから始まります",
     "train.nothing": "学ぶものがありません: TEXTS か --diary を指定してください",
     "stage.exporting": "ボディを書き出し中",
     "train.name": "ボディ",

@@ -86,6 +86,14 @@ class Waiting:
             elif is_new:
                 self._restart_timer()
 
+    def say(self, line: str) -> None:
+        """Say something that stays, above the bar."""
+        with self._lock:
+            if self._bar is not None:
+                self._bar.console.print(line, markup=False, highlight=False)
+            else:
+                print(line, file=sys.stderr, flush=True)
+
     def clear(self) -> None:
         """Leave the screen as it was; a later ``show`` begins anew."""
         with self._lock:

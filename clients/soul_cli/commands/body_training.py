@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -44,15 +43,20 @@ def train(
     if texts is None and not diary:
         raise click.UsageError(settings.texts("train.nothing"))
     with settings.connect_or_start() as client, Waiting(settings.texts) as waiting:
-        trained = client.body_train(
-            name,
-            str(texts.absolute()) if texts else "",
-            preset=preset,
-            steps=steps,
-            seed=train_seed,
-            diary=diary,
-            on_update=_Shown(waiting),
-        )
+        try:
+            trained = client.body_train(
+                name,
+                str(texts.absolute()) if texts else "",
+                preset=preset,
+                steps=steps,
+                seed=train_seed,
+                diary=diary,
+                on_update=_Shown(waiting),
+            )
+        except KeyboardInterrupt:
+            waiting.clear()
+            waiting.say(settings.texts("train.stopped"))
+            raise
     if settings.is_json:
         output.say_json(trained)
     else:
@@ -110,8 +114,8 @@ class _Shown:
         now_s = time.monotonic()
         if update.done == update.total or now_s - self._told_s >= TOLD_EVERY_S:
             self._told_s = now_s
-            line = f"{update.done}/{update.total}  {update.loss:.3f}  {update.note}"
-            print(line, file=sys.stderr, flush=True)
+            told = f"{update.done}/{update.total}  {update.loss:.3f}  {update.note}"
+            self._waiting.say(told)
 
 
 def _rows(settings: Settings, trained: BodyTrained) -> list[tuple[str, str]]:
