@@ -103,7 +103,7 @@ def test_without_the_old_body_the_new_one_is_shown_alone(
 def test_while_it_lasts_the_night_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[tuple[str, int, int]] = []
     waiting = Waiting(Texts("en"))
-    monkeypatch.setattr(waiting, "show", lambda *update: shown.append(update))
+    monkeypatch.setattr(waiting, "show", lambda *update, **beside: shown.append(update))
     waiting.update(wire.Progress(stage="dreaming", done=1, total=9, part=2, parts=5))
     assert shown == [("night 2 of 5: dreaming", 1, 9)]
 
