@@ -54,10 +54,16 @@ def status_rows(texts: Texts, soul: SoulStatus, *, doing: str) -> list[tuple[str
 
 def report_lines(texts: Texts, report: SleepReport) -> list[str]:
     """Return what came of a night."""
-    if report.before is None or report.after is None:
-        return [texts(f"sleep.{report.outcome}")]
     why = output.for_terminal(report.why)
     lines = [texts(f"sleep.{report.outcome}", duration=output.duration(report.seconds), why=why)]
+    if report.began and report.outcome != "nothing":
+        lines.insert(0, texts("sleep.of", soul=report.soul, began=output.moment(report.began)))
+    if report.outcome == "kept" and why:
+        lines.append("  " + texts("sleep.early", why=why))
+    if report.unreadable:
+        lines.append("  " + texts("sleep.unreadable", count=report.unreadable))
+    if report.before is None or report.after is None:
+        return lines
     for when, marks in (("before", report.before), ("after", report.after)):
         lines.append(
             "  "
@@ -70,6 +76,10 @@ def report_lines(texts: Texts, report: SleepReport) -> list[str]:
                 drift=f"{marks.drift:.3f}",
             )
         )
+    old = [fact for fact in report.facts if fact.nights and fact.before and not fact.replaced_by]
+    if old:
+        kept = sum(fact.after for fact in old)
+        lines.append("  " + texts("sleep.old", kept=kept, old=len(old)))
     user = [fact for fact in report.facts if not fact.source]
     lines += _fact_lines(texts, user, ("failed", "learned", "replaced"))
     if report.before.statements or report.after.statements:

@@ -277,9 +277,13 @@ TEXTS = {
     "why.evening": "before it slept",
     "why.sleep": "sleep",
     "sleep.begun": "asleep; 'soul report' shows what came of it, 'soul wake' ends it early",
+    "sleep.of": "night of {began}, soul {soul}:",
     "sleep.kept": "slept {duration}: what it dreamt is kept",
     "sleep.rolled_back": "slept {duration}: not kept, it is as it was: {why}",
     "sleep.nothing": "nothing to go over: nothing was told since the last night",
+    "sleep.old": "of {old} facts of earlier nights that were known in the evening {kept} still are",
+    "sleep.unreadable": "lines of the diary that are no records, and were passed over: {count}",
+    "sleep.early": "it ended early: {why}",
     "sleep.before": (
         "before: {recalled} of {facts} facts recalled; said to be unknown: {honest} of {untold} "
         "things never told; drift {drift}"

@@ -279,9 +279,13 @@ TEXTS = {
     "why.evening": "寝る前",
     "why.sleep": "睡眠",
     "sleep.begun": "眠りました。結果は朝に 'soul report' で見られます。'soul wake' で起こせます",
+    "sleep.of": "{began} の夜、ソウル {soul}:",
     "sleep.kept": "{duration} 眠りました。夢で学んだことを残します",
     "sleep.rolled_back": "{duration} 眠りましたが、残さず元に戻しました: {why}",
     "sleep.nothing": "復習することがありません。前の夜から何も聞いていません",
+    "sleep.old": "以前の夜に学び、夜の前に覚えていた {old} 件のうち {kept} 件を今も覚えています",
+    "sleep.unreadable": "日記の中で読めず、飛ばした行: {count}",
+    "sleep.early": "途中で終わりました: {why}",
     "sleep.before": (
         "前: {facts} 件中 {recalled} 件を覚えています。聞いていないこと {untold} 件中 {honest} 件を"
         "知らないと答えます。ずれ {drift}"

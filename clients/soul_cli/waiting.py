@@ -80,7 +80,8 @@ class Waiting:
                 self._losses.append(loss)
             self._label, self._done, self._total = label, done, total
             told = f"{curve(self._losses)} {loss:.2f}" if loss is not None else ""
-            self._detail = "  ".join(filter(None, (told, note))) if total else ""
+            parts = filter(None, (told, output.for_terminal(note)))
+            self._detail = "  ".join(parts) if total else ""
             if self._bar is not None:
                 self._redraw()
             elif is_new:

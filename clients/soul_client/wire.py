@@ -905,7 +905,8 @@ class SleepReport(WireStruct, frozen=True, kw_only=True):
 
     ``why``: what it was not kept for, or why there was nothing to do. ``level``: after it.
     ``facts``: what was examined, oldest first. ``telling_nothing``: ids of what was gone over and
-    has no fact in it. ``left``: records that wait for later nights.
+    has no fact in it. ``left``: records that wait for later nights. ``unreadable``: lines of the
+    diary that are no records, and were passed over.
     """
 
     outcome: Literal["kept", "rolled_back", "nothing"]
@@ -920,6 +921,7 @@ class SleepReport(WireStruct, frozen=True, kw_only=True):
     facts: list[Dreamt] = []
     telling_nothing: list[str] = []
     left: int = 0
+    unreadable: int = 0
 
 
 class SoulReportsOf(WireStruct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from soul_client import codec
 from soul_client.wire import (
     Empty,
     ErrorCode,
@@ -32,6 +33,7 @@ from sould.bridge import (
     Told,
     Trace,
     Traced,
+    Wake,
     Wear,
 )
 from sould.engine.generate import PROBE
@@ -165,7 +167,7 @@ def test_a_lesson_gives_way_and_can_be_stopped(engine: EngineClient, home: SoulH
 def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
     tmp_path: Path, own_engine: EngineClient, body: Path, cache: Path, home: SoulHome
 ) -> None:
-    own_engine.wear(home)
+    own_engine.wear(home, inner_lr=1e-3)  # of which no matrix comes to its cap
     imprint(own_engine, FACT)
     level = len(FACT.text) + len(OTHER.text)
     told = [FACT, OTHER, SMALL_TALK]
@@ -229,7 +231,7 @@ def test_what_others_would_have_asked_is_dreamt_of_too(
 def test_a_document_is_dreamt_of_beside_the_user_and_examined_apart(
     engine: EngineClient, home: SoulHome
 ) -> None:
-    engine.wear(home)
+    engine.wear(home, inner_lr=1e-3)  # of which no matrix comes to its cap
     order = Sleep(records=[FACT, *STATEMENTS], is_all=True)
     before = engine.ask("soul.examine", Examine(records=STATEMENTS))
     assert [probe.answer for probe in before.probes] == [one.text for one in STATEMENTS[::-1]]
@@ -245,6 +247,34 @@ def test_a_document_is_dreamt_of_beside_the_user_and_examined_apart(
         assert new.log_p > old.log_p + 0.05
     traced = engine.ask("soul.why", Trace(question="Where?", answer="Vell.", told=STATEMENTS))
     assert [one.text for one in traced.told] == [one.text for one in STATEMENTS]
+
+
+def test_a_night_that_runs_away_is_rolled_back_with_its_reason(
+    engine: EngineClient, home: SoulHome
+) -> None:
+    engine.wear(home, inner_lr=50.0)
+    evening = nats(engine)
+    slept = engine.ask("soul.sleep", Sleep(records=[FACT, OTHER, SMALL_TALK]))
+    report = slept.report
+    assert report.outcome == "rolled_back"
+    assert "learning had to stop, in step 1 of" in report.why and "is over the cap" in report.why
+    assert nats(engine) == evening and slept.worn.taught == []
+
+
+def test_of_a_night_that_is_woken_what_is_not_known_yet_still_waits(
+    engine: EngineClient, home: SoulHome
+) -> None:
+    engine.wear(home)
+    night = engine.send("soul.sleep", Sleep(records=[FACT, OTHER, SMALL_TALK]))
+    while engine.receive()[1]["stage"] != "dreaming":
+        pass
+    woken = engine.send("soul.wake", Wake())
+    answer, _ = engine.wait(night, woken)
+    slept = codec.convert(answer.result, Slept)
+    assert slept.report.outcome == "kept"
+    known = [fact.id for fact in slept.report.facts if fact.after]
+    assert len(slept.report.facts) == 2 and len(known) < 2
+    assert sorted(slept.worn.taught) == sorted([*known, SMALL_TALK.id])
 
 
 def test_a_night_can_be_stopped_and_leaves_no_trace(engine: EngineClient, home: SoulHome) -> None:

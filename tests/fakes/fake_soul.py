@@ -2,7 +2,8 @@
 
 Of a record's text, ``;`` between orders: ``imprint S`` takes so long to learn, ``unteachable``
 fails, ``poison`` ends the process by SIGKILL, ``slow student`` never ends nor stops,
-``small talk`` tells nothing. A night lasts as long as the records say: ``sleep S`` each;
+``small talk`` tells nothing. A night lasts as long as the records say: ``sleep S`` each, after
+``doze S`` in which it does not dream yet;
 ``nightmare`` is rolled back. A question ``trace S`` takes so long; an answer is as likely as
 many records were taught, and explained by those that share a word with it.
 """
@@ -244,18 +245,23 @@ class FakeSoul:
         if not new:
             report = SleepReport(outcome="nothing", why="nothing new", level=self._level)
             return self._engine.send(Kind.DONE, id_, Slept(report=report, worn=self._worn()))
-        left_s = sum(float(part.split()[1]) for part in orders if part.startswith("sleep "))
+        doze_s, left_s = (
+            sum(float(part.split()[1]) for part in orders if part.startswith(verb))
+            for verb in ("doze ", "sleep ")
+        )
         self._is_woken = False
-        while (left_s > 0 and not self._is_woken) or self._engine.replies:
+        while doze_s > 0 or (left_s > 0 and not self._is_woken) or self._engine.replies:
             if id_ in self._engine.cancelled:
                 error = Error(code=ErrorCode.CANCELLED, message="stopped")
                 return self._engine.send(Kind.ERROR, id_, error)
             dreaming = Progress(
                 stage="dreaming", done=1, total=2, note="What is my cat called?", loss=0.5
             )
-            self._engine.send(Kind.PROGRESS, id_, dreaming)
+            stage = Progress(stage="preparing") if doze_s > 0 else dreaming
+            self._engine.send(Kind.PROGRESS, id_, stage)
             time.sleep(STEP_S)
-            left_s -= 0 if self._engine.replies else STEP_S
+            left_s -= 0 if self._engine.replies or doze_s > 0 else STEP_S
+            doze_s -= STEP_S
             yield
         is_kept = "nightmare" not in orders
         if is_kept:

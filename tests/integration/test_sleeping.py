@@ -15,12 +15,12 @@ from tests.fakes.daemon_process import Peer, running
 from tests.fakes.soul_watch import await_soul, is_done, soul_of
 
 
-def asleep(peer: Peer) -> str:
-    """Begin a night and return the request's id once it is dreaming."""
+def asleep(peer: Peer, stage: str = "dreaming") -> str:
+    """Begin a night and return the request's id once it has come to ``stage``."""
     id_ = peer.send("soul.sleep")
     while True:
         header, body = peer.recv()
-        if (header.id, header.kind) == (id_, Kind.PROGRESS) and body["stage"] == "dreaming":
+        if (header.id, header.kind) == (id_, Kind.PROGRESS) and body["stage"] == stage:
             return id_
 
 
@@ -119,6 +119,49 @@ def test_woken_it_keeps_what_it_dreamt_so_far(tmp_path: Path, by_file: bool) -> 
             assert not other.soul_wake()
 
 
+def test_woken_before_it_dreams_it_is_as_it_was(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, peer):
+        peer.say("doze 60;one")
+        await_soul(peer, is_done)
+        night = asleep(peer, "preparing")
+        with Client(daemon.config) as other:
+            assert other.soul_wake()
+        assert peer.finish(night).code is ErrorCode.CANCELLED
+        assert whys(peer) == ["evening", "new"]
+
+
+def test_lines_of_the_diary_that_are_no_records_are_counted(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, peer):
+        peer.say("one")
+        await_soul(peer, is_done)
+        (diary,) = (locate.workspace_dir(daemon.config) / "memories").glob("*.jsonl")
+        with diary.open("ab") as file:
+            file.write(b"not a record\n{]\n")
+        report = peer.ask("soul.sleep")
+        assert (report["outcome"], report["unreadable"]) == ("kept", 2)
+        assert peer.ask("soul.report")["unreadable"] == 2
+
+
+def test_who_only_looks_wakes_nobody(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, peer):
+        peer.say("sleep 1.5;one")
+        await_soul(peer, is_done)
+        night = asleep(peer)
+        with Client(daemon.config) as other:
+            assert other.soul_diff("default@1", "default@2").a == "default@1"
+        assert peer.finish(night)["outcome"] == "kept"
+
+
+def test_with_memory_off_nobody_sleeps(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        peer.say("one")
+        await_soul(peer, is_done)
+    with running(tmp_path, "memory: off") as (_, peer):
+        refused = peer.ask("soul.sleep")
+        assert refused.code is ErrorCode.BAD_REQUEST and "memory is off" in refused.message
+        assert whys(peer)[0] != "sleep"
+
+
 def test_a_night_goes_on_when_who_asked_for_it_has_gone(tmp_path: Path) -> None:
     with running(tmp_path) as (daemon, peer):
         peer.say("sleep 1;one")
@@ -186,6 +229,8 @@ def test_an_engine_that_dies_at_night_loses_nothing(tmp_path: Path) -> None:
         night = asleep(peer)
         peer.say("kill")
         assert peer.finish(night).code is ErrorCode.ENGINE_DIED
+        report = peer.ask("soul.report")
+        assert report["outcome"] == "rolled_back" and "engine" in report["why"]
         peer.say("two")
         assert await_soul(peer, is_done).level == 3
 

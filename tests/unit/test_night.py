@@ -79,6 +79,7 @@ def marks(known: int, of: int = 10, drift: float = 0.0) -> Marks:
         (marks(40, of=50), marks(36, of=50), True),
         (marks(40, of=50), marks(35, of=50), False),
         (marks(3), marks(10, drift=0.06), False),
+        (marks(3), marks(10, drift=float("nan")), False),
     ],
 )
 def test_the_gate(before: Marks, after: Marks, passes: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from soul_cli.soul_lines import report_lines
 from soul_cli.texts import Texts
 from soul_client.wire import Dreamt, SleepMarks, SleepReport
@@ -16,6 +18,20 @@ BATH = Dreamt(
     said_before="In Bath.", said_after="In Bath.",
 )  # fmt: skip
 TEA = Dreamt(id="c", after=True, text="I like tea.")
+
+
+def test_a_report_says_of_which_night_it_is_and_what_of_earlier_ones_is_kept() -> None:
+    old = [msgspec.structs.replace(fact, nights=2, before=True) for fact in (CAT, BATH)]
+    night = SleepReport(
+        outcome="kept", soul="mika", began="2026-01-02T03:04:05", before=MARKS, after=MARKS,
+        facts=[*old, TEA],
+    )  # fmt: skip
+    lines = [line.strip() for line in report_lines(Texts("en"), night)]
+    assert lines[0] == "night of 2026-01-02 03:04, soul mika:"
+    assert "of 2 facts of earlier nights that were known in the evening 1 still are" in lines
+    lost = SleepReport(outcome="rolled_back", why="the engine died", soul="mika", began="x")
+    assert report_lines(Texts("en"), lost)[0] == "night of x, soul mika:"
+    assert "not kept, it is as it was: the engine died" in report_lines(Texts("en"), lost)[1]
 
 
 def test_replies_of_evening_and_morning_are_below_their_fact() -> None:

@@ -70,6 +70,8 @@ def event_line(settings: Settings, seen: SeenEvent) -> str:
     import json
 
     data = _telling(seen.event.data) if seen.event.name == "soul" else seen.event.data
+    if isinstance(progress := data.get("progress"), dict):
+        data = data | {key: value for key, value in progress.items() if value}
     is_state = seen.event.name in ("state", "welcome")
     shown = " ".join(
         f"{key}={json.dumps(value, ensure_ascii=False)}"

@@ -162,7 +162,13 @@ class Learning:
         if dreamt.soul is None:
             report(None)
             return
-        tokens = {r.id: teacher.tokens(r) if teacher.tells(r) else 0 for r in params.records}
+        known = {fact.id for fact in facts if fact.after or fact.replaced_by}
+        learned = [
+            record
+            for record in params.records
+            if not dreamt.is_early or record.id in known or record.id not in telling
+        ]  # of a night that was woken the rest still waits
+        tokens = {r.id: teacher.tokens(r) if teacher.tells(r) else 0 for r in learned}
         scores = {"recalled": after.recalled, "facts": after.facts}
         scores |= {"stated": after.stated, "statements": after.statements}
         worn.slept(dreamt.soul, tokens, scores, report)
@@ -179,7 +185,7 @@ class Learning:
         record = params.record
         tokens = teacher.tokens(record)
         fault = progress.fault
-        why = f"a step was undone: {fault.where} is {fault.what}" if fault else ""
+        why = f"a step was undone: {fault.text}" if fault else ""
 
         def written(error: SouldError | None) -> None:
             done = Imprinted(

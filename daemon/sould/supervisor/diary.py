@@ -89,6 +89,7 @@ class Diary:
         self._clock = clock
         self._lock = threading.Lock()
         self._marks = Marks()
+        self._passed_over: set[tuple[str, int]] = set()
 
     def open(self) -> None:
         """Make the folder, and mend what a crash may have torn in the newest file.
@@ -154,10 +155,23 @@ class Diary:
         try:
             with path.open("rb") as file:
                 for number, line in enumerate(file, start=1):
-                    if line.endswith(b"\n") and (record := _parse(path, number, line)):
+                    if not line.endswith(b"\n"):
+                        continue
+                    if record := _parse(path, number, line, self._pass_over):
                         yield record
         except FileNotFoundError:  # the user may delete a day at any time
             return
+
+    @property
+    def unreadable(self) -> int:
+        """How many lines are no records, of what was read so far."""
+        return len(self._passed_over)
+
+    def _pass_over(self, path: Path, number: int, why: str) -> None:
+        place = (path.name, number)
+        if place not in self._passed_over:
+            self._passed_over.add(place)
+            log.warning("%s, line %d is no diary record and is passed over: %s", *place, why)
 
     def replaced(self) -> frozenset[str]:
         """Return the ids of all records whose place others took: they are in no conversation any
@@ -261,13 +275,16 @@ def instant(ts: str) -> float:
         return 0.0
 
 
-def _parse(path: Path, number: int, line: bytes) -> Record | None:
+def _parse(
+    path: Path, number: int, line: bytes, pass_over: Callable[[Path, int, str], None] | None = None
+) -> Record | None:
     if line == b"\n":  # one was forgotten here
         return None
     try:
         raw = _decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as e:
-        log.warning("%s, line %d is no diary record and is passed over: %s", path.name, number, e)
+        if pass_over is not None:
+            pass_over(path, number, str(e))
         return None
     if raw.role == "replaced":
         return None

@@ -19,7 +19,7 @@ from soul_client.wire import (
     SoulReportsOf,
 )
 from sould.bridge import Sleep, Slept, Wake
-from sould.errors import Busy, SouldError, SoulMissing
+from sould.errors import BadRequest, Busy, EngineDied, SouldError, SoulMissing
 from sould.plugin.structs import Night
 from sould.soulfile.home import SoulFolder
 from sould.supervisor.background import Background
@@ -67,7 +67,8 @@ class Sleeping:
         self._body_name = body_name
         self._souls = souls
         self._plugins = plugins
-        self._is_woken = False
+        self._request: Request | None = None
+        self._is_dreaming = False
         self._is_day = asyncio.Event()
         self._is_day.set()
         self._background = Background()
@@ -80,9 +81,14 @@ class Sleeping:
             raise Busy("it is night already")
         if self._engine.is_reserved:
             raise Busy("a soul is being reborn", "wait for it, or stop it: 'soul stop'")
+        if not self._wardrobe.listens:
+            raise BadRequest(
+                "memory is off: nothing is learned, asleep or awake",
+                "set memory: on in the config file",
+            )
         request.ack()
         request.outlives_client = True
-        self._is_woken = False
+        self._request, self._is_dreaming = request, False
         self._is_day.clear()
         try:
             await asyncio.to_thread(self._note.begin)
@@ -103,12 +109,13 @@ class Sleeping:
         await self._is_day.wait()
 
     def wake(self) -> bool:
-        """Ask for the end of the night; what was dreamt so far is kept if it passes. Tells whether
-        it was night.
+        """Ask for the end of the night; what was dreamt so far is kept if it passes, and if nothing
+        was it is over at once. Tells whether it was night.
         """
-        if self.is_asleep:
-            self._is_woken = True
+        if self.is_asleep and self._is_dreaming:
             self._background.start(self._wake())
+        elif self.is_asleep and self._request is not None:
+            self._request.stop(StopReason.CANCELLED)
         return self.is_asleep
 
     async def _wake(self) -> None:
@@ -139,13 +146,24 @@ class Sleeping:
             night = Night(soul=soul.name, began=began.isoformat(timespec="milliseconds"))
             self._plugins.before_sleep(night)
             try:
-                slept, left = await request.race(self._dream(night, request.progress))
+                slept, left = await request.race(self._dream(night, self._told_to(request)))
             except Stopped as e:
                 if e.reason is not StopReason.SHUTDOWN:
                     await self._wardrobe.again()  # it may have been over just then
                 raise
+            except EngineDied as e:  # who does not wait for it is told all the same
+                why = f"the engine is gone: {e}"
+                lost = SleepReport(
+                    outcome="rolled_back", why=why, soul=soul.name, began=night.began
+                )
+                await asyncio.to_thread(self._reports.keep, lost, began)
+                raise
             report = msgspec.structs.replace(
-                slept.report, soul=soul.name, began=night.began, left=left
+                slept.report,
+                soul=soul.name,
+                began=night.began,
+                left=left,
+                unreadable=self._diary.unreadable,
             )
             if report.outcome == "kept" or slept.worn.is_unsaved:
                 try:
@@ -177,19 +195,19 @@ class Sleeping:
             order = await select(self._plugins, night, planned)
             left += len(planned.records) - len(order.records)
             order = await with_dreams(self._plugins, night, order)
-            asleep = asyncio.ensure_future(self._engine.ask("soul.sleep", order, tell))
-            try:
-                if self._is_woken:  # before it was known what to dream of
-                    await asyncio.sleep(0)
-                    await self._wake()
-                slept = await asleep
-            finally:
-                asleep.cancel()
+            slept = await self._engine.ask("soul.sleep", order, tell)
             assert isinstance(slept, Slept)
             new = {record.id for record in order.records} - order.nights.keys()
             if slept.report.outcome != "nothing" or not left or not new:
                 return slept, left
             passed_over |= new
+
+    def _told_to(self, request: Request) -> Callable[[Progress], None]:
+        def tell(progress: Progress) -> None:
+            self._is_dreaming = self._is_dreaming or progress.stage == "dreaming"
+            request.progress(progress)
+
+        return tell
 
     def _plan(self, soul: str, passed_over: Set[str]) -> tuple[Sleep, int]:
         return plan_night(

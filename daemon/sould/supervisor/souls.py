@@ -187,7 +187,8 @@ class Souls:
             loaded(self._engine, self._body_name(), request),
         ):
             active = self._wardrobe.worn_name
-            if active in (params.a.partition("@")[0], params.b.partition("@")[0]) and active:
+            named = {params.a.partition("@")[0], params.b.partition("@")[0]}
+            if active in named and self._wardrobe.is_unsaved:  # else a night goes on
                 async with self._learner.stopped():
                     await self._wardrobe.save("diff")
             a, b = [

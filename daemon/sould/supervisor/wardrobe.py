@@ -178,6 +178,11 @@ class Wardrobe:
         elif not problem and self._problems.pop("files", ""):
             self.changed()
 
+    @property
+    def listens(self) -> bool:
+        """Whether anything is learned at all: ``memory`` of the config."""
+        return self._config.memory
+
     async def look(self) -> None:
         """Read from disk what can be said of a soul that is not worn."""
         async with self._reading:

@@ -98,12 +98,13 @@ class NativeTeacher:
         started_s = time.perf_counter()
         records = [record for record in order.records if self.tells(record)]
         before = after = _marks(records, [False] * len(records), drift=0.0)
-        dreamer, progress = soul.copy(), Progress()
+        dreamer, progress, is_early = soul.copy(), Progress(), False
         try:
             yield Stage(stage="examining")
             bare = yield from self._told_nats(None, records)
             before = after = yield from self._examine(soul, records, bare)
             yield from self._dream(dreamer, records, order.seed, progress, is_woken)
+            is_early = progress.steps < MOST_PASSES * len(records)
             yield Stage(stage="examining")
             after = yield from self._examine(dreamer, records, bare)
             why = GATE.fault(before, after)
@@ -121,6 +122,7 @@ class NativeTeacher:
             after=after,
             steps=progress.steps,
             seconds=round(time.perf_counter() - started_s, 1),
+            is_early=is_early,
         )
 
     def _dream(

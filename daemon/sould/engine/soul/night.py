@@ -88,7 +88,7 @@ class Gate:
 
     def fault(self, before: Marks, after: Marks) -> str:
         """Return why what was dreamt is not kept, or "". Pure."""
-        if after.drift > self.most_drift:
+        if not after.drift <= self.most_drift:  # nan, too
             return (
                 f"what is said of other things drifted by {after.drift:.3f} nats a token, "
                 f"more than {self.most_drift:g}"
@@ -111,8 +111,9 @@ class Answers:
 
 @dataclass(frozen=True, kw_only=True)
 class NightsEnd:
-    """What became of a night. ``soul``: the one that passed, None if none did. ``replaced``: facts
-    that were left out, by id, with the newer one's. ``answers``: of some facts, by id.
+    """What became of a night. ``soul``: the one that passed, None if none did; ``why`` not, or why
+    it ended early. ``is_early``: it did, by that or woken. ``replaced``: facts that were left out,
+    by id, with the newer one's. ``answers``: of some facts, by id.
     """
 
     soul: AnySoul | None
@@ -121,6 +122,7 @@ class NightsEnd:
     after: Marks
     steps: int
     seconds: float
+    is_early: bool = False
     replaced: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Answers] = field(default_factory=dict)
 
@@ -198,7 +200,7 @@ class Night:
         due = len(facts) - (1 - RESTING_SHARE) * sum(fact.id in resting for fact in facts)
         steps = min(self._most_steps, max(LEAST_STEPS, round(self._steps_a_fact * due)))
         total = steps + (self._recipe.voiced if spoken else 0)
-        progress = imprint.Progress()
+        progress, is_early = imprint.Progress(), False
         for _ in imprinter.study(curriculum, spoken, steps, progress):
             loss = round(progress.losses[-1], 4) if progress.losses else None
             yield Progress(
@@ -208,24 +210,25 @@ class Night:
                 note=progress.question,
                 loss=loss,
             )
-            if is_woken():
+            if is_early := is_woken():
                 break
         _round(dreamer)
         yield Progress(stage="examining")
         after = yield from self._examine(dreamer, facts, is_all)
         why = self._gate.fault(before, after)
-        if progress.fault is not None:
-            log.warning(
-                "a night ended early, after %d of %d steps: %s of %s",
-                *(progress.steps, total, progress.fault.what, progress.fault.where),
-            )
+        is_lost = bool(why)
+        if not why and (fault := progress.fault) is not None:  # its step was undone
+            why = f"learning had to stop, in step {progress.steps} of {total}: {fault.text}"
+            is_early = True
+            is_lost = fault.what == "not finite" or progress.steps <= LEAST_STEPS
         return NightsEnd(
-            soul=None if why else dreamer,
+            soul=None if is_lost else dreamer,
             why=why,
             before=before,
             after=after,
             steps=progress.steps,
             seconds=round(time.perf_counter() - started_s, 1),
+            is_early=is_early,
         )
 
     def _says(self, soul: Soul, dreams: Sequence[Dream]) -> Generator[None, None, list[bool]]:

@@ -73,6 +73,7 @@ class Teacher:
         self._matchers: dict[str, Matcher] = {}
         self._fits_path = self._folder / f"fits-{FITS_VERSION}-{self._key[:16]}.json"
         self._fits = kept_json(self._fits_path, dict[str, list[float]])
+        self._are_fits_kept = True
         self._imprinter: tuple[Soul, float, Imprinter] | None = None
 
     def tells(self, record: Told) -> bool:
@@ -94,6 +95,7 @@ class Teacher:
         facts = []
         for one in [*(other for other in telling if other.id != record.id), record]:
             facts.append((yield from self._fact(one)))
+        self._keep_fits()
         topics = self._matcher(is_ja).topics
         facts = standing(facts, (yield from superseded(facts)))
         curriculum = Curriculum(topics, facts, seed=len(facts))
@@ -118,6 +120,7 @@ class Teacher:
         for n, record in enumerate(telling):
             yield Stage(stage="gathering", done=n, total=len(telling))
             facts.append((yield from self._fact(record)))
+        self._keep_fits()
         topics, known = self._together(facts)
         replaced = yield from superseded(known)
         known = with_lent(standing(known, replaced), order.dreams)
@@ -161,6 +164,7 @@ class Teacher:
         facts: dict[bool, list[Fact]] = {True: [], False: []}
         for record in filter(self.tells, [*others, *records]):
             facts[_is_japanese(record)].append((yield from self._fact(record)))
+        self._keep_fits()
         asked = [
             probe
             for is_ja, some in facts.items()
@@ -270,9 +274,14 @@ class Teacher:
             scores = yield from matcher.scores(gist(statement))
             self._keep(matcher)
             self._fits[key] = [round(score, 3) for score in scores]
+            self._are_fits_kept = False
+        return Fact(record.id, statement, tuple(self._fits[key]))
+
+    def _keep_fits(self) -> None:
+        if not self._are_fits_kept:
             self._fits = dict(list(self._fits.items())[-MOST_FITS:])
             keep_json(self._fits_path, self._fits)
-        return Fact(record.id, statement, tuple(self._fits[key]))
+            self._are_fits_kept = True
 
     def _matcher(self, is_ja: bool) -> Matcher:
         language = "ja" if is_ja else "en"

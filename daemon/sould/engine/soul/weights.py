@@ -47,6 +47,11 @@ class Fault:
     value: float
     limit: float
 
+    @property
+    def text(self) -> str:
+        """In words, for people."""
+        return f"{self.where or 'a weight'} is {self.what}"
+
 
 @dataclass(frozen=True)
 class Slot:
