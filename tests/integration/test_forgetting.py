@@ -44,11 +44,16 @@ def test_what_was_replied_at_night_is_forgotten_too(tmp_path: Path) -> None:
         assert [fact["said_after"] for fact in facts] == told
         forget(peer, "Biscuit")
         assert holding(daemon, "Biscuit") == []
-        facts = peer.ask("soul.report")["facts"]
+        report = peer.ask("soul.report")
+        facts = report["facts"]
         assert [(fact["text"], fact["question"], fact["said_after"]) for fact in facts] == [
             ("I live in Bath.", "", ""),
             ("", "", ""),
         ]
+        assert report["outcome"] == "rolled_back" and "is forgotten" in report["why"]
+        await_soul(peer, is_done)
+        again = peer.ask("soul.sleep")  # no night has gone over what is learned again
+        assert (again["outcome"], [fact["nights"] for fact in again["facts"]]) == ("kept", [0])
 
 
 def test_what_is_forgotten_is_nowhere_and_the_rest_is_learned_again(
@@ -76,6 +81,15 @@ def test_what_is_forgotten_is_nowhere_and_the_rest_is_learned_again(
         peer.ask("body.load")
         assert await_soul(peer, is_done).level == 2
         assert "Biscuit" not in str(peer.ask("session.list"))
+
+
+def test_what_an_import_that_was_cut_short_had_read_is_gone(tmp_path: Path) -> None:
+    with running(tmp_path) as (daemon, _):
+        left_over = locate.workspace_dir(daemon.config) / "cache" / "import"
+    left_over.mkdir(parents=True)
+    (left_over / "records.jsonl").write_text(SECRET)
+    with running(tmp_path) as (daemon, _):
+        assert holding(daemon, "Biscuit") == []
 
 
 def test_a_dry_run_changes_nothing_and_an_id_is_one_turn(tmp_path: Path) -> None:

@@ -16,12 +16,14 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from sould.chats import spool
 from sould.durable import sync_dir
 from sould.errors import NotFound, SouldError, SoulMissing, TooLarge
 from sould.soulfile import forgetting
 from sould.soulfile.generations import storing
 from sould.soulfile.history import SoulHome, meta_of, since_of
 from sould.soulfile.home import SoulFolder
+from sould.supervisor import intake
 from sould.supervisor.diary import Diary
 from sould.supervisor.files import read_note, write_private
 from sould.supervisor.finding import Found, find, find_document, turns
@@ -71,6 +73,7 @@ class Eraser:
         self._note = workspace / NOTE
         self._teacher = workspace / "cache" / "teacher"
         self._plugins = workspace / "cache" / "plugins"
+        self._imported = workspace / "cache" / intake.FOLDER
         self._reports = Reports(workspace / REPORTS)
         self._diary = diary
         self._souls = souls
@@ -150,14 +153,15 @@ class Eraser:
             return []
         ids = frozenset(note.records)
         self._diary.remove(ids)
-        removed = []
+        removed, taught = [], frozenset[str]()
         try:
             home = self._souls.home(note.soul)
             if home.generations():
                 removed = forgetting.forget(home, ids, again=note.again, now=self._clock())
+                taught = meta_of(home.require_newest()).taught
         except SoulMissing:
             log.warning("soul %s is gone; there is nothing left to forget in it", note.soul)
-        self._reports.drop_answers(note.soul)
+        self._reports.drop_answers(note.soul, taught)
         self._drop_fits()
         self._drop_plugin_caches()
         with storing(self._note, "removed"):
@@ -169,7 +173,10 @@ class Eraser:
         return removed
 
     def finish_what_was_begun(self) -> None:
-        """Finish, at the start, what a crash cut short; what hinders it is logged."""
+        """Finish, at the start, what a crash cut short; what hinders it is logged. What an import
+        that was cut short had read goes, too.
+        """
+        spool.clear(self._imported)
         try:
             self.finish()
         except SouldError as e:

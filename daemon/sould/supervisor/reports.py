@@ -5,8 +5,9 @@ alone; what was replied where it was asked for is there until anything is forgot
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sould.supervisor.files import make_private_dir, write_private
 log = logging.getLogger(__name__)
 
 FOLDER = "reports"
+UNDONE = "something that it went over is forgotten; the rest is learned again"
 
 
 class Reports:
@@ -63,14 +65,15 @@ class Reports:
         """
         self._rewrite(soul, lambda report: msgspec.structs.replace(report, soul=to))
 
-    def drop_answers(self, soul: str) -> None:
+    def drop_answers(self, soul: str, taught: Set[str]) -> None:
         """Remove from the reports of a soul what it was asked and replied: any of it may have been
-        about something that is to be forgotten. Done again, it goes on.
+        about something that is to be forgotten. A night of which something recalled is not
+        ``taught`` any more was undone with it, and says so. Done again, it goes on.
 
         Raises:
             StorageError: some may be there yet; do it again.
         """
-        self._rewrite(soul, _without_answers)
+        self._rewrite(soul, partial(_without_answers, taught=taught))
 
     def _rewrite(self, soul: str, change: Callable[[SleepReport], SleepReport]) -> None:
         for path in sorted(self.folder.glob("*.json")):
@@ -89,7 +92,9 @@ class Reports:
                 yield report
 
 
-def _without_answers(report: SleepReport) -> SleepReport:
+def _without_answers(report: SleepReport, taught: Set[str]) -> SleepReport:
+    if report.outcome == "kept" and any(one.after and one.id not in taught for one in report.facts):
+        report = msgspec.structs.replace(report, outcome="rolled_back", why=UNDONE)
     facts = [
         msgspec.structs.replace(fact, question="", said_before="", said_after="")
         for fact in report.facts
