@@ -16,6 +16,7 @@ from sould.engine.soul.chatform import Line
 from sould.engine.soul.curvature import Curvature, Surveyor
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import MATRICES, Soul
+from tests.fakes.finished import finished
 
 TINY = replace(SPEC, d_model=96, d_ff=160, n_layers=3, windows=())
 WEIGHTS = random_body(TINY, ["f32"], seed=3)
@@ -121,13 +122,7 @@ def test_in_its_axes_every_direction_is_felt_alike() -> None:
         x = torch.randn(*sums.shape[:2], 400, generator=generator)
         x[:, 0] *= 30
         sums.copy_(x @ x.mT if sums.dim() == 3 else x.square().sum(-1))
-    steps = curvature.axes(1e-6)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            axes = end.value
-            break
+    axes = finished(curvature.axes(1e-6))
     for name, moments in (
         ("gate.a", curvature.sums["wide.in"]),
         ("up.b", curvature.sums["up.out"]),

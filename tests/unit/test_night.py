@@ -10,6 +10,7 @@ import torch
 from sould.engine.kernel.selftest import SPEC
 from sould.engine.soul.night import Gate, Marks, dreamer_of, nearest
 from sould.engine.soul.weights import MATRICES, Soul
+from tests.fakes.finished import finished
 
 
 def taught(*, slow: float, fast: float) -> Soul:
@@ -46,7 +47,7 @@ def test_the_nearest_product_of_a_lower_rank() -> None:
 def test_a_night_begins_with_all_that_the_soul_does() -> None:
     for worn in (taught(slow=0, fast=0.1), taught(slow=0.1, fast=0)):
         worn.change(partial(worn.scope.uniform_, -1, 1))
-        dreamer = dreamer_of(worn, seed=3)
+        dreamer = finished(dreamer_of(worn, seed=3))
         assert dreamer.is_empty("fast") and not dreamer.is_empty("slow")
         for name, whole in products(worn).items():
             assert torch.allclose(products(dreamer)[name], whole, atol=1e-4)
@@ -56,12 +57,12 @@ def test_a_night_begins_with_all_that_the_soul_does() -> None:
     assert torch.equal(dreamer.scope[voice], worn.scope[voice])
     both = taught(slow=0.1, fast=0.1)
     for name, whole in products(both).items():
-        lost = (products(dreamer_of(both, seed=3))[name] - whole).norm()
+        lost = (products(finished(dreamer_of(both, seed=3)))[name] - whole).norm()
         assert 0 < float(lost) < float(whole.norm())
 
 
 def test_an_empty_soul_dreams_from_nothing() -> None:
-    assert dreamer_of(Soul(SPEC, seed=0), seed=1).used is None
+    assert finished(dreamer_of(Soul(SPEC, seed=0), seed=1)).used is None
 
 
 def marks(known: int, of: int = 10, drift: float = 0.0) -> Marks:

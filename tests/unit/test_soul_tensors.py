@@ -10,6 +10,7 @@ from sould.engine.kernel.selftest import SPEC, random_soul
 from sould.engine.soul.night import dreamer_of
 from sould.engine.soul.tensors import all_tensors, soul_of
 from sould.engine.soul.weights import MATRICES, RANKS, Soul, opening, scope_layer
+from tests.fakes.finished import finished
 
 MIDDLE = scope_layer(SPEC)
 
@@ -80,7 +81,7 @@ def test_its_next_night_has_all_slots_free() -> None:
     old = told({"slow": 12, "fast": 8})
     one = old.scope[:1].clone()
     old.change(partial(old.scope[: old.voice.start].copy_, one))
-    dreamer = dreamer_of(read(old), seed=1)
+    dreamer = finished(dreamer_of(read(old), seed=1))
     free = [r for slot in dreamer.slots for r in (slot.begin, slot.rest)]
     assert all(dreamer.is_silent(rank) for rank in free)
     assert not dreamer.is_silent(dreamer.wide.start) and not dreamer.is_silent(dreamer.voice.start)

@@ -14,6 +14,7 @@ from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import CANDIDATES, OTHER, Matcher, Topic, hinted, load_topics
 from sould.engine.template import ChatTemplate
 from sould.engine.tokenizer import Tokenizer
+from tests.fakes.finished import finished
 from tests.fakes.tiny_body import write_tiny_body
 
 PETS = Topic("pet", ("What is my pet called?",), frozenset({"cat", "猫"}))
@@ -53,12 +54,7 @@ def matcher(folder: Path, interruptions: int = 0) -> Matcher:
 
 
 def scores_of(matcher: Matcher, statement: str) -> list[float]:
-    steps = matcher.scores(statement)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return [float(score) for score in end.value]
+    return finished(matcher.scores(statement))
 
 
 def test_some_topics_are_looked_at_and_the_hinted_ones_always(tmp_path: Path) -> None:

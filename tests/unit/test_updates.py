@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TypeVar, cast
-
 import pytest
 
 from sould.engine.soul.dreams import Fact
 from sould.engine.soul.topics import load_topics
 from sould.engine.soul.updates import standing, superseded
-
-T = TypeVar("T")
+from tests.fakes.finished import finished
 
 NAMES = [topic.name for topic in load_topics("en")]
-
-
-def finished(work: Generator[None, None, T]) -> T:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return cast("T", end.value)
 
 
 def fit(named: str, topic: str) -> float:

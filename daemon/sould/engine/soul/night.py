@@ -30,7 +30,7 @@ from sould.engine.soul.products import patiently
 from sould.engine.soul.recipe import Recipe
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import Topic
-from sould.engine.soul.weights import MATRICES, SLOW, Soul
+from sould.engine.soul.weights import MATRICES, SLOW, MatrixName, Soul
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +145,7 @@ class Night:
         should_yield: Callable[[], bool],
         steps_a_fact: int = 34,
         most_steps: int = 1000,
+        most_seconds: float = 3 * 3600.0,
         gate: Gate | None = None,
     ) -> None:
         self._decoder = decoder
@@ -156,6 +157,7 @@ class Night:
         self._should_yield = should_yield
         self._steps_a_fact = steps_a_fact
         self._most_steps = most_steps
+        self._most_seconds = most_seconds
         self._gate = gate or Gate()
 
     def dream(
@@ -171,12 +173,13 @@ class Night:
         """Dream of all facts, less of the ``resting`` ones, and say whether what came of it may be
         kept. ``said``: in the user's own words, whether it tells anything or not. ``is_all``: the
         soul knows no other facts. ``is_woken``:
-        the night is to end; what was dreamt so far is examined.
+        the night is to end; what was dreamt so far is examined, as it is once it has lasted too
+        long.
         """
         started_s = time.perf_counter()
         yield Progress(stage="examining")
         before = yield from self._examine(worn, facts, is_all)
-        dreamer = dreamer_of(worn, seed)
+        dreamer = yield from dreamer_of(worn, seed)
         imprinter = Imprinter(
             self._decoder,
             dreamer,
@@ -210,7 +213,8 @@ class Night:
                 note=progress.question,
                 loss=loss,
             )
-            if is_early := is_woken():
+            is_late = time.perf_counter() - started_s > self._most_seconds
+            if is_early := is_woken() or is_late:
                 break
         _round(dreamer)
         yield Progress(stage="examining")
@@ -268,10 +272,10 @@ class Night:
         )
 
 
-def dreamer_of(worn: Soul, seed: int) -> Soul:
+def dreamer_of(worn: Soul, seed: int) -> Generator[None, None, Soul]:
     """Return a soul whose wide ranks are what those of ``worn`` and its fast ones do, as far as
     their number goes, and which has no fast ones: dreaming goes on from what was learned awake.
-    The slots stay, and what knows how the user talks.
+    The slots stay, and what knows how the user talks. Yields after each matrix.
     """
     copy = Soul(worn.spec, ranks=worn.ranks, seed=seed, limits=worn.limits)
     if worn.used is None:
@@ -281,13 +285,19 @@ def dreamer_of(worn: Soul, seed: int) -> Soul:
     kept, wide = sorted(apart), worn.wide
     others = [rank for rank in range(sum(worn.ranks.values())) if rank not in apart]
 
+    found: dict[tuple[MatrixName, int], tuple[Tensor, Tensor]] = {}
+    for name in MATRICES:
+        for i in range(worn.first, worn.spec.n_layers):
+            a_RI, b_RO = worn.a[name][i, others], worn.b[name][i, others]
+            found[name, i] = nearest(a_RI, b_RO, wide.stop - wide.start)
+            yield
+
     def take() -> None:
+        for (name, i), sides in found.items():
+            copy.a[name][i, wide], copy.b[name][i, wide] = sides
         for name in MATRICES:
-            a, b = copy.a[name], copy.b[name]
-            for i, (a_RI, b_RO) in enumerate(zip(worn.a[name], worn.b[name], strict=True)):
-                a[i, wide], b[i, wide] = nearest(a_RI[others], b_RO[others], wide.stop - wide.start)
-            for mine, theirs in ((a, worn.a[name]), (b, worn.b[name])):
-                mine[:, kept] = theirs[:, kept]
+            for mine, theirs in ((copy.a, worn.a), (copy.b, worn.b)):
+                mine[name][:, kept] = theirs[name][:, kept]
         copy.scope[kept] = worn.scope[kept]
 
     fault = copy.change(take)
