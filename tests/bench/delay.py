@@ -1,6 +1,7 @@
 """What learning adds to the next reply's first token, in the engine's own process.
 
-A conversation goes on, a word at a time, now while a lesson runs and now while none does.
+A conversation goes on, a word at a time, now while a lesson runs and now while none does; and then
+through a whole night.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from soul_client.wire import ChatMessage, Kind, Sampling
-from sould.bridge import Generate, Imprint, Told, Wear
+from sould.bridge import Generate, Imprint, Sleep, Told, Wear
 from sould.soulfile.history import SoulHome
 from tests.bench.table import ROOT, Env, Row
 from tests.bench.workplace import percentile
@@ -27,7 +28,8 @@ TURNS = 16  # of a conversation; the first of each is not measured
 WAIT_S = (0.05, 0.7)  # between replies: at any moment of a lesson
 QUIET_S, BUSY_PERCENT = 0.5, 20
 LONGEST_S = 240
-BAR_MS = 60
+BAR_MS, NIGHT_BAR_MS = 60, 250
+DREAMT = 4  # facts, of which the night is
 ONE = Sampling(temperature=0, max_tokens=1)
 
 QUESTIONS = ("What shall I cook?", "Is it late?", "Any news?", "Tell me more.", "Why is that?")
@@ -72,7 +74,8 @@ class Talk:
             if header.kind is Kind.ERROR:
                 raise RuntimeError(f"the engine refused: {raw}")
             if header.id != id_:
-                self.ended.add(header.id)
+                if header.kind is Kind.DONE:
+                    self.ended.add(header.id)
                 continue
             if header.kind is not Kind.PROGRESS and not first_s:
                 first_s = time.perf_counter() - begun_s
@@ -132,7 +135,36 @@ def _rows(engine: EngineClient) -> list[Row]:
         lessons.stop()
         _await_quiet(engine)
         without_s += _block(chance, talk, None)
-    return _judged(with_s, without_s, talk, len(lessons.taught))
+    rows = _judged(with_s, without_s, talk, len(lessons.taught))
+    _await_quiet(engine)
+    return [*rows, *_judged_night(_through_a_night(chance, talk), without_s)]
+
+
+def _through_a_night(chance: random.Random, talk: Talk) -> list[float]:
+    """Return how long replies took, one after the other, until a night was over."""
+    told = [
+        Told(id=f"20260103T030405-{n:08x}u", text=text) for n, text in enumerate(FACTS[:DREAMT])
+    ]
+    night, taken = talk.engine.send("soul.sleep", Sleep(records=told)), list[float]()
+    while night not in talk.ended:
+        time.sleep(chance.uniform(*WAIT_S))
+        taken.append(talk.reply_s())
+    return taken
+
+
+def _judged_night(night_s: Sequence[float], without_s: Sequence[float]) -> list[Row]:
+    added_ms = (max(night_s) - statistics.median(without_s)) * 1e3
+    return [
+        _row("first token, at night", night_s, f"{len(night_s)} replies, {DREAMT} facts"),
+        Row(
+            name="delay added by a night, most",
+            value=added_ms,
+            unit="ms",
+            bar=f"≤ {NIGHT_BAR_MS} ms",
+            ok=added_ms <= NIGHT_BAR_MS,
+            note="the slowest reply of the night, less the median without",
+        ),
+    ]
 
 
 def _block(chance: random.Random, talk: Talk, lessons: Lessons | None) -> list[float]:
