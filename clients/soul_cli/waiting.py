@@ -33,7 +33,7 @@ class Waiting:
         self._delay_s = delay_s
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
-        self._label = self._detail = ""
+        self._label = self._note = ""
         self._done = self._total = 0
         self._losses: list[float] = []
         self._bar: Any = None  # rich.progress.Progress once it is on the screen
@@ -78,10 +78,8 @@ class Waiting:
                 self._losses.clear()
             if loss is not None:
                 self._losses.append(loss)
-            self._label, self._done, self._total = label, done, total
-            told = f"{curve(self._losses)} {loss:.2f}" if loss is not None else ""
-            parts = filter(None, (told, output.for_terminal(note)))
-            self._detail = "  ".join(parts) if total else ""
+            self._label, self._note = label, note
+            self._done, self._total = done, total
             if self._bar is not None:
                 self._redraw()
             elif is_new:
@@ -154,8 +152,13 @@ class Waiting:
             completed=self._done,
             total=self._total or None,
             amount=amount(self._done, self._total),
-            detail=self._detail,
+            detail=self._detail() if self._total else "",
         )
+
+    def _detail(self) -> str:
+        losses = self._losses
+        told = f"{curve(losses)} {losses[-1]:.2f}" if losses else ""
+        return "  ".join(filter(None, (told, output.for_terminal(self._note))))
 
 
 def watched(texts: Texts, stage: str, items: Iterable[T], total: int) -> list[T]:

@@ -156,13 +156,11 @@ def _judged_night(night_s: Sequence[float], without_s: Sequence[float]) -> list[
     added_ms = (max(night_s) - statistics.median(without_s)) * 1e3
     return [
         _row("first token, at night", night_s, f"{len(night_s)} replies, {DREAMT} facts"),
-        Row(
-            name="delay added by a night, most",
-            value=added_ms,
-            unit="ms",
-            bar=f"≤ {NIGHT_BAR_MS} ms",
-            ok=added_ms <= NIGHT_BAR_MS,
-            note="the slowest reply of the night, less the median without",
+        _added(
+            "delay added by a night, most",
+            added_ms,
+            NIGHT_BAR_MS,
+            "the slowest reply of the night, less the median without",
         ),
     ]
 
@@ -195,13 +193,11 @@ def _judged(
     return [
         _row("first token", without_s, each),
         _row("first token, a lesson running", with_s, prompts),
-        Row(
-            name="delay added by learning, p99",
-            value=added_ms,
-            unit="ms",
-            bar=f"≤ {BAR_MS} ms",
-            ok=added_ms <= BAR_MS,
-            note="p99 with a lesson, less the median without",
+        _added(
+            "delay added by learning, p99",
+            added_ms,
+            BAR_MS,
+            "p99 with a lesson, less the median without",
         ),
         Row(
             name="… less the p99 without",
@@ -210,6 +206,11 @@ def _judged(
             note="what the machine's own noise leaves of it",
         ),
     ]
+
+
+def _added(name: str, added_ms: float, most_ms: int, note: str) -> Row:
+    is_ok = added_ms <= most_ms
+    return Row(name=name, value=added_ms, unit="ms", bar=f"≤ {most_ms} ms", ok=is_ok, note=note)
 
 
 def _row(name: str, taken_s: Sequence[float], note: str) -> Row:

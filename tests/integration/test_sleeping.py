@@ -15,8 +15,10 @@ from tests.fakes.daemon_process import Peer, running
 from tests.fakes.soul_watch import await_soul, is_done, soul_of
 
 
-def asleep(peer: Peer, stage: str = "dreaming") -> str:
-    """Begin a night and return the request's id once it has come to ``stage``."""
+def asleep(peer: Peer, told: str, stage: str = "dreaming") -> str:
+    """Teach something, begin a night, and return its id once it has come to ``stage``."""
+    peer.say(told)
+    await_soul(peer, is_done)
     id_ = peer.send("soul.sleep")
     while True:
         header, body = peer.recv()
@@ -79,9 +81,7 @@ def test_a_nightmare_is_rolled_back(tmp_path: Path) -> None:
 
 def test_who_talks_at_night_is_answered_and_learned_in_the_morning(tmp_path: Path) -> None:
     with running(tmp_path) as (daemon, peer):
-        peer.say("sleep 1.5;one")
-        await_soul(peer, is_done)
-        night = asleep(peer)
+        night = asleep(peer, "sleep 1.5;one")
         with Client(daemon.config) as other:
             assert other.ask("good night").text == "good night "
             assert other.status().state == "dreaming"
@@ -91,9 +91,7 @@ def test_who_talks_at_night_is_answered_and_learned_in_the_morning(tmp_path: Pat
 
 def test_stopped_it_wakes_as_it_was(tmp_path: Path) -> None:
     with running(tmp_path) as (_, peer):
-        peer.say("sleep 60;one")
-        await_soul(peer, is_done)
-        night = asleep(peer)
+        night = asleep(peer, "sleep 60;one")
         peer.cancel(night)
         ended = peer.finish(night)
         assert isinstance(ended, Error) and ended.code is ErrorCode.CANCELLED
@@ -105,9 +103,7 @@ def test_stopped_it_wakes_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize("by_file", [False, True])
 def test_woken_it_keeps_what_it_dreamt_so_far(tmp_path: Path, by_file: bool) -> None:
     with running(tmp_path) as (daemon, peer):
-        peer.say("sleep 60;one")
-        await_soul(peer, is_done)
-        night = asleep(peer)
+        night = asleep(peer, "sleep 60;one")
         if by_file:
             (locate.workspace_dir(daemon.config) / "stop_signal").write_text("sleep")
         else:
@@ -121,9 +117,7 @@ def test_woken_it_keeps_what_it_dreamt_so_far(tmp_path: Path, by_file: bool) -> 
 
 def test_woken_before_it_dreams_it_is_as_it_was(tmp_path: Path) -> None:
     with running(tmp_path) as (daemon, peer):
-        peer.say("doze 60;one")
-        await_soul(peer, is_done)
-        night = asleep(peer, "preparing")
+        night = asleep(peer, "doze 60;one", "preparing")
         with Client(daemon.config) as other:
             assert other.soul_wake()
         assert peer.finish(night).code is ErrorCode.CANCELLED
@@ -144,9 +138,7 @@ def test_lines_of_the_diary_that_are_no_records_are_counted(tmp_path: Path) -> N
 
 def test_who_only_looks_wakes_nobody(tmp_path: Path) -> None:
     with running(tmp_path) as (daemon, peer):
-        peer.say("sleep 1.5;one")
-        await_soul(peer, is_done)
-        night = asleep(peer)
+        night = asleep(peer, "sleep 1.5;one")
         with Client(daemon.config) as other:
             assert other.soul_diff("default@1", "default@2").a == "default@1"
         assert peer.finish(night)["outcome"] == "kept"
@@ -178,9 +170,7 @@ def test_a_night_goes_on_when_who_asked_for_it_has_gone(tmp_path: Path) -> None:
 
 def test_two_do_not_sleep_at_once_and_another_soul_wakes_it(tmp_path: Path) -> None:
     with running(tmp_path) as (daemon, peer):
-        peer.say("sleep 60;one")
-        await_soul(peer, is_done)
-        night = asleep(peer)
+        night = asleep(peer, "sleep 60;one")
         with Client(daemon.config) as other:
             second = Peer(daemon.await_ready())
             assert second.ask("soul.sleep").code is ErrorCode.BUSY
@@ -192,9 +182,7 @@ def test_two_do_not_sleep_at_once_and_another_soul_wakes_it(tmp_path: Path) -> N
 
 def test_a_daemon_that_ends_does_not_wait_for_the_morning(tmp_path: Path) -> None:
     with running(tmp_path) as (daemon, peer):
-        peer.say("sleep 60;one")
-        await_soul(peer, is_done)
-        asleep(peer)
+        asleep(peer, "sleep 60;one")
         assert daemon.terminate() == 0
     with running(tmp_path) as (_, peer):
         await_soul(peer, lambda s: s.level == 2)
@@ -205,9 +193,7 @@ def test_a_night_that_the_daemons_end_cut_short_begins_again_by_itself(
     tmp_path: Path, is_killed: bool
 ) -> None:
     with running(tmp_path) as (daemon, peer):
-        peer.say("sleep 1;one")
-        await_soul(peer, is_done)
-        asleep(peer)
+        asleep(peer, "sleep 1;one")
         if is_killed:
             daemon.kill()
         else:
@@ -224,9 +210,7 @@ def test_a_night_that_the_daemons_end_cut_short_begins_again_by_itself(
 
 def test_an_engine_that_dies_at_night_loses_nothing(tmp_path: Path) -> None:
     with running(tmp_path) as (_, peer):
-        peer.say("sleep 60;one")
-        await_soul(peer, is_done)
-        night = asleep(peer)
+        night = asleep(peer, "sleep 60;one")
         peer.say("kill")
         assert peer.finish(night).code is ErrorCode.ENGINE_DIED
         report = peer.ask("soul.report")

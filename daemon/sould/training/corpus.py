@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
@@ -68,10 +69,10 @@ class Corpus:
         Raises:
             BadRequest: a file is not UTF-8, or cannot be read.
         """
-        n = 0
-        chars = self._piece_chars
-        whole = [*(_of_file(file, chars) for file in self.files)]
-        for texts in [*whole, *(_cut(StringIO(day), chars) for day in self._days)]:
+        n, chars = 0, self._piece_chars
+        of_files = (_of_file(file, chars) for file in self.files)
+        of_days = (_cut(StringIO(day), chars) for day in self._days)
+        for texts in chain(of_files, of_days):
             text = next(texts, None)
             while text is not None:
                 self._should_stop()
