@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FITS_VERSION = 6  # of how a statement is matched to topics
+FITS_VERSION = 7  # of how a statement is matched to topics
 MOST_FITS = 2048  # statements, by their hash
 
 Steps = Generator[None, None, Progress]
