@@ -13,6 +13,7 @@ import re
 from sould.bridge import Told
 
 LONGEST = 400  # characters of a sentence; what goes on for longer is a paste, not a remark
+LEAST_JA = 8  # characters of a sentence that tells something by itself
 MOST = 800  # characters of a statement: what comes after them is not gone over
 
 _SENTENCE_EN = re.compile(
@@ -47,6 +48,10 @@ _ASKS_JA = re.compile(
     r"[?？]|(か|かな|かしら|ください|下さい|くれる|ちょうだい|頂戴|教えて|ほしい|欲しい|"
     r"お願い(します|いたします)?|頼みます?|でしょう|だろう|て)[ね。！!]*$"
 )
+_GREETING_JA = re.compile(
+    r"^(?:はじめまして|初めまして|こんにちは|こんばんは|おはよう(?:ございます)?)[、。！!]"
+)
+_OVER_JA = re.compile(r"(?:やめ|辞め|引退し|卒業し|別れ|売り|売っ|手放し)(?:まし|た|て)")
 _EMPTY_JA = re.compile(
     r"^(はじめまして|初めまして|こんにちは|こんばんは|おはよう(ございます)?|ありがとう(ございます)?|"
     r"すみません|ごめん(なさい)?|よろしく|はい|いいえ|なるほど|そう(です(か|ね))?|了解(です)?)"
@@ -129,10 +134,11 @@ def gist(statement: str) -> str:
     words or more, else the first with the speaker in it. What is over tells less than what the
     speaker says beside it. If only the next clause has a name, of the same one, both are taken: "We
     got a puppy, she's called Biscuit". What is said of when or where before "I" comes last: an
-    answer begins with what it is about. Japanese stays whole.
+    answer begins with what it is about. Of Japanese it is the first sentence, without a greeting,
+    that tells more than what is over.
     """
     if is_japanese(statement):
-        return statement
+        return _gist_ja(statement)
     clauses = clauses_of(statement)
     spoken = [clause for clause in clauses if _SPEAKER_EN.search(clause)]
     named = [clause for clause in spoken if _NAME_EN.search(clause)]
@@ -148,6 +154,12 @@ def gist(statement: str) -> str:
     elif front := _FRONT_EN.fullmatch(found):
         found = f"{front[2]} {front[1][0].lower()}{front[1][1:]}"
     return f"{found[0].upper()}{found[1:]}."
+
+
+def _gist_ja(statement: str) -> str:
+    sentences = [_GREETING_JA.sub("", one.strip()) for one in _SENTENCE_JA.findall(statement)]
+    long = [one for one in sentences if len(one) >= LEAST_JA]
+    return next(iter(sorted(long, key=lambda one: bool(_OVER_JA.search(one)))), statement)
 
 
 def clauses_of(statement: str, *, with_relative: bool = False) -> list[str]:
