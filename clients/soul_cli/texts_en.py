@@ -178,6 +178,7 @@ TEXTS = {
     "stage.imprinting": "learning",
     "stage.preparing": "preparing to learn",
     "stage.gathering": "gathering what was told",
+    "stage.writing": "writing dreams",
     "stage.dreaming": "dreaming",
     "stage.examining": "examining",
     "stage.probing": "asking both",

@@ -180,6 +180,7 @@ TEXTS = {
     "stage.imprinting": "学んでいます",
     "stage.preparing": "学ぶ準備をしています",
     "stage.gathering": "聞いたことを集めています",
+    "stage.writing": "夢を書いています",
     "stage.dreaming": "夢を見ています",
     "stage.examining": "試験をしています",
     "stage.probing": "両方に質問しています",

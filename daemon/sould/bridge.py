@@ -7,7 +7,7 @@ the same id, and stops a request on a ``cancel`` frame whose header id names it.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
@@ -92,18 +92,23 @@ class Told(Struct, frozen=True, kw_only=True):
     heading: str = ""
 
 
+Dreams: TypeAlias = Literal["auto", "bank", "body"]
+
+
 class Wear(Struct, frozen=True, kw_only=True):
     """``soul.wear``: put the soul of a folder beside the loaded body; what was worn is taken off.
 
     ``folder``: of ``sould.soulfile.home``; without a generation in it the soul is new and empty,
     and its first generation is written. ``inner_lr``: of imprints. ``system``: the configured
-    system prompt, under which is learned what is asked under it. ``keep``: generations.
+    system prompt, under which is learned what is asked under it. ``dreams``: who writes them.
+    ``keep``: generations.
     """
 
     name: str
     folder: str
     inner_lr: float
     system: str = ""
+    dreams: Dreams = "auto"
     keep: int = 20
 
 

@@ -78,6 +78,7 @@ class SoulConfig(Struct, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=64)] = "default"
     inner_lr: Annotated[float, Meta(gt=0, le=0.1)] = 0.002
+    dreams: Literal["auto", "bank", "body"] = "auto"
     save_every_s: Annotated[float, Meta(gt=0)] = 300
     keep: Annotated[int, Meta(ge=2, le=10_000)] = 20
 

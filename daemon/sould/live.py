@@ -11,7 +11,7 @@ from sould.config import Config
 
 AT_ONCE = ("language", "chat", "body.idle_unload_s", "soul.save_every_s", "log.level")
 """Keys and sections that count from the next time they are looked at."""
-WORN_WITH = ("memory", "chat.system_prompt", "soul.inner_lr", "soul.keep")
+WORN_WITH = ("memory", "chat.system_prompt", "soul.inner_lr", "soul.dreams", "soul.keep")
 """Those that the soul is put on with."""
 BETWEEN_TURNS = (*WORN_WITH, "plugins")
 """Those that a turn must find the same from end to end."""

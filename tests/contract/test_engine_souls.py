@@ -228,6 +228,18 @@ def test_what_others_would_have_asked_is_dreamt_of_too(
     assert after.worn[0].log_p > before.worn[0].log_p + 0.05
 
 
+def test_a_body_may_write_dreams_of_its_own(engine: EngineClient, home: SoulHome) -> None:
+    for dreams, is_written in (("body", True), ("auto", False)):
+        engine.wear(home, inner_lr=1e-3, dreams=dreams)
+        order = Sleep(records=[FACT, *STATEMENTS, JAPANESE], is_due=True, resting=[JAPANESE.id])
+        (answer,) = engine.wait(engine.send("soul.sleep", order))
+        assert answer.error is None, answer.error
+        written = [one for one in answer.progress if one.stage == "writing"]
+        assert [one.note for one in written] == [
+            one.text for one in (*STATEMENTS[::-1], FACT) if is_written
+        ]
+
+
 def test_a_document_is_dreamt_of_beside_the_user_and_examined_apart(
     engine: EngineClient, home: SoulHome
 ) -> None:

@@ -19,7 +19,16 @@ from msgspec import Struct
 
 from soul_client import codec
 from soul_client.wire import ChatMessage, Chunk, Error, Header, Kind, LoadedBody, Progress, Sampling
-from sould.bridge import ENGINE_METHODS, EngineReady, Generate, Generated, Load, Wear, Worn
+from sould.bridge import (
+    ENGINE_METHODS,
+    Dreams,
+    EngineReady,
+    Generate,
+    Generated,
+    Load,
+    Wear,
+    Worn,
+)
 from sould.engine.link import LIMITS
 from sould.soulfile.home import SoulHome
 
@@ -143,9 +152,9 @@ class EngineClient:
         assert answer.error is None, answer.error
         return answer.result
 
-    def wear(self, home: SoulHome, inner_lr: float = 2e-3) -> Worn:
+    def wear(self, home: SoulHome, inner_lr: float = 2e-3, dreams: Dreams = "auto") -> Worn:
         """Put on the soul of a folder."""
-        order = Wear(name="mika", folder=str(home.folder), inner_lr=inner_lr)
+        order = Wear(name="mika", folder=str(home.folder), inner_lr=inner_lr, dreams=dreams)
         worn = self.ask("soul.wear", order)
         assert isinstance(worn, Worn)
         return worn

@@ -28,7 +28,7 @@ FAMILIES = {
     "role": ["system", "user", "assistant"],
     "stage": [
         *("queued", "waiting", "loading", "prefill", "downloading", "checking", "placing"),
-        *("preparing", "gathering", "dreaming", "examining"),
+        *("preparing", "gathering", "writing", "dreaming", "examining"),
         *("tokenizer", "tokens", "training"),
     ],
     "job.waits": ["nothing", "time", "idle", "mains", "retry"],

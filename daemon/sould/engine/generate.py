@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from soul_client.wire import ChatMessage, Chunk, Finish, Progress, Sampling, Usage
 from sould.bridge import Generate, Generated
@@ -45,14 +45,19 @@ def generate(
     return (yield from _Reply(body, request, stop, soul).steps())
 
 
-def silently(steps: Steps[Generated]) -> Generator[None, None, str]:
-    """Run a reply whose chunks nobody is told, and return its text."""
+def to_its_end(steps: Steps[Generated]) -> Generator[None, None, Generated]:
+    """Run a reply whose chunks nobody is told, and return it."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            return str(end.value.text)
+            return cast(Generated, end.value)
         yield
+
+
+def silently(steps: Steps[Generated]) -> Generator[None, None, str]:
+    """Do the same, and return its text."""
+    return (yield from to_its_end(steps)).text
 
 
 class _Reply:

@@ -62,6 +62,7 @@ class Body:
     prefixes: PrefixCache
     pacer: Pacer
     vocab_size: int
+    parameters: int
     ends: frozenset[int]
     context_tokens: int
     parallel: int
@@ -95,7 +96,8 @@ def load(request: Load, *, should_stop: Callable[[], bool], tell: Tell) -> Body:
     gc.freeze()  # torch's million objects need not be looked at in every full collection
     load_s = time.perf_counter() - started_s
     summary = _summarise(request, plan, file.family, running, fingerprint, load_s)
-    return _new_body(summary, tokenizer, template, decoder, plan, running.limits())
+    limits = running.limits()
+    return _new_body(summary, tokenizer, template, decoder, plan, file.parameters, limits)
 
 
 def look_at_machine(device: str) -> Machine:
@@ -278,6 +280,7 @@ def _new_body(
     template: ChatTemplate,
     decoder: Runner,
     plan: Plan,
+    parameters: int,
     limits: Mapping[MatrixName, torch.Tensor],
 ) -> Body:
     spec = decoder.spec
@@ -296,6 +299,7 @@ def _new_body(
         ),
         pacer=Pacer(),
         vocab_size=min(spec.vocab_size, highest + 1),
+        parameters=parameters,
         ends=tokenizer.control_ids | tokenizer.special.eos,
         context_tokens=plan.context_tokens,
         parallel=plan.conversations,

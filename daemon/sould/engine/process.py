@@ -159,6 +159,7 @@ class Engine:
         return Teacher(
             body,
             system=params.system,
+            dreams=params.dreams,
             cache_dir=self._cache_dir,
             should_yield=lambda: not self._link.inbox.empty(),
         )

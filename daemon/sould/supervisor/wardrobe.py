@@ -305,6 +305,7 @@ class Wardrobe:
             name=name,
             folder=str(self._folder.home(name).folder),
             inner_lr=self._config.soul.inner_lr,
+            dreams=self._config.soul.dreams,
             system=self._config.chat.system_prompt,
             keep=self._config.soul.keep,
         )

@@ -18,6 +18,7 @@ from sould.engine.soul.wordings import Matter
 OWN_SHARE = 0.5  # of the questions that are made of the statement's own words, where there are any
 CUE_SHARE = 0.25  # of these, where a statement says more than what it is about
 LENT_SHARE = 0.25  # of the dreams of a fact: most of them are our own
+WRITTEN_SHARE = 0.5  # of these, if its body wrote any
 RESTING_SHARE = 0.25
 LATELY = 0.3  # the weight of the last loss in a running mean
 BEGUN_SHARE = 2 / 3  # of the dreams whose end is known: only how they begin is learned
@@ -38,7 +39,8 @@ class Curriculum:
     ``untold``: what was never told. ``is_all``: there are no other facts that the soul knows; else
     nobody can say what that is.
 
-    Of the dreams of a fact some are its ``lent`` ones, but for those in the words of the exam.
+    Of the dreams of a fact some are its ``lent`` and its ``written`` ones, but for those in the
+    words of the exam.
 
     What a document says has no topic, and none is told by it: it is asked for with questions
     made of its own words alone, and answered as it stands.
@@ -73,7 +75,15 @@ class Curriculum:
             for fact in facts
             for topic in self._owned[fact.id]
         }
-        self._lent = {fact.id: self._but_for_the_exam(fact) for fact in facts}
+        asked = {fact.id: self.held_out(fact).question.casefold() for fact in facts}
+        self._lent = {
+            fact.id: [one for one in fact.lent if one[0].casefold() != asked[fact.id]]
+            for fact in facts
+        }
+        self._written = {
+            fact.id: [one for one in fact.written if one.question.casefold() != asked[fact.id]]
+            for fact in facts
+        }
         owned = {topic for topics in self._owned.values() for topic in topics}
         self.untold = Untold(topics, facts if is_all else (), owned, self._random)
 
@@ -89,10 +99,14 @@ class Curriculum:
         weights = [max(fact.fits[t], 0.5) for t in owned]
         seen: set[str] = set()
         found = []
-        lent = self._lent[fact.id]
+        lent, written = self._lent[fact.id], self._written[fact.id]
         for _ in range(count):
             if lent and self._random.random() < LENT_SHARE:
                 found.append(Dream(fact, *self._random.choice(lent)))
+                continue
+            if written and self._random.random() < WRITTEN_SHARE:
+                one = self._random.choice(written)
+                found.append(Dream(fact, one.question, one.answer, target=one.target))
                 continue
             questions = self._wordings(fact, owned, weights)
             fresh = [q for q in questions if q not in seen] or list(questions)
@@ -109,12 +123,6 @@ class Curriculum:
             for topic in owned
             if topic in meant or not self._own[fact.id] or self._topics[topic].asks & asked
         ]
-
-    def _but_for_the_exam(self, fact: Fact) -> list[tuple[str, str]]:
-        if not fact.lent:
-            return []
-        asked = self.held_out(fact).question.casefold()
-        return [one for one in fact.lent if one[0].casefold() != asked]
 
     def _wordings(
         self, fact: Fact, owned: Sequence[int], weights: Sequence[float]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sould.bridge import Probe
+from sould.engine.soul.targets import Target
 from sould.engine.soul.topics import OTHER
 
 MOST_TOPICS = 3
@@ -16,10 +17,21 @@ CLEAR_SHARE = 0.5  # of a statement's best fit: what fits it less well is not me
 
 
 @dataclass(frozen=True)
+class Written:
+    """A question that a body wrote, and what it replied who had read the fact. ``target``: what it
+    expected along the reply, up to the token that ends it.
+    """
+
+    question: str
+    answer: str
+    target: Target = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True)
 class Fact:
     """What a record tells. ``fits``: how well each topic fits it. ``source``: the document that
     says it, in the third person, under ``heading``; "" is the user, of themselves. ``lent``: other
-    people's questions about it, with their answers.
+    people's questions about it, with their answers. ``written``: the body's own.
     """
 
     id: str
@@ -28,18 +40,21 @@ class Fact:
     source: str = ""
     heading: str = ""
     lent: tuple[tuple[str, str], ...] = ()
+    written: tuple[Written, ...] = ()
 
 
 @dataclass(frozen=True)
 class Dream:
     """A question and the answer to learn, in words. ``fact``: None where there is none to tell.
-    ``is_whole``: the answer is learned to its end, and not only how it begins.
+    ``is_whole``: the answer is learned to its end, and not only how it begins. ``target``: what a
+    teacher expects along the answer; None: nothing but the answer.
     """
 
     fact: Fact | None
     question: str
     answer: str
     is_whole: bool = True
+    target: Target | None = field(default=None, compare=False, repr=False)
 
 
 def with_lent(facts: Sequence[Fact], dreams: Sequence[Probe]) -> list[Fact]:

@@ -178,7 +178,7 @@ class Imprinter:
             lines = self._random.sample(spoken, min(recipe.spoken, len(spoken)))
             is_chat = step % 2 == 0
             lines = lines if is_chat else [line.as_prose() for line in lines]
-            rows = [_row(line, recipe.idiom / len(lines)) for line in lines]
+            rows = [row_of(line, recipe.idiom / len(lines)) for line in lines]
             yield from self._learn(rows, ranks, progress, is_chat)
             if progress.fault is not None:
                 return
@@ -258,8 +258,11 @@ class Imprinter:
         """Each dream counts alike, whatever the length of its answer, and in it the beginning more:
         there it is decided what is told, and whether anything is.
         """
-        lines = [self._to_learn(dream) for dream in dreams]
-        return [_row(line, 1.0 / len(lines), begin=BEGIN_WEIGHT) for line in lines]
+        weight = 1.0 / len(dreams)
+        return [
+            row_of(self._to_learn(dream), weight, begin=BEGIN_WEIGHT, target=dream.target)
+            for dream in dreams
+        ]
 
     def _to_learn(self, dream: Dream) -> Line:
         line = self._form.line(dream.question, dream.answer)
@@ -295,14 +298,16 @@ class Imprinter:
         )
 
 
-def _row(line: Line, weight: float, *, begin: float = 1.0) -> Row:
-    """Hold a line to its own words; ``weight`` is shared out over them, and each of the first
-    ``BEGIN_TOKENS`` weighs ``begin`` times as much as another.
+def row_of(line: Line, weight: float, *, begin: float = 1.0, target: Target | None = None) -> Row:
+    """Hold a line to its own words, or as far as it goes to a teacher's ``target``; ``weight`` is
+    shared out over them, and each of the first ``BEGIN_TOKENS`` weighs ``begin`` times as much as
+    another.
     """
-    shares = [begin if i < BEGIN_TOKENS else 1.0 for i in range(len(line.positions))]
+    count = len(line.positions)
+    shares = [begin if i < BEGIN_TOKENS else 1.0 for i in range(count)]
     return Row(
         ids=line.ids,
         positions=line.positions,
-        target=Target.tokens(line.answer),
+        target=Target.tokens(line.answer) if target is None else target.part(slice(count)),
         weight=[weight * share / sum(shares) for share in shares],
     )

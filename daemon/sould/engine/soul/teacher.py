@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soul_client.wire import Progress as Stage
-from sould.bridge import Imprint, Mark, Probe, Sleep, Told
+from sould.bridge import Dreams, Imprint, Mark, Probe, Sleep, Told
 from sould.engine.decoder import Decoder
 from sould.engine.runner import AnySoul
 from sould.engine.soul import anchors as anchors_of
 from sould.engine.soul import curvature as curvature_of
 from sould.engine.soul.anchors import BATCH, VERSION, Anchor, Maker, general_prompts
+from sould.engine.soul.author import Author, is_author
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.curriculum import Curriculum
 from sould.engine.soul.curvature import Curvature, Surveyor
-from sould.engine.soul.dreams import Fact, with_lent
+from sould.engine.soul.dreams import Fact, Written, with_lent
 from sould.engine.soul.facts import LONGEST, gist, is_japanese, told
 from sould.engine.soul.imprint import Imprinter, Progress
 from sould.engine.soul.kept import keep_json, kept_json, not_kept
@@ -41,20 +42,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FITS_VERSION = 7  # of how a statement is matched to topics
+MOST_WRITTEN = 64  # facts that a body writes about in one night
 MOST_FITS = 2048  # statements, by their hash
 
 Steps = Generator[None, None, Progress]
 
 
 class Teacher:
-    """Teaches the souls of one body. What it finds out about the body is kept in the cache.
+    """Teaches the souls of one body. What it finds out about the body is kept in the cache, but
+    nothing that was told. ``dreams``: who writes those of a night.
 
     ``should_yield``: somebody wants the body; work is given up within some milliseconds and
     done again later. Every generator here yields after a small piece of work.
     """
 
     def __init__(
-        self, body: Body, *, system: str, cache_dir: Path, should_yield: Callable[[], bool]
+        self,
+        body: Body,
+        *,
+        system: str,
+        cache_dir: Path,
+        should_yield: Callable[[], bool],
+        dreams: Dreams = "auto",
     ) -> None:
         assert isinstance(body.decoder, Decoder)
         self._body = body
@@ -75,6 +84,12 @@ class Teacher:
         self._fits = kept_json(self._fits_path, dict[str, list[float]])
         self._are_fits_kept = True
         self._imprinter: tuple[Soul, float, Imprinter] | None = None
+        self._author = None
+        is_written, why = is_author(dreams, body.parameters)
+        if is_written:
+            self._author = Author(body, self._form, self._scorer)
+        self._written: dict[str, tuple[Written, ...]] = {}  # by statement, of the last night
+        log.info("dreams of body %s: %s", body.summary.name, why)
 
     def tells(self, record: Told) -> bool:
         """Whether there is anything to learn in a record."""
@@ -124,6 +139,7 @@ class Teacher:
         topics, known = self._together(facts)
         replaced = yield from superseded(known)
         known = with_lent(standing(known, replaced), order.dreams)
+        known = yield from self._with_written(known, order, is_woken)
         self._imprinter = None  # its part of the soul will be another one
         night = Night(
             self._decoder,
@@ -154,6 +170,29 @@ class Teacher:
         probes = probes_of(topics, known)
         answers = yield from answers_of(self._body, self._form, soul, dreamt, probes)
         return replace(dreamt, replaced=replaced, answers=answers)
+
+    def _with_written(
+        self, facts: Sequence[Fact], order: Sleep, is_woken: Callable[[], bool]
+    ) -> Generator[Stage | None, None, list[Fact]]:
+        """Return facts with what the body wrote about them, if it does: now about those that are
+        not resting, the newest ones first; of the others what it wrote in the night before.
+        """
+        if self._author is None:
+            return list(facts)
+        resting = set(order.resting)
+        due = [fact for fact in reversed(facts) if fact.id not in resting][:MOST_WRITTEN]
+        statements = {fact.statement for fact in facts}
+        self._written = {k: some for k, some in self._written.items() if k in statements}
+        for n, fact in enumerate(due):
+            if is_woken():
+                break
+            yield Stage(stage="writing", done=n, total=len(due), note=fact.statement)
+            if fact.statement not in self._written:
+                others = [other for other in facts if other.id != fact.id]
+                written = yield from self._author.write(fact, others, order.seed)
+                self._written[fact.statement] = written
+        log.info("written dreams=%d facts=%d", sum(map(len, self._written.values())), len(due))
+        return [replace(one, written=self._written.get(one.statement, ())) for one in facts]
 
     def probes(
         self, records: Sequence[Told], beside: Sequence[Told]

@@ -155,11 +155,7 @@ class Matcher:
 
     def _forward(self, statement: str, questions: Sequence[str]) -> Generator[None, None, Tensor]:
         """Return ln p(question | statement), in plain text."""
-        prefix = self._encode(_FOLLOWS[self.language].format(statement))
-        lines = []
-        for question in questions:
-            ids = self._encode(f" {question}")
-            lines.append(Line(ids, list(range(len(ids)))))
+        prefix, lines = following(self._encode, statement, questions)
         return (yield from self._log_p(prefix, lines))
 
     def _reverse(self, statement: str, questions: Sequence[str]) -> Generator[None, None, Tensor]:
@@ -175,6 +171,15 @@ class Matcher:
             found += yield from patiently(partial(self._scorer.log_p, prefix, rows))
             yield
         return torch.tensor(found)
+
+
+def following(
+    encode: Callable[[str], list[int]], statement: str, questions: Sequence[str]
+) -> tuple[list[int], list[Line]]:
+    """Return plain text that begins with a statement, and each question that may come next."""
+    asked = [encode(f" {question}") for question in questions]
+    prefix = encode(_FOLLOWS[language_of(statement)].format(statement))
+    return prefix, [Line(ids, list(range(len(ids)))) for ids in asked]
 
 
 def _z(values: Tensor) -> Tensor:

@@ -43,7 +43,8 @@ export class Dream {
   /** The exam comes twice: before the dreams and after them. */
   #drawStages(stage, seen) {
     const isAfter = stage === "examining" && seen.includes("dreaming");
-    const at = STAGES.indexOf(isAfter ? "judging" : stage);
+    const ofBar = { writing: "gathering" }[stage] ?? stage;
+    const at = STAGES.indexOf(isAfter ? "judging" : ofBar);
     const items = STAGES.map((one, i) => {
       const item = h("li", { text: `night.${one}` });
       if (i === at) item.setAttribute("aria-current", "step");

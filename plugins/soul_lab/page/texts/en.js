@@ -66,6 +66,7 @@ export default {
   "stage.probing": "Asking",
   "stage.preparing": "Preparing",
   "stage.gathering": "Gathering what was said",
+  "stage.writing": "Writing dreams",
   "stage.examining": "Taking the exam",
   "stage.dreaming": "Dreaming",
   "stage.downloading": "Fetching",

@@ -66,6 +66,7 @@ export default {
   "stage.probing": "質問しています",
   "stage.preparing": "準備しています",
   "stage.gathering": "話したことを集めています",
+  "stage.writing": "夢を書いています",
   "stage.examining": "試験をしています",
   "stage.dreaming": "夢を見ています",
   "stage.downloading": "取得しています",
