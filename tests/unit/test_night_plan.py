@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence, Set
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -247,3 +248,28 @@ def test_statements_to_be_learned_again_come_by_name(diary: Diary) -> None:
     for again, found in ((frozenset(), []), ({"d0"}, ["d0"])):
         order, _ = plan_night(diary, **later, **with_other, again=again)  # type: ignore[arg-type]
         assert ids(order) == found
+
+
+def test_ten_thousand_records_are_gone_over_night_by_night_in_little_memory(diary: Diary) -> None:
+    many, days, text = 10_000, 100, "I own a pot. " * 40
+    known = {"role": "user", "session": "s", "soul": "mika", "imported": NOON.isoformat()}
+    for day in range(days):
+        ts = (NOON + timedelta(days=day - days)).isoformat()
+        told = [
+            Record(id=f"u{day:03}-{n:03}", ts=ts, text=text, **known)  # type: ignore[arg-type]
+            for n in range(many // days)
+        ]
+        diary.append_to(ts[:10], told)
+    learned, reports, left = set[str](), list[SleepReport](), many
+    tracemalloc.start()
+    while len(reports) < 8:
+        before = left
+        order, left = plan_since_noon(diary, learned, *reports)
+        assert len(order.records) == MOST_RECORDS and left <= before - MOST_RECORDS / 2
+        if not reports:
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        learned |= {*ids(order)}
+        reports.append(night(*ids(order), day=len(reports)))
+    size = sum(path.stat().st_size for path in diary.files())
+    assert size > 5e6 > 4 * peak
