@@ -4,7 +4,8 @@ Of a record's text, ``;`` between orders: ``imprint S`` takes so long to learn, 
 fails, ``poison`` ends the process by SIGKILL, ``slow student`` never ends nor stops,
 ``small talk`` tells nothing. A night lasts as long as the records say: ``sleep S`` each, after
 ``doze S`` in which it does not dream yet;
-``nightmare`` is rolled back. A question ``trace S`` takes so long; an answer is as likely as
+``nightmare`` is rolled back, ``late`` is not heard of until it is stopped, though it is written.
+A question ``trace S`` takes so long; an answer is as likely as
 many records were taught, and explained by those that share a word with it.
 """
 
@@ -273,6 +274,10 @@ class FakeSoul:
             self._learned |= new
             self._write_journal()
             self._save(Save(why="sleep"))
+        while "late" in orders and id_ not in self._engine.cancelled:
+            self._engine.send(Kind.PROGRESS, id_, Progress(stage="examining"))
+            time.sleep(STEP_S)
+            yield
         report = SleepReport(
             outcome="kept" if is_kept else "rolled_back",
             why="" if is_kept else "it was a nightmare",

@@ -100,6 +100,16 @@ def test_stopped_it_wakes_as_it_was(tmp_path: Path) -> None:
         assert await_soul(peer, is_done).level == 3
 
 
+def test_stopped_when_it_is_over_it_is_as_it_was_too(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        night = asleep(peer, "late;one", "examining")
+        peer.cancel(night)
+        assert peer.finish(night).code is ErrorCode.CANCELLED
+        assert whys(peer) == ["refused", "sleep", "evening", "new"]
+        assert soul_of(peer).level == 1
+        assert peer.finish(peer.send("soul.report")).code is ErrorCode.NOT_FOUND
+
+
 @pytest.mark.parametrize("by_file", [False, True])
 def test_woken_it_keeps_what_it_dreamt_so_far(tmp_path: Path, by_file: bool) -> None:
     with running(tmp_path) as (daemon, peer):

@@ -142,6 +142,7 @@ class Sleeping:
             if not soul.worn:
                 raise SoulMissing(f"soul '{soul.name}' is not worn: {soul.problem}")
             await self._wardrobe.save("evening")  # what the night can be undone to
+            evening = self._wardrobe.status().generation
             began = self._clock()
             night = Night(soul=soul.name, began=began.isoformat(timespec="milliseconds"))
             self._plugins.before_sleep(night)
@@ -149,7 +150,7 @@ class Sleeping:
                 slept, left = await request.race(self._dream(night, self._told_to(request)))
             except Stopped as e:
                 if e.reason is not StopReason.SHUTDOWN:
-                    await self._wardrobe.again()  # it may have been over just then
+                    await self._as_it_was(soul.name, evening)
                 raise
             except EngineDied as e:  # who does not wait for it is told all the same
                 why = f"the engine is gone: {e}"
@@ -186,6 +187,14 @@ class Sleeping:
         log.info("the night of soul %s is rolled back: %s", report.soul, objection)
         level = back.meta.level if back.meta else report.level
         return msgspec.structs.replace(report, outcome="rolled_back", why=objection, level=level)
+
+    async def _as_it_was(self, soul: str, evening: int) -> None:
+        """Undo a night that was stopped, and was over just then."""
+        await self._wardrobe.again()
+        if self._wardrobe.status().generation > evening:
+            home = self._souls.home(soul)
+            await asyncio.to_thread(lambda: home.take_back(now=self._clock()))
+            await self._wardrobe.again()
 
     async def _dream(self, night: Night, tell: Callable[[Progress], None]) -> tuple[Slept, int]:
         """Go over what the plan says; again, if nothing was told in it and there is more."""

@@ -133,12 +133,13 @@ class Curriculum:
             return self._random.choice(beside if is_cue else own).wordings
         (topic,) = self._random.choices(owned, weights)
         questions = self._questions[fact.id, topic]
-        return questions[:-1] or questions
+        return questions[:-1]
 
     def _fitting(self, fact: Fact, topic: int) -> Sequence[str]:
-        """Return the wordings of a topic that may ask for a fact."""
+        """Return the wordings of a topic that may ask for a fact, the exam's and others."""
         questions = self._topics[topic].questions
-        return [q for q in questions if not asks_for_another(q, fact.statement)] or questions
+        fitting = [q for q in questions if not asks_for_another(q, fact.statement)]
+        return fitting if len(fitting) > 1 else questions
 
     def rehearsal(self, fact: Fact, count: int) -> list[Dream]:
         """Return one dream each of facts other than this one, different ones if there are."""
