@@ -182,6 +182,18 @@ def test_what_a_fact_may_be_about_is_not_untold() -> None:
     assert asked and not asked & {*home}
 
 
+def test_what_asks_for_more_than_was_told_is_not_untold() -> None:
+    topics = load_topics("en")
+    sport = next(n for n, topic in enumerate(topics) if topic.name == "sport")
+    fits = tuple(SURE if n == sport else OTHER for n in range(len(topics)))
+    told = Fact("one", "I play pelota every week.", fits)
+    dreams = Curriculum(topics, [told], seed=0).untold.some(480)
+    asked = {dream.question for dream in dreams}
+    hobby = next(topic for topic in topics if topic.name == "hobby")
+    assert not asked & {*hobby.questions} and "what my hobby is" not in " ".join(asked)
+    assert len(asked) > 200
+
+
 def test_of_a_told_topic_what_asks_for_somebody_else_is_untold() -> None:
     fits = tuple(20.0 if topic.name == "parents" else 0.0 for topic in load_topics("en"))
     (parents,) = (topic.questions for topic in load_topics("en") if topic.name == "parents")

@@ -9,9 +9,18 @@ import pytest
 from sould.engine.bodyfile import open_body
 from sould.engine.decoder import Decoder
 from sould.engine.read_weights import read_weights
+from sould.engine.soul.banks import sections
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.scoring import Scorer
-from sould.engine.soul.topics import CANDIDATES, OTHER, Matcher, Topic, hinted, load_topics
+from sould.engine.soul.topics import (
+    CANDIDATES,
+    OTHER,
+    Matcher,
+    Topic,
+    hinted,
+    load_topics,
+    wider,
+)
 from sould.engine.template import ChatTemplate
 from sould.engine.tokenizer import Tokenizer
 from tests.fakes.finished import finished
@@ -35,6 +44,13 @@ def test_every_topic_of_the_banks_has_hints_and_they_are_no_questions(language: 
     for topic in load_topics(language):
         assert topic.hints and topic.questions
         assert not any(question.startswith("+") for question in topic.questions)
+
+
+def test_who_told_of_a_sport_told_of_a_hobby() -> None:
+    names = {topic.name for topic in load_topics("en")}
+    assert wider({"sport"}) == {"hobby"} and wider({"home town"}) == set()
+    for wide, narrower in sections("wider_topics.txt").items():
+        assert {wide, *narrower} <= names and wide not in narrower
 
 
 def test_a_topic_asks_for_what_many_of_its_wordings_begin_with() -> None:

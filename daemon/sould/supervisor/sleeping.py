@@ -78,7 +78,7 @@ class Sleeping:
         hold still.
         """
         if self.is_asleep:
-            raise Busy("it is night already")
+            raise Busy("it is night already", "'soul events' shows how far it is")
         if self._engine.is_reserved:
             raise Busy("a soul is being reborn", "wait for it, or stop it: 'soul stop'")
         if not self._wardrobe.listens:

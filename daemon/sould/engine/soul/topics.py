@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -82,6 +82,14 @@ def hinted(topics: Sequence[Topic], text: str) -> list[bool]:
         any(hint in words if hint.isascii() else hint in text for hint in topic.hints)
         for topic in topics
     ]
+
+
+def wider(names: Set[str]) -> set[str]:
+    """Return the topics that ask for what belongs to others as well, by their names: who told which
+    sport they play told of a hobby.
+    """
+    asks_for = sections("wider_topics.txt")
+    return {name for name, narrower in asks_for.items() if names & {*narrower}}
 
 
 def load_topics(language: str) -> tuple[Topic, ...]:

@@ -9,9 +9,16 @@ from functools import cached_property
 from typing import TypeVar
 
 from sould.engine.soul.banks import sections
-from sould.engine.soul.dreams import LEAST_NEED, NEW, Dream, Fact, possible_topics
+from sould.engine.soul.dreams import (
+    LEAST_NEED,
+    NEW,
+    Dream,
+    Fact,
+    meant_topics,
+    possible_topics,
+)
 from sould.engine.soul.facts import is_japanese, language_of
-from sould.engine.soul.topics import Topic, hinted
+from sould.engine.soul.topics import Topic, hinted, wider
 from sould.engine.soul.wordings import Matter, framed, kinds_in, signs
 
 T = TypeVar("T")
@@ -85,16 +92,19 @@ class Untold:
     def _kinds(self) -> tuple[list[tuple[Matter, str]], ...]:
         """What no fact tells, and what to say then, in the languages of the facts, by kind."""
         statements = [fact.statement for fact in self._facts if not fact.source]
-        told = self._told | {t for fact in self._facts for t in possible_topics(fact)}
+        surely = self._told | {t for fact in self._facts for t in meant_topics(fact)}
+        told = surely | {t for fact in self._facts for t in possible_topics(fact)}
+        too_wide = wider(self._names(surely))
         languages = sorted({language_of(fact.statement) for fact in self._facts})
         matters = [
             (matter, HONEST[language])
             for language in languages
-            for matter in untold_matters(statements, self._names(told), language)
+            for matter in untold_matters(statements, self._names(told) | too_wide, language)
         ]
         said = "\n".join(statements)
         told |= {t for t, is_so in enumerate(hinted(self._topics, said)) if is_so}
-        topics, kinds = self._other_topics(self._names(told), languages, said), kinds_in(said)
+        topics = self._other_topics(self._names(told) | too_wide, languages, said)
+        kinds = kinds_in(said)
         if not kinds:
             return topics, matters
         near = [one for one in (*topics, *matters) if _names_a_kind(one[0])]
