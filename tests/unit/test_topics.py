@@ -34,6 +34,12 @@ def test_a_word_that_belongs_to_a_topic_is_a_hint(statement: str) -> None:
     assert hinted([PETS], statement) == [True]
 
 
+def test_who_cannot_stand_something_hates_it() -> None:
+    hate = Topic("dislikes", ("What do I hate?",), frozenset({"hate"}))
+    assert hinted([hate], "I can't abide traffic.") == [True]
+    assert hinted([hate], "I stand near the door.") == [False]
+
+
 @pytest.mark.parametrize("statement", ["My catalogue is long.", "I like scat.", "犬がいます。", ""])
 def test_a_part_of_a_word_is_none(statement: str) -> None:
     assert hinted([PETS], statement) == [False]

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FITS_VERSION = 7  # of how a statement is matched to topics
+FITS_VERSION = 8  # of how a statement is matched to topics
 MOST_WRITTEN = 64  # facts that a body writes about in one night
 MOST_FITS = 2048  # statements, by their hash
 

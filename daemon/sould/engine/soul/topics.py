@@ -46,6 +46,7 @@ BACKGROUND = {
 }
 _FOLLOWS = {"en": "Said: {}\nQuestion:", "ja": "発言: {}\n質問:"}
 _HINTS = "+ "
+_HATES = re.compile(r"\b(?:can't|cannot|can not|couldn't) (?:stand|abide|bear|stomach)\b")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -76,7 +77,7 @@ def hinted(topics: Sequence[Topic], text: str) -> list[bool]:
     script without spaces, whether such a word is anywhere in it.
     """
     text = text.lower()
-    words = set(_WORD.findall(text))
+    words = set(_WORD.findall(_HATES.sub("hate", text)))
     words |= {word.removesuffix("s") for word in words}
     return [
         any(hint in words if hint.isascii() else hint in text for hint in topic.hints)
