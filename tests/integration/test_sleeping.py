@@ -151,6 +151,8 @@ def test_who_only_looks_wakes_nobody(tmp_path: Path) -> None:
         night = asleep(peer, "sleep 1.5;one")
         with Client(daemon.config) as other:
             assert other.soul_diff("default@1", "default@2").a == "default@1"
+            assert other.soul_save("copy").name == "default"
+            assert other.soul_export(str(tmp_path / "mine.soul")).size_bytes > 0
         assert peer.finish(night)["outcome"] == "kept"
 
 

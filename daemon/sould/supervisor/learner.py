@@ -178,6 +178,11 @@ class Learner:
             self._stops -= 1
             self._wake.set()
 
+    @property
+    def is_asleep(self) -> bool:
+        """Whether a night holds the soul."""
+        return self._wake_sleeper is not None
+
     @asynccontextmanager
     async def asleep(self, wake: Callable[[], None]) -> AsyncIterator[None]:
         """As :meth:`stopped`, for a night; ``wake`` is called if somebody else wants that."""

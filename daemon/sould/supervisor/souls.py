@@ -119,8 +119,7 @@ class Souls:
 
     async def save(self, request: Request, params: SoulSave) -> SoulStatus:
         """Write the soul in use now, and perhaps a copy under another name."""
-        async with self._alone(request):
-            await self._wardrobe.save("save")
+        async with self._saved(request, "save"):
             active = self._wardrobe.name
             if params.name not in ("", active):
                 await asyncio.to_thread(
@@ -151,10 +150,8 @@ class Souls:
     async def export(self, request: Request, params: SoulExport) -> SoulFile:
         """Copy a soul to a file."""
         path = shelf.require_absolute(params.path)
-        async with self._alone(request):
+        async with self._saved(request, "export", params.name):
             name = params.name or self._wardrobe.name
-            if name == self._wardrobe.name:
-                await self._wardrobe.save("export")
             if params.original:
                 home = self._folder.home(name)
                 size_bytes = await self._converter.theirs(
@@ -216,6 +213,21 @@ class Souls:
         async with self._scheduler.slot(request, exclusive=True):
             with self._engine.held():
                 async with self._learner.stopped():
+                    yield
+
+    @asynccontextmanager
+    async def _saved(self, request: Request, why: str, name: str = "") -> AsyncIterator[None]:
+        """Do as :meth:`_alone` does, with all of the soul in use on disk; a night in which it is
+        already goes on, and so does whatever is done when it is about another soul.
+        """
+        async with self._scheduler.slot(request, exclusive=True):
+            with self._engine.held():
+                is_other = name not in ("", self._wardrobe.name)
+                if is_other or (self._learner.is_asleep and not self._wardrobe.is_unsaved):
+                    yield
+                    return
+                async with self._learner.stopped():
+                    await self._wardrobe.save(why)
                     yield
 
     async def _switch(self, name: str) -> SoulStatus:
