@@ -59,7 +59,7 @@ STATEMENTS = [
 ]
 SMALL_TALK = Told(id="20260102T030406-9a0bcafeu", text="What is rain?")
 TEXT = TextScore(texts=["You live in Bath."])
-QUICK = 3e-3
+QUICK = 1e-2
 """A rate of learning at which one lesson is plainly felt by a tiny body."""
 
 
@@ -167,7 +167,7 @@ def test_a_lesson_gives_way_and_can_be_stopped(engine: EngineClient, home: SoulH
 def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
     tmp_path: Path, own_engine: EngineClient, body: Path, cache: Path, home: SoulHome
 ) -> None:
-    own_engine.wear(home, inner_lr=1e-3)  # of which no matrix comes to its cap
+    own_engine.wear(home)
     imprint(own_engine, FACT)
     level = len(FACT.text) + len(OTHER.text)
     told = [FACT, OTHER, SMALL_TALK]
@@ -230,7 +230,7 @@ def test_what_others_would_have_asked_is_dreamt_of_too(
 
 def test_a_body_may_write_dreams_of_its_own(engine: EngineClient, home: SoulHome) -> None:
     for dreams, is_written in (("body", True), ("auto", False)):
-        engine.wear(home, inner_lr=1e-3, dreams=dreams)
+        engine.wear(home, dreams=dreams)
         order = Sleep(records=[FACT, *STATEMENTS, JAPANESE], is_due=True, resting=[JAPANESE.id])
         (answer,) = engine.wait(engine.send("soul.sleep", order))
         assert answer.error is None, answer.error
@@ -243,7 +243,7 @@ def test_a_body_may_write_dreams_of_its_own(engine: EngineClient, home: SoulHome
 def test_a_document_is_dreamt_of_beside_the_user_and_examined_apart(
     engine: EngineClient, home: SoulHome
 ) -> None:
-    engine.wear(home, inner_lr=1e-3)  # of which no matrix comes to its cap
+    engine.wear(home)
     order = Sleep(records=[FACT, *STATEMENTS], is_all=True)
     before = engine.ask("soul.examine", Examine(records=STATEMENTS))
     assert [probe.answer for probe in before.probes] == [one.text for one in STATEMENTS[::-1]]

@@ -152,7 +152,7 @@ class EngineClient:
         assert answer.error is None, answer.error
         return answer.result
 
-    def wear(self, home: SoulHome, inner_lr: float = 2e-3, dreams: Dreams = "auto") -> Worn:
+    def wear(self, home: SoulHome, inner_lr: float = 3e-3, dreams: Dreams = "auto") -> Worn:
         """Put on the soul of a folder."""
         order = Wear(name="mika", folder=str(home.folder), inner_lr=inner_lr, dreams=dreams)
         worn = self.ask("soul.wear", order)

@@ -28,11 +28,21 @@ from sould.engine.soul.products import Interrupted
 from sould.engine.soul.recipe import Recipe
 from sould.engine.soul.scope import open_together
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import FAST, SLOW, Fault, Soul, scope_layer
+from sould.engine.soul.weights import (
+    FAST,
+    NORM_SHARE,
+    SLOW,
+    Fault,
+    MatrixName,
+    Soul,
+    scope_layer,
+)
 
 BEGIN_TOKENS = 3  # of an answer
 LEAST_BEGUN = 4  # tokens of an answer that is not learned to its end
 BEGIN_WEIGHT = 3.0
+STRIDES: Mapping[MatrixName, float] = {"gate": 0.52, "up": 0.53, "down": 0.22}
+"""Of the default body, whose rates the recipe has: see :func:`paced`."""
 LAST_RATE = 0.1  # of a night's last step, as a share of the first one's
 
 
@@ -108,7 +118,8 @@ class Imprinter:
         """Find the coordinates, once."""
         if self._axes:
             return
-        self._axes = yield from self._curvature.axes(self._recipe.damping)
+        axes = yield from self._curvature.axes(self._recipe.damping)
+        self._axes = paced(axes, self._soul.limits, self._first)
         first = self._soul.rows(self._part).start
         ranks = self._soul.ranks[self._part]
         silent = [rank for rank in range(ranks) if self._soul.is_silent(first + rank)]
@@ -296,6 +307,27 @@ class Imprinter:
             part=self._part,
             first=self._first,
         )
+
+
+def paced(axes: Axes, limits: Mapping[MatrixName, Tensor], first: int) -> Axes:
+    """Return coordinates of the layers from ``first`` on in which a rate moves the matrices of a
+    body by as much of their norms as it does those of the default one, in the median of its layers:
+    weights of some bodies are ten times as large as those of others. ``limits``: of
+    :func:`norm_limits`; without them coordinates stay as they are.
+    """
+    found = dict(axes)
+    for name in limits:
+        a, b = axes[f"{name}.a"], axes[f"{name}.b"]
+        norms_N = limits[name][first:].to(b) / NORM_SHARE
+        strides_N = _size(a) * _size(b) * b.shape[-1] ** 0.5 / norms_N
+        found[f"{name}.b"] = b * (STRIDES[name] / float(strides_N.median()))
+    return found
+
+
+def _size(axes: Tensor) -> Tensor:
+    """Return the root mean square of a coordinate's length, (N,), of (N, X, X) or (N, X)."""
+    squares = axes.square()
+    return (squares.sum(-1) if axes.dim() == 3 else squares).mean(-1).sqrt()
 
 
 def row_of(line: Line, weight: float, *, begin: float = 1.0, target: Target | None = None) -> Row:

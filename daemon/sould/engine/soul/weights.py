@@ -35,7 +35,7 @@ MATRICES: tuple[MatrixName, ...] = get_args(MatrixName)
 SLOW, FAST = "slow", "fast"
 RANKS: Mapping[str, int] = {SLOW: 64, FAST: 8}
 WIDE, VOICE = 8, 2  # ranks of the slow part, see Lanes
-NORM_SHARE = 0.3  # of the norm of the body's matrix: a guess, to be measured with the imprint
+NORM_SHARE = 0.3  # of the norm of the body's matrix
 
 
 @dataclass(frozen=True)
