@@ -84,11 +84,8 @@ class Teacher:
         self._fits = kept_json(self._fits_path, dict[str, list[float]])
         self._are_fits_kept = True
         self._imprinter: tuple[Soul, float, Imprinter] | None = None
-        self._author = None
         is_written, why = is_author(dreams, body.parameters)
-        if is_written:
-            self._author = Author(body, self._form, self._scorer)
-        self._written: dict[str, tuple[Written, ...]] = {}  # by statement, of the last night
+        self._author = Author(body, self._form, self._scorer) if is_written else None
         log.info("dreams of body %s: %s", body.summary.name, why)
 
     def tells(self, record: Told) -> bool:
@@ -174,25 +171,22 @@ class Teacher:
     def _with_written(
         self, facts: Sequence[Fact], order: Sleep, is_woken: Callable[[], bool]
     ) -> Generator[Stage | None, None, list[Fact]]:
-        """Return facts with what the body wrote about them, if it does: now about those that are
-        not resting, the newest ones first; of the others what it wrote in the night before.
+        """Return facts with what the body writes about them, if it does: about those that are not
+        resting, the newest ones first.
         """
         if self._author is None:
             return list(facts)
         resting = set(order.resting)
         due = [fact for fact in reversed(facts) if fact.id not in resting][:MOST_WRITTEN]
-        statements = {fact.statement for fact in facts}
-        self._written = {k: some for k, some in self._written.items() if k in statements}
+        written: dict[str, tuple[Written, ...]] = {}
         for n, fact in enumerate(due):
             if is_woken():
                 break
             yield Stage(stage="writing", done=n, total=len(due), note=fact.statement)
-            if fact.statement not in self._written:
-                others = [other for other in facts if other.id != fact.id]
-                written = yield from self._author.write(fact, others, order.seed)
-                self._written[fact.statement] = written
-        log.info("written dreams=%d facts=%d", sum(map(len, self._written.values())), len(due))
-        return [replace(one, written=self._written.get(one.statement, ())) for one in facts]
+            others = [other for other in facts if other.id != fact.id]
+            written[fact.id] = yield from self._author.write(fact, others, order.seed)
+        log.info("written dreams=%d facts=%d", sum(map(len, written.values())), len(written))
+        return [replace(fact, written=written.get(fact.id, ())) for fact in facts]
 
     def probes(
         self, records: Sequence[Told], beside: Sequence[Told]
