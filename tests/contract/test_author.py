@@ -9,7 +9,8 @@ import pytest
 
 from sould.bridge import Load
 from sould.engine.loading import load
-from sould.engine.soul.author import NAMED, Author
+from sould.engine.soul.anchors import NAMED
+from sould.engine.soul.author import Author
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.dreams import Fact
 from sould.engine.soul.scoring import Scorer

@@ -21,7 +21,8 @@ from msgspec.structs import replace
 from soul_client.wire import ChatMessage, Sampling
 from sould.bridge import Dreams, Generate, Generated
 from sould.engine.generate import PROBE, generate, to_its_end
-from sould.engine.soul.chatform import ChatForm, Line
+from sould.engine.soul.anchors import NAMED
+from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.dreams import Fact, Written
 from sould.engine.soul.facts import language_of
 from sould.engine.soul.products import patiently
@@ -42,8 +43,6 @@ REPLY_TOKENS = 48
 RIVALS = 8  # other facts that may explain a question as well
 LONGEST_QUESTION = 160  # characters
 MOST_A_FACT = 8
-NAMED = 24  # tokens of what the teacher expects that are kept
-ROWS = 16  # scored at a time; what is interrupted is done again
 
 _ASK = {
     "en": "You write questions. You are told what somebody said about themselves, and write short "
@@ -169,7 +168,7 @@ class Author:
         assert fact is not None
         encode = self._body.tokenizer.encode
         prefix, lines = following(encode, fact.statement, questions)
-        return (yield from self._log_p(prefix, lines))
+        return (yield from self._scorer.log_p_in_steps(prefix, lines))
 
     def _log_p_said(
         self, drafts: Sequence[_Draft], fact: Fact | None
@@ -177,17 +176,7 @@ class Author:
         """Return ln p of replies to their questions by the body that has read a fact, or none."""
         form = self._reader(fact)
         lines = [form.line(draft.question, draft.reply) for draft in drafts]
-        return (yield from self._log_p(form.prefix, lines))
-
-    def _log_p(
-        self, prefix: Sequence[int], lines: Sequence[Line]
-    ) -> Generator[None, None, list[float]]:
-        found: list[float] = []
-        for start in range(0, len(lines), ROWS):
-            some = lines[start : start + ROWS]
-            found += yield from patiently(partial(self._scorer.log_p, prefix, some))
-            yield
-        return found
+        return (yield from self._scorer.log_p_in_steps(form.prefix, lines))
 
     def _taught(
         self, fact: Fact, drafts: Sequence[_Draft]

@@ -5,7 +5,8 @@ Legend: P positions scored, C of them in one chunk, D d_model, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,9 +15,11 @@ from sould.engine.decoder import Decoder
 from sould.engine.soul.batch import Row, hidden
 from sould.engine.soul.chatform import Line
 from sould.engine.soul.forward import Worn
-from sould.engine.soul.products import Products
+from sould.engine.soul.products import Products, patiently
 from sould.engine.soul.targets import Target, chunk_size, loss_into_slope
 from sould.engine.soul.weights import Soul
+
+ROWS = 16  # scored at a time; what is interrupted is done again
 
 
 class Scorer:
@@ -50,6 +53,17 @@ class Scorer:
             at += len(logits_CV)
         counts = [len(line.positions) for line in lines]
         return [float(part.sum()) for part in torch.split(torch.cat(parts), counts)]
+
+    def log_p_in_steps(
+        self, prefix: Sequence[int], lines: Sequence[Line]
+    ) -> Generator[None, None, list[float]]:
+        """Return what :meth:`log_p` does, interrupted or not; yields after some lines."""
+        found: list[float] = []
+        for start in range(0, len(lines), ROWS):
+            some = lines[start : start + ROWS]
+            found += yield from patiently(partial(self.log_p, prefix, some))
+            yield
+        return found
 
     def teach(self, prefix: Sequence[int], lines: Sequence[Line], k: int) -> list[Target]:
         """Return what the body expects at the positions of each line, its ``k`` likeliest tokens.

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence, Set
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -20,11 +20,9 @@ from torch import Tensor
 from sould.engine.soul.banks import sections
 from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.facts import language_of, said_back
-from sould.engine.soul.products import patiently
 from sould.engine.soul.questions import ASKING, asked_in, heads
 from sould.engine.soul.scoring import Scorer
 
-ROWS = 16  # scored at a time; what is interrupted is done again
 OTHER = -9.0  # the score of topics that were not looked at any further
 CANDIDATES = 24
 HINT = 6.0  # what a word that belongs to a topic adds to its score
@@ -174,12 +172,7 @@ class Matcher:
         return (yield from self._log_p(self._form.prefix, lines))
 
     def _log_p(self, prefix: Sequence[int], lines: Sequence[Line]) -> Generator[None, None, Tensor]:
-        found: list[float] = []
-        for start in range(0, len(lines), ROWS):
-            rows = lines[start : start + ROWS]
-            found += yield from patiently(partial(self._scorer.log_p, prefix, rows))
-            yield
-        return torch.tensor(found)
+        return torch.tensor((yield from self._scorer.log_p_in_steps(prefix, lines)))
 
 
 def following(
