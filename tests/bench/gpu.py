@@ -1,5 +1,6 @@
-"""Ternary products on a GPU, of the shapes of BitNet b1.58 2B: against memory bandwidth and against
-bf16 in torch. ``make bench BENCH_ARGS=gpu``; it says so where there is no CUDA device.
+"""On a GPU: ternary products of the shapes of BitNet b1.58 2B, against memory bandwidth and against
+bf16 in torch; and the default body with a soul, how fast it replies and learns. ``make bench
+BENCH_ARGS=gpu``; it says so where there is no CUDA device.
 
 Matrices are so many that no cache holds them; their products are one CUDA graph, since starting one
 from Python takes longer than the product itself. How long that is is a figure of its own.
@@ -16,11 +17,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from sould.engine.bodyfile import open_body
+from sould.engine.decoder import Decoder
 from sould.engine.kernel import KernelUnavailable
 from sould.engine.kernel.selftest import random_weight
+from sould.engine.read_weights import read_weights
 from sould.engine.triton_kernel.layout import GpuWeight
 from sould.engine.triton_kernel.load import load_triton
 from sould.engine.weights import Weight, WeightFormat
+from tests.bench.soul import decoding, full_soul, learning
 from tests.bench.table import Env, Row
 
 if TYPE_CHECKING:
@@ -41,6 +46,29 @@ def run(env: Env) -> list[Row]:
     if not torch.cuda.is_available():
         return [_unmeasured("no CUDA device on this machine")]
     device = torch.device("cuda:0")
+    return [*_ternary(env, device), *_body(env, device)]
+
+
+def _body(env: Env, device: torch.device) -> Iterator[Row]:
+    """The default body, its weights packed as in its file or unpacked once."""
+    file = open_body(env.body)
+    weights = read_weights(file)
+    for is_unpacked in (False, True):
+        decoder = Decoder(
+            file.spec,
+            weights,
+            devices=[device] * file.spec.n_layers,
+            dtype=torch.bfloat16,
+            unpacked=is_unpacked,
+        )
+        soul = full_soul(file.spec)
+        decoding(decoder, soul, rounds=1)  # torch has kernels to load
+        held = "unpacked" if is_unpacked else "packed"
+        for row in (*decoding(decoder, soul), *learning(decoder, soul)):
+            yield Row(name=f"{held}: {row.name}", value=row.value, unit=row.unit, note=row.note)
+
+
+def _ternary(env: Env, device: torch.device) -> list[Row]:
     try:
         kernel = load_triton(env.cache_dir, device, FORMATS)
     except KernelUnavailable as e:
@@ -90,7 +118,7 @@ def _one_token(kernel: TritonKernel, shape: tuple[int, int], bandwidth: float) -
             unit="µs",
             note=f"bf16 in torch {from_python_s * 1e6:.1f} µs",
         )
-        if is_held:
+        if is_held and shape == SHAPES[1]:  # every cut is compiled: some minutes for all shapes
             yield _best_cut(kernel, x_1C, some, bandwidth)
 
 

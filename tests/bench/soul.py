@@ -26,6 +26,7 @@ from sould.engine.soul.products import Interrupted
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import RANKS, Soul, scope_layer
 from sould.engine.soul.writer import Writer, Written
+from sould.engine.spec import BodySpec
 from sould.errors import SouldError
 from sould.soulfile.history import SoulHome
 from tests.bench.table import ROOT, Env, Row
@@ -41,24 +42,30 @@ SAVES, SAVE_BAR_MS, LOAD_BAR_MS, SIZE_BAR_MB = 9, 150, 300, 16
 
 def run(env: Env) -> list[Row]:
     decoder = new_decoder(env)
-    soul = random_soul(decoder.spec, seed=0, ranks=RANKS, parts=tuple(RANKS))
-    below = scope_layer(decoder.spec)  # no soul has learned anything there
-    soul.change(lambda: [b[:below].zero_() for b in soul.b.values()])
-    own = [rank for slot in soul.slots for rank in (slot.begin, slot.rest)]
-    soul.change(lambda: soul.scope[:, -1].index_fill_(0, torch.tensor(own), SLOT_BIAS))
+    soul = full_soul(decoder.spec)
     rows = [*decoding(decoder, soul), *learning(decoder, soul), giving_way(decoder, soul)]
     return [*rows, *worn(env, soul)]
 
 
-def decoding(decoder: Decoder, soul: Soul) -> list[Row]:
+def full_soul(spec: BodySpec) -> Soul:
+    """Return one whose every rank does something, above where souls learn."""
+    soul = random_soul(spec, seed=0, ranks=RANKS, parts=tuple(RANKS))
+    below = scope_layer(spec)
+    soul.change(lambda: [b[:below].zero_() for b in soul.b.values()])
+    own = [rank for slot in soul.slots for rank in (slot.begin, slot.rest)]
+    soul.change(lambda: soul.scope[:, -1].index_fill_(0, torch.tensor(own), SLOT_BIAS))
+    return soul
+
+
+def decoding(decoder: Decoder, soul: Soul, rounds: int = ROUNDS) -> list[Row]:
     bare, full = [], []
-    for _ in range(ROUNDS):  # in turn: what else the machine does falls on both
+    for _ in range(rounds):  # in turn: what else the machine does falls on both
         bare.append(tokens_per_second(decoder, None))
         full.append(tokens_per_second(decoder, soul))
     decoder.soul = None
     ratio = statistics.median(f / b for f, b in zip(full, bare, strict=True))
     ranks = " + ".join(str(rank) for rank in RANKS.values())
-    note = f"ranks {ranks}, {DECODED} tokens after {PROMPT}, medians of {ROUNDS} rounds in turn"
+    note = f"ranks {ranks}, {DECODED} tokens after {PROMPT}, medians of {rounds} rounds in turn"
     name = "decode, full soul / bare body"
     is_ok = ratio >= DECODE_BAR
     return [

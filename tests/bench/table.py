@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -90,5 +91,7 @@ def _commit() -> str:
         done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
         return done.stdout.strip()
 
+    if shutil.which("git") is None:
+        return "unknown"
     commit = git("rev-parse", "--short", "HEAD") or "unknown"
     return f"{commit} + changes" if git("status", "--porcelain", "-uno") else commit

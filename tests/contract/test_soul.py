@@ -251,6 +251,17 @@ def test_a_change_of_a_part_is_looked_at_where_it_is(first: int) -> None:
     assert soul.state != before and not torch.equal(soul.b["gate"], kept["gate"])
 
 
+def test_on_another_device_it_is_kept_until_it_changes() -> None:
+    soul, device = random_soul(SPEC, seed=1), torch.device("meta")
+    pairs = [soul.pair(1, "gate", device) for _ in range(2)]
+    assert pairs[0] is not None and pairs[1] is not None
+    assert pairs[0][0].device == device and pairs[0][0].shape == soul.a["gate"][1].shape
+    assert all(a is b for a, b in zip(*pairs, strict=True))
+    assert soul.change(lambda: soul.b["gate"].mul_(2)) is None
+    changed = soul.pair(1, "gate", device)
+    assert changed is not None and not any(a is b for a, b in zip(pairs[0], changed, strict=True))
+
+
 def test_reset_empties_one_part() -> None:
     soul = random_soul(SPEC, seed=1)
     slow = {key: t.clone() for key, t in soul.tensors("slow").items()}

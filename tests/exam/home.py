@@ -18,6 +18,7 @@ from soul_client import locate
 from soul_client.client import Client
 from soul_client.errors import NotRunning
 from soul_client.launch import wait_until_gone
+from tests.exam.table import share
 from tests.fakes.soul_process import SOUL, Soul
 
 LONG_S = 3600.0
@@ -88,7 +89,9 @@ class Home:
         """Sit an exam and return it as ``soul exam --json`` has it."""
         begun_s = time.monotonic()
         found = self._run("exam", str(file), *options)
-        tell(f"  examined with {file.name}, {time.monotonic() - begun_s:.0f} s")
+        shares = [(name, share(found, name)) for name in ("recall", "updated", "invented")]
+        scores = "".join(f", {name} {found:.2f}" for name, found in shares if found is not None)
+        tell(f"  examined with {file.name}, {time.monotonic() - begun_s:.0f} s{scores}")
         return found
 
     def lessons(self) -> tuple[int, int, float]:

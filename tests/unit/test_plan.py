@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from sould.engine.memory import estimate, token_bytes
 from sould.engine.plan import GPU_RUNTIME_BYTES, Machine, Plan, make_plan
 from sould.errors import DeviceUnavailable, NoMemory
 from tests.fakes.tiny_body import write_tiny_body
+from tests.fakes.tiny_gguf import write_tiny_gguf
 
 GB = 1 << 30
 SMALL = Machine(
@@ -115,6 +117,22 @@ def test_layers_that_do_not_fit_the_gpu_run_on_the_cpu(body: BodyFile) -> None:
     assert planned.placement.devices("cuda:0") == ["cpu"] * 2 + ["cuda:0"] * 4
     assert any("the last 4 on cuda:0" in r and "first 2 on the CPU" in r for r in planned.reasons)
     assert planned.conversations == 1
+
+
+def test_a_gpu_holds_blocks_unpacked_where_they_fit(tmp_path: Path) -> None:
+    packed = open_body(write_tiny_gguf(tmp_path / "tiny.gguf", kind="Q8_0"))
+    roomy = plan(packed, WITH_GPU)
+    assert roomy.is_unpacked
+    assert any("weights unpacked to bfloat16" in reason for reason in roomy.reasons)
+    tight = plan(packed, WITH_GPU, vram_budget_bytes=roomy.placement.gpu_bytes)
+    assert tight.placement == roomy.placement and not tight.is_unpacked
+    assert any("weights stay packed: as bfloat16" in reason for reason in tight.reasons)
+
+
+def test_what_the_cpu_computes_or_a_gpu_cannot_unpack_is_not_said(body: BodyFile) -> None:
+    for planned in (plan(body), plan(body, WITH_GPU)):
+        assert not planned.is_unpacked
+        assert not any("pack" in reason for reason in planned.reasons)
 
 
 def test_a_gpu_too_small_for_a_layer_is_said_or_refused(body: BodyFile) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from sould.engine.bodyfile import open_body
 from sould.engine.decoder import Decoder
+from sould.engine.kernel.selftest import random_weight
 from sould.engine.read_weights import read_weights
 from sould.engine.unpack import unpack
 from tests.fakes.tiny_gguf import write_tiny_gguf
@@ -32,6 +33,14 @@ def test_over_the_budget_they_stay_packed_and_it_is_said(tmp_path: Path) -> None
     assert kept.layers == packed.layers
     assert "stay packed" in kept.notes[-1]
     assert unpack(unpack(packed, spare_bytes=1 << 40), spare_bytes=0).head.format == "f32"
+
+
+def test_matrices_of_blocks_are_unpacked_for_a_gpu_and_others_left() -> None:
+    packed, dense = (random_weight(format, 4, 64, seed=0) for format in ("q8_0", "f32"))
+    unpacked = packed.unpacked(torch.bfloat16)
+    assert (unpacked.format, unpacked.data.dtype) == ("bf16", torch.bfloat16)
+    assert torch.equal(unpacked.data, packed.dense(torch.bfloat16))
+    assert dense.unpacked(torch.bfloat16) is dense
 
 
 def _logits(decoder: Decoder) -> torch.Tensor:

@@ -13,7 +13,7 @@ A layer is ``x + attention(norm(x))`` and then ``x + mlp(norm(x))``; what goes i
 matrix is rounded to int8, what a soul adds is not. Matrices stay packed as
 the file has them; a product unpacks one after the other into the same small buffer, so the
 body takes the memory of its file. On the CPU a compiled kernel does the same faster, and with
-ternary matrices on a GPU another one.
+ternary matrices on a GPU another one; a GPU that has the memory holds blocks unpacked.
 """
 
 from __future__ import annotations
@@ -32,9 +32,8 @@ from sould.engine.soul.weights import MatrixName, Soul, matrix_sizes, scope_laye
 from sould.engine.spec import Activation, BodySpec
 from sould.engine.triton_kernel.layout import GpuWeight
 from sould.engine.wearer import Wearer
-from sould.engine.weights import BodyWeights, LayerWeights, Weight
+from sould.engine.weights import CPU, BodyWeights, LayerWeights, Weight
 
-CPU = torch.device("cpu")
 SCRATCH_WEIGHTS = 1 << 22  # unpacked at once: 16 MiB of f32
 
 _Part = TypeVar("_Part", Tensor, Weight)
@@ -103,7 +102,8 @@ class Decoder(Wearer[Soul]):
     With a ``kernel``, f32 on the CPU goes through its stepper, except where the logits of all
     tokens are wanted: there its ``dense`` unpacks the weights. ``native`` is that kernel, or None
     where it cannot compute all of this body. ``gpu`` multiplies with the ternary matrices of the
-    layers that are on its device, and torch does the rest there.
+    layers that are on its device, and torch does the rest there, of ``dtype`` and ``unpacked`` once
+    or at every product.
     """
 
     def __init__(
@@ -115,6 +115,7 @@ class Decoder(Wearer[Soul]):
         dtype: torch.dtype = torch.float32,
         kernel: Kernel | None = None,
         gpu: GpuKernel | None = None,
+        unpacked: bool = False,
     ) -> None:
         self.spec = spec
         self.dtype = dtype
@@ -124,11 +125,12 @@ class Decoder(Wearer[Soul]):
         self.windows = spec.windows or (0,) * spec.n_layers
         self.gpu = gpu
         self.embed = _moved(weights.embed, self.devices[0])
+        held = dtype if unpacked else None
         self.layers = [
-            _moved_layer(w, d, gpu) for w, d in zip(weights.layers, self.devices, strict=True)
+            _moved_layer(w, d, gpu, held) for w, d in zip(weights.layers, self.devices, strict=True)
         ]
         self.final_norm = _moved(weights.final_norm, self.devices[-1])
-        self.head = _moved(weights.head, self.devices[-1])
+        self.head = _moved(weights.head, self.devices[-1], held)
         self.kernel = kernel
         self.native = kernel if dtype == torch.float32 and set(self.devices) == {CPU} else None
         self.stepper = self.native.stepper(spec, weights) if self.native else None
@@ -236,10 +238,10 @@ class Decoder(Wearer[Soul]):
         self, i: int, name: MatrixName, x_TI: Tensor, y_TO: Tensor, opening_TR: Tensor | None
     ) -> Tensor:
         """Return ``y`` with the soul's product of ``x`` added, computed in f32."""
-        pair = None if self._soul is None else self._soul.pair(i, name)
+        pair = None if self._soul is None else self._soul.pair(i, name, x_TI.device)
         if pair is None:
             return y_TO
-        a_RI, b_RO = (t.to(x_TI.device) for t in pair)
+        a_RI, b_RO = pair
         inner_TR = x_TI.float() @ a_RI.T
         if opening_TR is not None:
             inner_TR = inner_TR * opening_TR.to(inner_TR.device)
@@ -336,17 +338,21 @@ class _Span:
         return self._masks[window, device]
 
 
-def _moved(part: _Part, device: torch.device) -> _Part:
-    if isinstance(part, Weight):
-        return Weight(part.format, part.data.to(device), part.rows, part.cols)
-    return part.to(device)
+def _moved(part: _Part, device: torch.device, held: torch.dtype | None = None) -> _Part:
+    """Move a part; with ``held`` a matrix that is not on the CPU then is unpacked to it."""
+    if not isinstance(part, Weight):
+        return part.to(device)
+    moved = Weight(part.format, part.data.to(device), part.rows, part.cols)
+    return moved if held is None or device == CPU else moved.unpacked(held)
 
 
-def _moved_layer(layer: LayerWeights, device: torch.device, gpu: GpuKernel | None) -> LayerWeights:
+def _moved_layer(
+    layer: LayerWeights, device: torch.device, gpu: GpuKernel | None, held: torch.dtype | None
+) -> LayerWeights:
     parts: dict[str, Any] = {}
     for field in fields(layer):
         part = getattr(layer, field.name)
-        moved = None if part is None else _moved(part, device)
+        moved = None if part is None else _moved(part, device, held)
         if gpu is not None and isinstance(moved, Weight):
             moved = gpu.take(moved)
         parts[field.name] = moved

@@ -243,6 +243,7 @@ def _new_decoder(
         dtype=_DTYPES[plan.dtypes.computed],
         kernel=kernel,
         gpu=gpu,
+        unpacked=plan.is_unpacked,
     )
 
 

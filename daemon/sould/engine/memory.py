@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import prod
 from typing import Literal, Protocol
 
 import psutil
@@ -88,6 +89,13 @@ def choose_context(spec: BodySpec, asked: int | None) -> int:
 def held_bytes(tensors: Iterable[StoredTensor], dtype: Dtype = "auto") -> int:
     """Return the bytes ``tensors`` take once read (``read_weights`` says as what)."""
     return sum(_held_bytes(tensor, dtype) for tensor in tensors)
+
+
+def unpacked_bytes(tensors: Iterable[StoredTensor], value_bytes: int) -> int:
+    """Return the bytes that matrices of blocks take more, made dense in values of that size."""
+    blocks = [t for t in tensors if len(t.shape) == 2 and not t.bases and not t.is_ternary]
+    packed = [t for t in blocks if t.dtype not in _STORED_FLOAT_BYTES and t.dtype != bases.SCALES]
+    return sum(value_bytes * prod(t.shape) - _held_bytes(t, "auto") for t in packed)
 
 
 def token_bytes(spec: BodySpec, value_bytes: int = 4) -> int:

@@ -16,6 +16,7 @@ from sould.engine.choices import (
     choose_threads,
     place_layers,
 )
+from sould.engine.formats.stored import StoredTensor
 from sould.engine.memory import FLOAT_BYTES, BodyLike
 from sould.errors import NoMemory
 
@@ -42,7 +43,8 @@ class Machine:
 class Plan:
     """How a body will be run. ``conversations``: full ones there is memory for.
 
-    ``spare_bytes``: of the RAM budget, left over.
+    ``spare_bytes``: of the RAM budget, left over. ``is_unpacked``: what is on the GPU is held
+    dense.
     """
 
     device: str
@@ -52,6 +54,7 @@ class Plan:
     conversations: int
     placement: Placement
     spare_bytes: int
+    is_unpacked: bool
     reasons: tuple[str, ...]
 
 
@@ -79,6 +82,7 @@ def make_plan(body: BodyLike, request: Load, machine: Machine) -> Plan:
         conversations=layout.conversations,
         placement=layout.placement.value,
         spare_bytes=layout.needed.budget_bytes - layout.needed.total_bytes,
+        is_unpacked=bool(layout.unpacking and layout.unpacking.value),
         reasons=(
             *layout.reasons,
             threads.reason,
@@ -90,17 +94,19 @@ def make_plan(body: BodyLike, request: Load, machine: Machine) -> Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """What goes where. ``needed``: of the RAM."""
+    """What goes where. ``needed``: of the RAM. ``unpacking``: of what is on a GPU, if it can be."""
 
     device: Choice[str]
     dtypes: Choice[Dtypes]
     placement: Choice[Placement]
     conversations: int
     needed: MemoryEstimate
+    unpacking: Choice[bool] | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        return (self.device.reason, self.placement.reason, self.dtypes.reason)
+        chosen = (self.device, self.placement, self.dtypes, self.unpacking)
+        return tuple(choice.reason for choice in chosen if choice is not None)
 
 
 def _on_cpu(
@@ -149,14 +155,18 @@ def _on_gpu(
         placement=Choice(placed, where),
         conversations=conversations,
         needed=sizes.needed_beside(placed, conversations, _ram_budget(request, machine)),
+        unpacking=sizes.unpacking(placed, budget, dtypes.value),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Sizes:
-    """Bytes of a body's parts on a GPU. ``fixed``: what comes with the first layer there."""
+    """Bytes of a body's parts on a GPU. ``fixed``: what comes with the first layer there.
+    ``unpacked``: what each layer takes more if it is held dense, the head last.
+    """
 
     layers: tuple[int, ...]
+    unpacked: tuple[int, ...]
     embed: int
     fixed: int
     conversation: int
@@ -164,17 +174,23 @@ class _Sizes:
 
     @classmethod
     def of(cls, body: BodyLike, dtypes: Dtypes, context: int) -> _Sizes:
+        def named(*prefixes: str) -> list[StoredTensor]:
+            return [t for role, t in body.tensors.items() if role.startswith(prefixes)]
+
         def held(*prefixes: str) -> int:
-            named = [t for role, t in body.tensors.items() if role.startswith(prefixes)]
-            return memory.held_bytes(named, dtypes.held)
+            return memory.held_bytes(named(*prefixes), dtypes.held)
 
         spec = body.spec
-        head = held("embed" if spec.tied else "head", "final_norm")
+        layers = [f"layers.{i}." for i in range(spec.n_layers)]
+        head = "embed" if spec.tied else "head"
         value_bytes = FLOAT_BYTES[dtypes.computed]
         return cls(
-            layers=tuple(held(f"layers.{i}.") for i in range(spec.n_layers)),
+            layers=tuple(map(held, layers)),
+            unpacked=tuple(
+                memory.unpacked_bytes(named(part), value_bytes) for part in (*layers, head)
+            ),
             embed=held("embed"),
-            fixed=GPU_RUNTIME_BYTES + head,
+            fixed=GPU_RUNTIME_BYTES + held(head, "final_norm"),
             conversation=context * memory.token_bytes(spec, value_bytes),
             scratch=memory.scratch_bytes(spec, context),
         )
@@ -192,6 +208,22 @@ class _Sizes:
             if placed.n_gpu == placed.n_layers:
                 break
         return placed, count
+
+    def unpacking(self, placed: Placement, budget: int, dtypes: Dtypes) -> Choice[bool] | None:
+        """Say whether what is placed on the GPU is held dense; None: there is nothing to unpack."""
+        extra = sum(self.unpacked[-placed.n_gpu - 1 :])
+        spare = budget - placed.gpu_bytes
+        if not extra:
+            return None
+        if extra > spare:
+            return Choice(
+                False,
+                f"weights stay packed: as {dtypes.computed} they take {_mb(extra)} more, the VRAM "
+                f"budget leaves {_mb(spare)}; torch unpacks them for every product",
+            )
+        return Choice(
+            True, f"weights unpacked to {dtypes.computed} ({_mb(extra)}): the GPU is quicker so"
+        )
 
     def needed_beside(self, placed: Placement, conversations: int, budget: int) -> MemoryEstimate:
         """Estimate the RAM for what is not on the GPU."""

@@ -25,6 +25,7 @@ from sould.engine.spec import BodySpec
 from sould.engine.weights import (
     BASES,
     BLOCK_BYTES,
+    FLOATS,
     BodyWeights,
     LayerWeights,
     Weight,
@@ -36,11 +37,6 @@ _DENSE: dict[str, torch.dtype] = {
     "F32": torch.float32,
     "F16": torch.float16,
     "BF16": torch.bfloat16,
-}
-_FORMATS: dict[torch.dtype, WeightFormat] = {
-    torch.float32: "f32",
-    torch.float16: "f16",
-    torch.bfloat16: "bf16",
 }
 _WINDOW_BYTES = 16 << 20
 _PACKED: dict[str, WeightFormat] = {"Q4_1": "q4_1", "Q8_0": "q8_0"}
@@ -142,7 +138,7 @@ class _Reader:
         if tensor.dtype in _DENSE:
             data = self._dense(tensor)
             data = data if self.dtype is None else data.to(self.dtype)
-            return Weight(_FORMATS[data.dtype], data, rows, cols)
+            return Weight(FLOATS[data.dtype], data, rows, cols)
         if tensor.dtype in _PACKED:
             data = torch.from_numpy(self._bytes(tensor)).view(rows, -1)
             weight = Weight(_PACKED[tensor.dtype], data, rows, cols)

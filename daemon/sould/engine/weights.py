@@ -32,6 +32,12 @@ WeightFormat = Literal[
     "q4_1", "q8_0", "ternary", "bf16", "f16", "f32", "bases1", "bases2", "bases3", "bases4"
 ]
 
+CPU = torch.device("cpu")
+FLOATS: dict[torch.dtype, WeightFormat] = {
+    torch.float32: "f32",
+    torch.float16: "f16",
+    torch.bfloat16: "bf16",
+}
 BLOCK = 32
 BLOCK_BYTES: dict[str, int] = {"q4_1": 20, "q8_0": 34}
 BASES: tuple[WeightFormat, ...] = ("bases1", "bases2", "bases3", "bases4")
@@ -70,6 +76,12 @@ class Weight:
         if self.format in BASES:
             return bases.dense(self.data, count_bases(self.format), self.cols).to(dtype)
         return self.data.to(dtype)
+
+    def unpacked(self, dtype: torch.dtype) -> Weight:
+        """Return a matrix of blocks dense, to be held so; another as it is."""
+        if self.format not in BLOCK_BYTES:
+            return self
+        return Weight(FLOATS[dtype], self.dense(dtype), self.rows, self.cols)
 
     def gather(self, ids_T: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return the rows ``ids_T`` dense, (T, cols): an embedding look-up."""

@@ -30,7 +30,7 @@ class Layout:
         angles = torch.outer(torch.cat(own).double(), torch.tensor(spec.inv_freq).double())
         self._cos_T1E = (angles.cos() * spec.rope_scale).float()[:, None]
         self._sin_T1E = (angles.sin() * spec.rope_scale).float()[:, None]
-        self._masks: dict[tuple[int, int, int], Tensor | None] = {}
+        self._masks: dict[tuple[int, int, int, torch.device], Tensor | None] = {}
 
     def rotated(self, x_THE: Tensor) -> Tensor:
         """Return ``x`` with every pair (i, i + E/2) turned by its token's angle."""
@@ -65,7 +65,7 @@ class Layout:
         return out_KGTE.flatten(0, 1).transpose(0, 1).reshape(size, -1)
 
     def _mask(self, past: int, size: int, window: int, device: torch.device) -> Tensor | None:
-        key = (past, size, window)
+        key = (past, size, window, device)
         if key not in self._masks:
             query_T1 = torch.arange(past, past + size)[:, None]
             key_L = torch.arange(past + size)

@@ -188,8 +188,9 @@ class _Leaves:
         }
         self.tensors = [side for pair in self._pairs.values() for side in pair]
 
-    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
-        return self._pairs[layer, name]
+    def pair(self, layer: int, name: MatrixName, device: torch.device) -> tuple[Tensor, Tensor]:
+        a_RI, b_RO = self._pairs[layer, name]
+        return a_RI.to(device), b_RO.to(device)
 
     def opening(self, x_TD: Tensor) -> Tensor:
         return opening(x_TD, self._scope)

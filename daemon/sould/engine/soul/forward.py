@@ -19,8 +19,8 @@ from sould.engine.spec import BodySpec
 class Share(Protocol):
     """What a soul adds to a body."""
 
-    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
-        """Return A_RI and B_RO, where gradients end."""
+    def pair(self, layer: int, name: MatrixName, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return A_RI and B_RO on a device; gradients end where they come from."""
         ...
 
     def opening(self, x_TD: Tensor) -> Tensor | None:
@@ -38,9 +38,12 @@ class Worn:
             for name, (n_in, n_out) in matrix_sizes(spec).items()
         }
 
-    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor]:
-        found = None if self._soul is None else self._soul.pair(layer, name)
-        return self._nothing[name] if found is None else found
+    def pair(self, layer: int, name: MatrixName, device: torch.device) -> tuple[Tensor, Tensor]:
+        found = None if self._soul is None else self._soul.pair(layer, name, device)
+        if found is None:
+            a_RI, b_RO = self._nothing[name]
+            return a_RI.to(device), b_RO.to(device)
+        return found
 
     def opening(self, x_TD: Tensor) -> Tensor | None:
         return None if self._soul is None else self._soul.opening(x_TD)
@@ -72,7 +75,7 @@ class Run:
             device = decoder.devices[i]
             x_TD = x_TD.to(device)
             x_TD = x_TD + attention(decoder, i, x_TD, layout, products)
-            sides = [side.to(device) for name in MATRICES for side in self._share.pair(i, name)]
+            sides = [side for name in MATRICES for side in self._share.pair(i, name, device)]
             h_TD = norm(decoder, x_TD, decoder.layers[i].mlp_norm)
             if i == scope_layer(decoder.spec):
                 opening_TR = self._share.opening(h_TD)

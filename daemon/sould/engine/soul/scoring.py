@@ -18,6 +18,7 @@ from sould.engine.soul.forward import Worn
 from sould.engine.soul.products import Products, patiently
 from sould.engine.soul.targets import Target, chunk_size, loss_into_slope
 from sould.engine.soul.weights import Soul
+from sould.engine.weights import CPU
 
 ROWS = 16  # scored at a time; what is interrupted is done again
 
@@ -72,7 +73,7 @@ class Scorer:
             Interrupted: ``should_yield`` said so.
         """
         parts = [
-            Target.teacher(logits_CV.log_softmax(-1), k).cpu()
+            Target.teacher(logits_CV.log_softmax(-1), k).to(CPU)
             for logits_CV in self._logits(prefix, lines)
         ]
         whole, at, targets = Target.joined(parts), 0, []

@@ -34,8 +34,8 @@ class Target:
     def part(self, rows: slice) -> Target:
         return Target(self.ids[rows], self.p[rows], self.rest[rows])
 
-    def cpu(self) -> Target:
-        return Target(self.ids.cpu(), self.p.cpu(), self.rest.cpu())
+    def to(self, device: torch.device) -> Target:
+        return Target(self.ids.to(device), self.p.to(device), self.rest.to(device))
 
     @staticmethod
     def joined(targets: Sequence[Target]) -> Target:
@@ -75,6 +75,7 @@ class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x_PD: Tensor, target: Target, head: Weight, products: Products) -> Tensor:
         losses, slopes, step = [], [], chunk_size(head.rows)
+        target = target.to(x_PD.device)
         for start in range(0, len(x_PD), step):
             rows = slice(start, start + step)
             logits_CV = products.forward(x_PD[rows], head)

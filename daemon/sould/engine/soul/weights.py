@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from sould.engine.spec import BodySpec
-from sould.engine.weights import BodyWeights, Weight
+from sould.engine.weights import CPU, BodyWeights, Weight
 
 MatrixName = Literal["gate", "up", "down"]
 MATRICES: tuple[MatrixName, ...] = get_args(MatrixName)
@@ -129,6 +129,7 @@ class Soul:
         self._identity = object()
         self._version = 0
         self._used: tuple[int, slice | None] = (0, None)
+        self._copies: tuple[int, dict[tuple[object, ...], Tensor]] = (0, {})
 
     @property
     def state(self) -> State | None:
@@ -145,13 +146,19 @@ class Soul:
             self._used = (self._version, rows)
         return rows
 
-    def pair(self, layer: int, name: MatrixName) -> tuple[Tensor, Tensor] | None:
-        """Return (A_RI, B_RO) of the ranks in use, None for an empty soul.
+    def pair(
+        self, layer: int, name: MatrixName, device: torch.device = CPU
+    ) -> tuple[Tensor, Tensor] | None:
+        """Return (A_RI, B_RO) of the ranks in use, None for an empty soul. On another ``device``
+        they are kept until the soul changes.
 
         Under autograd, when ``a`` and ``b`` of the matrix ask for gradients: all ranks.
         """
         rows = self._in_use(name)
-        return None if rows is None else (self.a[name][layer, rows], self.b[name][layer, rows])
+        if rows is None:
+            return None
+        a_RI, b_RO = self.a[name][layer, rows], self.b[name][layer, rows]
+        return self._on(device, a_RI, layer, name, "a"), self._on(device, b_RO, layer, name, "b")
 
     def opening(self, x_TD: Tensor) -> Tensor | None:
         """Return how far each rank that :meth:`pair` returns is open to each token, (T, R) f32.
@@ -159,7 +166,9 @@ class Soul:
         ``x_TD``: what goes into the MLP of layer ``scope_layer(spec)``.
         """
         rows = self._in_use("gate")
-        return None if rows is None else opening(x_TD, self.scope[rows])
+        if rows is None:
+            return None
+        return opening(x_TD, self._on(x_TD.device, self.scope[rows], "scope"))
 
     def rows(self, part: str) -> slice:
         """Return where the part lies in R.
@@ -267,6 +276,19 @@ class Soul:
             *(side[first:, rows] for side in (*self.a.values(), *self.b.values())),
             self.scope[rows],
         ]
+
+    def _on(self, device: torch.device, tensor: Tensor, *name: object) -> Tensor:
+        """Return a tensor on a device, copied there once for every version of the soul."""
+        if device == CPU or tensor.requires_grad:
+            return tensor.to(device)
+        version, copies = self._copies
+        if version != self._version:
+            copies = {}
+            self._copies = (self._version, copies)
+        key = (device, *name)
+        if key not in copies:
+            copies[key] = tensor.to(device)
+        return copies[key]
 
     def _in_use(self, name: MatrixName) -> slice | None:
         is_learning = torch.is_grad_enabled() and self.b[name].requires_grad
