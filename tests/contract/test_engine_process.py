@@ -316,7 +316,8 @@ def test_an_id_under_way_is_not_taken_twice(engine: EngineClient) -> None:
 
 
 def test_loading_says_what_was_chosen_and_why(spare: EngineClient, body: Path) -> None:
-    (answer,) = spare.wait(spare.send("load", spare.load_request(body, context_tokens=300)))
+    request = spare.load_request(body, device="cpu", context_tokens=300)
+    (answer,) = spare.wait(spare.send("load", request))
     loaded = answer.result
     assert (loaded["device"], loaded["dtype"], loaded["threads"]) == ("cpu", "float32", 1)
     assert loaded["context_tokens"] == 300
@@ -363,11 +364,11 @@ def test_a_body_over_the_budget_is_refused_with_both_numbers(
 def test_without_a_compiler_auto_says_so_and_native_is_an_error(
     spare: EngineClient, body: Path
 ) -> None:
-    loaded = spare.load(body, kernel="auto")
+    loaded = spare.load(body, device="cpu", kernel="auto")
     assert loaded.kernel == "torch"
     assert any("no-such-compiler" in reason for reason in loaded.reasons)
     assert "WARNING sould.engine.kernels: native kernel unavailable" in spare.log
-    code, message = refused(spare, body, kernel="native")
+    code, message = refused(spare, body, device="cpu", kernel="native")
     assert code is ErrorCode.DEVICE_UNAVAILABLE
     assert "no-such-compiler" in message
 

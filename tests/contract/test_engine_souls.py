@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from msgspec.structs import replace
 
 from soul_client import codec
@@ -207,6 +208,29 @@ def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
         second.load(body, cache_dir=str(cache))
         assert second.wear(home).level == level
         assert nats(second) == morning
+
+
+@pytest.mark.gpu
+@pytest.mark.timeout(300)
+def test_on_a_gpu_lessons_and_nights_are_kept_and_worn_again_on_a_cpu(
+    own_engine: EngineClient, body: Path, cache: Path, home: SoulHome
+) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device on this machine")
+    own_engine.load(body, cache_dir=str(cache), device="cuda", dtype="float32")
+    own_engine.wear(home, inner_lr=QUICK)
+    before = nats(own_engine)
+    assert imprint(own_engine, FACT).is_durable
+    assert nats(own_engine) != before
+    (answer,) = own_engine.wait(
+        own_engine.send("soul.sleep", Sleep(records=[FACT, OTHER])), timeout_s=240
+    )
+    assert answer.error is None, answer.error
+    assert codec.convert(answer.result, Slept).report.outcome == "kept"
+    morning = nats(own_engine)
+    own_engine.load(body, cache_dir=str(cache), device="cpu")
+    own_engine.wear(home)
+    assert nats(own_engine) == pytest.approx(morning, abs=1e-2)
 
 
 def test_a_night_goes_over_every_language(engine: EngineClient, home: SoulHome) -> None:

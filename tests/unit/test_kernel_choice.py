@@ -40,7 +40,7 @@ def load(tmp_path: Path, **asked: Any) -> Load:
 
 
 def choose(body: BodyFile, request: Load) -> str:
-    plan = make_plan(body, request, WITH_GPU)
+    plan = make_plan(body, msgspec.structs.replace(request, device="cuda"), WITH_GPU)
     assert plan.placement.n_gpu == body.spec.n_layers
     chosen = choose_gpu_kernel(body.tensors.values(), request, plan)
     assert chosen.value is None
@@ -82,7 +82,7 @@ def test_headers_tell_what_matrices_will_be_held_as(bitnet: BodyFile) -> None:
 
 def test_a_plan_counts_packed_bytes_on_a_gpu(bitnet: BodyFile, tmp_path: Path) -> None:
     """All that the plan says lies there: what is held, conversations, and what CUDA brings."""
-    plan = make_plan(bitnet, load(tmp_path), WITH_GPU)
+    plan = make_plan(bitnet, load(tmp_path, device="cuda"), WITH_GPU)
     weights = read_weights(bitnet)
     parts = [getattr(layer, name) for layer in weights.layers for name in ("q", "k", "v", "o")]
     parts += [getattr(layer, name) for layer in weights.layers for name in ("gate", "up", "down")]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sould.bridge import Load
+from sould.engine import choices
 from sould.engine.bodyfile import BodyFile, open_body
 from sould.engine.choices import choose_device, choose_dtypes, choose_threads, place_layers
 from sould.engine.memory import estimate, token_bytes
@@ -43,6 +44,24 @@ def layer_bytes(body: BodyFile) -> int:
     tensors = [t for role, t in body.tensors.items() if role.startswith("layers.0.")]
     weights = sum(t.nbytes // 2 if len(t.shape) > 1 else t.nbytes for t in tensors)
     return weights + 4096 * token_bytes(body.spec, 2) // 6
+
+
+@pytest.fixture(autouse=True)
+def small_bodies_gain_by_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As larger ones do, which the others of these tests are about."""
+    monkeypatch.setattr(choices, "LEAST_ON_GPU", 0)
+
+
+def test_auto_leaves_small_bodies_on_the_cpu(
+    body: BodyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choices, "LEAST_ON_GPU", body.parameters + 1)
+    small = plan(body, WITH_GPU)
+    assert small.device == "cpu" and "replies quicker there" in small.reasons[0]
+    assert plan(body, WITH_GPU, device="cuda").device == "cuda:0"
+    monkeypatch.setattr(choices, "LEAST_ON_GPU", body.parameters)
+    assert plan(body, WITH_GPU).device == "cuda:0"
+    assert choose_device("auto", 1).value == "cuda:0", "what does not reply is not asked its size"
 
 
 def test_auto_takes_a_gpu_if_there_is_one(body: BodyFile) -> None:

@@ -67,7 +67,7 @@ def make_plan(body: BodyLike, request: Load, machine: Machine) -> Plan:
     """
     context = _choose_context(body, request)
     threads = choose_threads(request.threads, cores=machine.cores, allowed=machine.allowed_cpus)
-    device = choose_device(request.device, machine.n_cuda)
+    device = choose_device(request.device, machine.n_cuda, parameters=body.parameters)
     if device.value == "cpu":
         layout = _on_cpu(body, request, machine, context.value, device)
     else:

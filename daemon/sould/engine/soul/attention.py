@@ -1,7 +1,8 @@
 """Attention of many sequences that share a beginning, laid out one after the other.
 
 Legend: T tokens of all sequences, the shared prefix first, H query heads, K key/value heads,
-G = H / K, E head_dim, L keys of one sequence: the prefix and its own.
+G = H / K, E head_dim, L keys of one sequence: the prefix and its own; S sequences that are padded
+to M tokens and to N keys.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from sould.engine.spec import BodySpec
+from sould.engine.weights import CPU
 
 
 class Layout:
     """Where sequences of ``sizes`` tokens, each after a past of so many, lie in T.
 
-    Nothing is padded: products see the T tokens as one matrix, and only attention, which costs
-    little for short sequences, goes one by one.
+    Products see the T tokens as one matrix. Attention, which costs little for short sequences, goes
+    one by one on a CPU, where nothing is padded then; on a GPU, where it is the starting of each
+    small operation that costs, all of them together.
     """
 
     def __init__(self, spec: BodySpec, pasts: Sequence[int], sizes: Sequence[int]) -> None:
@@ -31,6 +35,7 @@ class Layout:
         self._cos_T1E = (angles.cos() * spec.rope_scale).float()[:, None]
         self._sin_T1E = (angles.sin() * spec.rope_scale).float()[:, None]
         self._masks: dict[tuple[int, int, int, torch.device], Tensor | None] = {}
+        self._padded: dict[torch.device, _Padded] = {}
 
     def rotated(self, x_THE: Tensor) -> Tensor:
         """Return ``x`` with every pair (i, i + E/2) turned by its token's angle."""
@@ -42,14 +47,45 @@ class Layout:
         """Return (T, H·E): each sequence sees its past and what comes before in it. Queries and
         keys are turned.
         """
+        if q_THE.device != CPU:
+            return self.attend_together(q_THE, k_TKE, v_TKE, window)
         keys, values = self._seen(*(torch.split(x, self.sizes) for x in (k_TKE, v_TKE)))
         some = zip(torch.split(q_THE, self.sizes), keys, values, self.pasts, strict=True)
         return torch.cat([self._attend_one(*one, window) for one in some if len(one[0])])
+
+    def attend_together(self, q_THE: Tensor, k_TKE: Tensor, v_TKE: Tensor, window: int) -> Tensor:
+        """Return what :meth:`attend` does, of all sequences at the same time."""
+        device, n_kv, head_dim = q_THE.device, self.spec.n_kv_heads, self.spec.head_dim
+        if device not in self._padded:
+            self._padded[device] = _Padded(self.sizes, self._places(), device)
+        padded = self._padded[device]
+        q_SMHE = q_THE.index_select(0, padded.tokens).view(padded.n, padded.most, -1, head_dim)
+        q_XGME = q_SMHE.transpose(1, 2).reshape(padded.n * n_kv, -1, padded.most, head_dim)
+        k_XGNE, v_XGNE = (
+            all_KE.index_select(0, padded.keys)
+            .view(padded.n, -1, n_kv, head_dim)
+            .transpose(1, 2)
+            .flatten(0, 1)[:, None]
+            .expand(-1, q_XGME.shape[1], -1, -1)
+            for all_KE in self._all(k_TKE, v_TKE)
+        )
+        mask_X1MN = padded.mask(window).repeat_interleave(n_kv, 0)[:, None]
+        out_XGME = F.scaled_dot_product_attention(q_XGME, k_XGNE, v_XGNE, attn_mask=mask_X1MN)
+        out_SMQ = out_XGME.reshape(padded.n, -1, padded.most, head_dim).transpose(1, 2).flatten(2)
+        return out_SMQ.flatten(0, 1).index_select(0, padded.back)
 
     def _seen(
         self, own_k: Sequence[Tensor], own_v: Sequence[Tensor]
     ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
         """Return the keys and values that each sequence may see."""
+        raise NotImplementedError
+
+    def _all(self, k_TKE: Tensor, v_TKE: Tensor) -> tuple[Tensor, Tensor]:
+        """Return all keys and values that any sequence may see, (…, K, E)."""
+        raise NotImplementedError
+
+    def _places(self) -> list[Tensor]:
+        """Return of each sequence where in these its own are, (L,)."""
         raise NotImplementedError
 
     def _attend_one(
@@ -77,6 +113,41 @@ class Layout:
         return self._masks[key]
 
 
+class _Padded:
+    """Where padded sequences find their own in what lies one after the other; empty ones are left
+    out. ``tokens``: in T, of each of M; ``keys``: in all that is seen, of each of N; ``back``: in
+    S · M, of each of T.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], places: Sequence[Tensor], device: torch.device
+    ) -> None:
+        own = [part for part in torch.split(torch.arange(sum(sizes)), [*sizes]) if len(part)]
+        seen = [place for place, size in zip(places, sizes, strict=True) if size]
+        self.n, self.most = len(own), max(sizes)
+        self.tokens = pad_sequence(own, batch_first=True).flatten().to(device)
+        self.keys = pad_sequence(seen, batch_first=True).flatten().to(device)
+        back = [n * self.most + torch.arange(len(part)) for n, part in enumerate(own)]
+        self.back = torch.cat(back).to(device)
+        pasts = [len(place) - len(part) for place, part in zip(seen, own, strict=True)]
+        past_S11 = torch.tensor(pasts, device=device)[:, None, None]
+        self._query_SM1 = past_S11 + torch.arange(self.most, device=device)[:, None]
+        self._key_N = torch.arange(max(map(len, seen)), device=device)
+        self._masks: dict[int, Tensor] = {}
+
+    def mask(self, window: int) -> Tensor:
+        """Return what is added to the scores, (S, M, N): 0 or -inf. Tokens that only pad see
+        something, too.
+        """
+        if window not in self._masks:
+            is_hidden = self._key_N > self._query_SM1
+            if window:
+                is_hidden |= self._key_N <= self._query_SM1 - window
+            mask_SMN = torch.zeros(is_hidden.shape, device=is_hidden.device)
+            self._masks[window] = mask_SMN.masked_fill_(is_hidden, float("-inf"))
+        return self._masks[window]
+
+
 class Shared(Layout):
     """The past of all sequences is the first one, ``prefix`` tokens.
 
@@ -98,6 +169,15 @@ class Shared(Layout):
         )
         return keys, values
 
+    def _all(self, k_TKE: Tensor, v_TKE: Tensor) -> tuple[Tensor, Tensor]:
+        if self.kept is not None:
+            self.kept.append((torch.split(k_TKE, self.sizes), torch.split(v_TKE, self.sizes)))
+        return k_TKE, v_TKE
+
+    def _places(self) -> list[Tensor]:
+        first, *own = torch.split(torch.arange(sum(self.sizes)), self.sizes)
+        return [first, *(torch.cat([first, one]) for one in own)]
+
 
 class Continued(Layout):
     """The past of each sequence is known: ``pasts``, for each layer attended to in turn the keys,
@@ -116,3 +196,16 @@ class Continued(Layout):
         known = next(self._known)
         keys = [torch.cat([past[0], one]) for past, one in zip(known, own_k, strict=True)]
         return keys, [torch.cat([past[1], one]) for past, one in zip(known, own_v, strict=True)]
+
+    def _all(self, k_TKE: Tensor, v_TKE: Tensor) -> tuple[Tensor, Tensor]:
+        known = next(self._known)
+        return (
+            torch.cat([*(past[0] for past in known), k_TKE]),
+            torch.cat([*(past[1] for past in known), v_TKE]),
+        )
+
+    def _places(self) -> list[Tensor]:
+        lengths = [*self.pasts, *self.sizes]
+        parts = torch.split(torch.arange(sum(lengths)), lengths)
+        count = len(self.pasts)
+        return [torch.cat(pair) for pair in zip(parts[:count], parts[count:], strict=True)]

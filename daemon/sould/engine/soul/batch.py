@@ -84,7 +84,7 @@ def learn(
     for row in rows:
         _check(row, bool(prefix) and asked is None)
     products = Products(decoder, should_yield, observe)
-    leaves = _Leaves(soul, part)
+    leaves = _Leaves(soul, part, decoder.devices)
     with torch.enable_grad():
         x_PD = (
             hidden(decoder, leaves, products, prefix, rows, below=below)
@@ -170,27 +170,31 @@ def scope_inputs(
 
 
 class _Leaves:
-    """The ranks of a soul that take part in learning ``part``, as leaves of the graph."""
+    """The ranks of a soul that take part in learning ``part``, as leaves of the graph, each on the
+    device of its layer.
+    """
 
-    def __init__(self, soul: Soul, part: str) -> None:
+    def __init__(self, soul: Soul, part: str, devices: Sequence[torch.device]) -> None:
         mine, used = soul.rows(part), soul.used or soul.rows(part)
         start = min(mine.start, used.start)
         rows = slice(start, max(mine.stop, used.stop))
         self._mine = slice(mine.start - start, mine.stop - start)
         self._scope = soul.scope[rows].clone()
-        self._pairs = {
-            (i, name): (
-                soul.a[name][i, rows].detach().requires_grad_(),
-                soul.b[name][i, rows].detach().requires_grad_(),
-            )
+        sides = {
+            (device, name): (soul.a[name][:, rows].to(device), soul.b[name][:, rows].to(device))
             for name in MATRICES
-            for i in range(soul.spec.n_layers)
+            for device in set(devices)
+        }
+        self._pairs = {
+            (i, name): (a_NRI[i].detach().requires_grad_(), b_NRO[i].detach().requires_grad_())
+            for name in MATRICES
+            for i, device in enumerate(devices)
+            for a_NRI, b_NRO in [sides[device, name]]
         }
         self.tensors = [side for pair in self._pairs.values() for side in pair]
 
     def pair(self, layer: int, name: MatrixName, device: torch.device) -> tuple[Tensor, Tensor]:
-        a_RI, b_RO = self._pairs[layer, name]
-        return a_RI.to(device), b_RO.to(device)
+        return self._pairs[layer, name]
 
     def opening(self, x_TD: Tensor) -> Tensor:
         return opening(x_TD, self._scope)
@@ -201,7 +205,13 @@ class _Leaves:
         for (_, name), a_RI, b_RO in zip(self._pairs, grads[::2], grads[1::2], strict=True):
             by_name.setdefault(f"{name}.a", []).append(a_RI[self._mine])
             by_name.setdefault(f"{name}.b", []).append(b_RO[self._mine])
-        return {key: torch.stack(parts) for key, parts in by_name.items()}
+        return {key: _stacked(parts) for key, parts in by_name.items()}
+
+
+def _stacked(parts: Sequence[Tensor]) -> Tensor:
+    """Return tensors of all layers as one on the CPU: of one device with one copy."""
+    devices = {part.device for part in parts}
+    return torch.stack([*parts] if len(devices) == 1 else [part.cpu() for part in parts]).cpu()
 
 
 def _texts(rows: Sequence[Row]) -> list[tuple[int, ...]]:

@@ -129,6 +129,7 @@ class Soul:
         self._identity = object()
         self._version = 0
         self._used: tuple[int, slice | None] = (0, None)
+        self._known_first = (0, scope_layer(spec))
         self._copies: tuple[int, dict[tuple[object, ...], Tensor]] = (0, {})
 
     @property
@@ -150,12 +151,12 @@ class Soul:
         self, layer: int, name: MatrixName, device: torch.device = CPU
     ) -> tuple[Tensor, Tensor] | None:
         """Return (A_RI, B_RO) of the ranks in use, None for an empty soul. On another ``device``
-        they are kept until the soul changes.
+        they are kept until the soul changes. None also of a layer below :attr:`first`.
 
         Under autograd, when ``a`` and ``b`` of the matrix ask for gradients: all ranks.
         """
         rows = self._in_use(name)
-        if rows is None:
+        if rows is None or (layer < self.first and not self._is_learning(name)):
             return None
         a_RI, b_RO = self.a[name][layer, rows], self.b[name][layer, rows]
         return self._on(device, a_RI, layer, name, "a"), self._on(device, b_RO, layer, name, "b")
@@ -200,8 +201,12 @@ class Soul:
     @property
     def first(self) -> int:
         """The layer below which no rank does anything: the one that learning begins with, or 0."""
-        middle = scope_layer(self.spec)
-        return 0 if any(bool(b[:middle].any()) for b in self.b.values()) else middle
+        version, first = self._known_first
+        if version != self._version:
+            middle = scope_layer(self.spec)
+            first = 0 if any(bool(b[:middle].any()) for b in self.b.values()) else middle
+            self._known_first = (self._version, first)
+        return first
 
     def is_silent(self, rank: int) -> bool:
         """Tell whether one of all ranks does nothing: its B is zero."""
@@ -291,8 +296,10 @@ class Soul:
         return copies[key]
 
     def _in_use(self, name: MatrixName) -> slice | None:
-        is_learning = torch.is_grad_enabled() and self.b[name].requires_grad
-        return slice(None) if is_learning else self.used
+        return slice(None) if self._is_learning(name) else self.used
+
+    def _is_learning(self, name: MatrixName) -> bool:
+        return torch.is_grad_enabled() and self.b[name].requires_grad
 
     def is_empty(self, part: str) -> bool:
         """Tell whether a part does nothing: its B is zero."""
