@@ -50,7 +50,7 @@ TEXTS = {
     "doctor.lock.left": "left by a daemon that crashed: {files}",
     "doctor.lock.left.do": "Nothing to do: the next start ('soul up') removes it.",
     "doctor.device.cpu": "the CPU",
-    "doctor.device.cuda": "a GPU ({count} found)",
+    "doctor.device.cuda": "a GPU ({count} found); small bodies stay on the CPU with device: auto",
     "doctor.device.missing": "{asked} is configured, and torch finds {count} GPUs",
     "doctor.device.missing.do": "Set body.device to auto, or mend the driver.",
     "doctor.device.unused": "there is a GPU, and torch does not find it: the CPU is used",

@@ -50,7 +50,7 @@ TEXTS = {
     "doctor.lock.left": "異常終了したデーモンが残したもの: {files}",
     "doctor.lock.left.do": "何もしなくても、次の起動('soul up')で消えます。",
     "doctor.device.cpu": "CPU を使います",
-    "doctor.device.cuda": "GPU を使います({count} 個あります)",
+    "doctor.device.cuda": "GPU があります({count} 個)。小さいボディは CPU で動きます(auto)",
     "doctor.device.missing": "設定は {asked} ですが、torch から見える GPU は {count} 個です",
     "doctor.device.missing.do": "body.device を auto にするか、ドライバーを直してください。",
     "doctor.device.unused": "GPU がありますが torch から見えないため、CPU を使います",

@@ -29,7 +29,7 @@ WAIT_S = (0.05, 0.7)  # between replies: at any moment of a lesson
 QUIET_S, BUSY_PERCENT = 0.5, 20
 LONGEST_S = 240
 BAR_MS, NIGHT_BAR_MS = 60, 250
-DREAMT = 4  # facts, of which the night is
+DREAMT = 2  # facts, of which the night is: it takes minutes among replies
 ONE = Sampling(temperature=0, max_tokens=1)
 
 QUESTIONS = ("What shall I cook?", "Is it late?", "Any news?", "Tell me more.", "Why is that?")

@@ -257,6 +257,9 @@ def test_on_another_device_it_is_kept_until_it_changes() -> None:
     assert pairs[0] is not None and pairs[1] is not None
     assert pairs[0][0].device == device and pairs[0][0].shape == soul.a["gate"][1].shape
     assert all(a is b for a, b in zip(*pairs, strict=True))
+    x_TD = torch.ones(3, SPEC.d_model, device=device)
+    some_TR = soul.opening(x_TD)
+    assert some_TR is not None and some_TR.shape[1] == len(pairs[0][0])
     assert soul.change(lambda: soul.b["gate"].mul_(2)) is None
     changed = soul.pair(1, "gate", device)
     assert changed is not None and not any(a is b for a, b in zip(pairs[0], changed, strict=True))

@@ -12,11 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sould.bridge import Load
-from sould.engine import choices
 from sould.engine.bodyfile import BodyFile, open_body
-from sould.engine.choices import choose_device, choose_dtypes, choose_threads, place_layers
+from sould.engine.choices import (
+    LEAST_ON_GPU_BYTES,
+    choose_device,
+    choose_dtypes,
+    choose_threads,
+    place_layers,
+)
 from sould.engine.memory import estimate, token_bytes
-from sould.engine.plan import GPU_RUNTIME_BYTES, Machine, Plan, make_plan
+from sould.engine.plan import GPU_LEARNING_BYTES, GPU_RUNTIME_BYTES, Machine, Plan, make_plan
 from sould.errors import DeviceUnavailable, NoMemory
 from tests.fakes.tiny_body import write_tiny_body
 from tests.fakes.tiny_gguf import write_tiny_gguf
@@ -46,32 +51,33 @@ def layer_bytes(body: BodyFile) -> int:
     return weights + 4096 * token_bytes(body.spec, 2) // 6
 
 
-@pytest.fixture(autouse=True)
-def small_bodies_gain_by_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As larger ones do, which the others of these tests are about."""
-    monkeypatch.setattr(choices, "LEAST_ON_GPU", 0)
+def larger(body: BodyFile) -> BodyFile:
+    """Return a body whose matrices have a thousand times as many rows, which a GPU is for."""
+    tensors = {
+        role: replace(t, shape=(1000 * t.shape[0], *t.shape[1:]))
+        for role, t in body.tensors.items()
+    }
+    return replace(body, tensors=tensors)
 
 
-def test_auto_leaves_small_bodies_on_the_cpu(
-    body: BodyFile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(choices, "LEAST_ON_GPU", body.parameters + 1)
+def test_auto_leaves_bodies_on_the_cpu_that_gain_nothing(body: BodyFile) -> None:
     small = plan(body, WITH_GPU)
-    assert small.device == "cpu" and "replies quicker there" in small.reasons[0]
+    assert small.device == "cpu" and "replies no slower there" in small.reasons[0]
     assert plan(body, WITH_GPU, device="cuda").device == "cuda:0"
-    monkeypatch.setattr(choices, "LEAST_ON_GPU", body.parameters)
-    assert plan(body, WITH_GPU).device == "cuda:0"
+    assert plan(body, WITH_GPU, kernel="torch").device == "cuda:0", "packed, torch is slow"
+    for size, device in ((LEAST_ON_GPU_BYTES - 1, "cpu"), (LEAST_ON_GPU_BYTES, "cuda:0")):
+        assert choose_device("auto", 1, replies_from=size).value == device
     assert choose_device("auto", 1).value == "cuda:0", "what does not reply is not asked its size"
 
 
 def test_auto_takes_a_gpu_if_there_is_one(body: BodyFile) -> None:
-    assert plan(body).device == "cpu"
-    assert plan(body, WITH_GPU).device == "cuda:0"
-    assert plan(body, WITH_GPU, device="cpu").device == "cpu"
+    assert plan(larger(body)).device == "cpu"
+    assert plan(larger(body), WITH_GPU).device == "cuda:0"
+    assert plan(larger(body), WITH_GPU, device="cpu").device == "cpu"
 
 
 def test_every_choice_has_its_reason(body: BodyFile) -> None:
-    reasons = " ".join(plan(body, WITH_GPU).reasons)
+    reasons = " ".join(plan(body, WITH_GPU, device="cuda").reasons)
     for word in ("device cuda:0", "layers: all 6", "dtype bfloat16", "threads 2", "context 4096"):
         assert word in reasons
 
@@ -132,7 +138,7 @@ def test_too_little_memory_says_both_numbers_and_what_to_do(body: BodyFile) -> N
 
 def test_layers_that_do_not_fit_the_gpu_run_on_the_cpu(body: BodyFile) -> None:
     budget = GPU_RUNTIME_BYTES + 50_000 + 4 * layer_bytes(body)
-    planned = plan(body, WITH_GPU, vram_budget_bytes=budget)
+    planned = plan(body, WITH_GPU, device="cuda", vram_budget_bytes=budget)
     assert planned.placement.devices("cuda:0") == ["cpu"] * 2 + ["cuda:0"] * 4
     assert any("the last 4 on cuda:0" in r and "first 2 on the CPU" in r for r in planned.reasons)
     assert planned.conversations == 1
@@ -140,22 +146,23 @@ def test_layers_that_do_not_fit_the_gpu_run_on_the_cpu(body: BodyFile) -> None:
 
 def test_a_gpu_holds_blocks_unpacked_where_they_fit(tmp_path: Path) -> None:
     packed = open_body(write_tiny_gguf(tmp_path / "tiny.gguf", kind="Q8_0"))
-    roomy = plan(packed, WITH_GPU)
+    roomy = plan(packed, WITH_GPU, device="cuda")
     assert roomy.is_unpacked
     assert any("weights unpacked to bfloat16" in reason for reason in roomy.reasons)
-    tight = plan(packed, WITH_GPU, vram_budget_bytes=roomy.placement.gpu_bytes)
+    budget = roomy.placement.gpu_bytes + GPU_LEARNING_BYTES
+    tight = plan(packed, WITH_GPU, device="cuda", vram_budget_bytes=budget)
     assert tight.placement == roomy.placement and not tight.is_unpacked
     assert any("weights stay packed: as bfloat16" in reason for reason in tight.reasons)
 
 
 def test_what_the_cpu_computes_or_a_gpu_cannot_unpack_is_not_said(body: BodyFile) -> None:
-    for planned in (plan(body), plan(body, WITH_GPU)):
+    for planned in (plan(body), plan(body, WITH_GPU, device="cuda")):
         assert not planned.is_unpacked
         assert not any("pack" in reason for reason in planned.reasons)
 
 
 def test_a_gpu_too_small_for_a_layer_is_said_or_refused(body: BodyFile) -> None:
-    planned = plan(body, WITH_GPU, vram_budget_bytes=GPU_RUNTIME_BYTES)
+    planned = plan(body, WITH_GPU, kernel="torch", vram_budget_bytes=GPU_RUNTIME_BYTES)
     assert planned.device == "cpu"
     assert "one layer takes" in planned.reasons[0]
     with pytest.raises(NoMemory, match=r"one layer takes .* the VRAM budget is 805 MB"):

@@ -9,10 +9,13 @@ import torch
 from sould.engine.bodyfile import open_body
 from sould.engine.decoder import Decoder
 from sould.engine.kernel.selftest import random_weight
+from sould.engine.memory import unpacked_bytes
 from sould.engine.read_weights import read_weights
 from sould.engine.unpack import unpack
+from sould.engine.weights import SCRATCH_WEIGHTS
 from tests.fakes.tiny_gguf import write_tiny_gguf
 
+MLP = ("gate", "up", "down")
 IDS = [1, 2, 3, 4, 5]
 
 
@@ -41,6 +44,18 @@ def test_matrices_of_blocks_are_unpacked_for_a_gpu_and_others_left() -> None:
     assert (unpacked.format, unpacked.data.dtype) == ("bf16", torch.bfloat16)
     assert torch.equal(unpacked.data, packed.dense(torch.bfloat16))
     assert dense.unpacked(torch.bfloat16) is dense
+    tall = random_weight("q4_1", SCRATCH_WEIGHTS // 64 + 3, 64, seed=1)
+    assert torch.equal(tall.unpacked(torch.float32).data, tall.dense())
+
+
+def test_what_unpacking_takes_is_known_before(tmp_path: Path) -> None:
+    file = open_body(write_tiny_gguf(tmp_path / "tiny.gguf", kind="Q8_0"))
+    weights = read_weights(file)
+    parts = [getattr(layer, part) for layer in weights.layers for part in MLP]
+    parts += [getattr(layer, part) for layer in weights.layers for part in ("q", "k", "v", "o")]
+    more = sum(part.unpacked(torch.bfloat16).nbytes - part.nbytes for part in parts)
+    layers = [t for role, t in file.tensors.items() if role.startswith("layers.")]
+    assert unpacked_bytes(layers, 2) == more > 0
 
 
 def _logits(decoder: Decoder) -> torch.Tensor:

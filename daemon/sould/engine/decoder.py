@@ -32,9 +32,7 @@ from sould.engine.soul.weights import MatrixName, Soul, matrix_sizes, scope_laye
 from sould.engine.spec import Activation, BodySpec
 from sould.engine.triton_kernel.layout import GpuWeight
 from sould.engine.wearer import Wearer
-from sould.engine.weights import CPU, BodyWeights, LayerWeights, Weight
-
-SCRATCH_WEIGHTS = 1 << 22  # unpacked at once: 16 MiB of f32
+from sould.engine.weights import CPU, SCRATCH_WEIGHTS, BodyWeights, LayerWeights, Weight
 
 _Part = TypeVar("_Part", Tensor, Weight)
 
@@ -102,8 +100,8 @@ class Decoder(Wearer[Soul]):
     With a ``kernel``, f32 on the CPU goes through its stepper, except where the logits of all
     tokens are wanted: there its ``dense`` unpacks the weights. ``native`` is that kernel, or None
     where it cannot compute all of this body. ``gpu`` multiplies with the ternary matrices of the
-    layers that are on its device, and torch does the rest there, of ``dtype`` and ``unpacked`` once
-    or at every product.
+    layers that are on its device, and torch does the rest there. ``unpacked``: matrices of blocks
+    that are not on the CPU are made dense once, of ``dtype``, and not for every product.
     """
 
     def __init__(

@@ -19,16 +19,16 @@ from msgspec.structs import replace
 from soul_client.wire import LoadedBody, Progress
 from sould.bridge import Load
 from sould.engine.bodyfile import BodyFile, open_body
-from sould.engine.choices import Choice
+from sould.engine.choices import Choice, choose_device
 from sould.engine.decoder import Decoder, GpuKernel
 from sould.engine.kernel import NativeKernel
 from sould.engine.kernels import choose_cpu_kernel, choose_gpu_kernel
-from sould.engine.memory import FLOAT_BYTES, token_bytes
+from sould.engine.memory import FLOAT_BYTES, BodyLike, token_bytes
 from sould.engine.native.decoder import NativeDecoder
 from sould.engine.native.ternary import Hold, dense, packed
 from sould.engine.native.weights import read_model
 from sould.engine.pacing import Pacer
-from sould.engine.plan import Machine, Plan, make_plan
+from sould.engine.plan import Machine, Plan, make_plan, replies_from
 from sould.engine.prefixcache import PrefixCache
 from sould.engine.read_weights import read_weights
 from sould.engine.runner import Runner
@@ -83,7 +83,7 @@ def load(request: Load, *, should_stop: Callable[[], bool], tell: Tell) -> Body:
     progress = _Progress(should_stop, tell)
     file = open_body(Path(request.path))
     request = _as_native(request) if file.spec.ttt else request
-    plan = make_plan(file, request, look_at_machine(request.device))
+    plan = make_plan(file, request, look_at_machine(file, request))
     torch.set_num_threads(plan.threads)
     running = (_run_native if file.spec.ttt else _run_packed)(file, request, plan, progress)
     decoder = running.decoder
@@ -100,11 +100,16 @@ def load(request: Load, *, should_stop: Callable[[], bool], tell: Tell) -> Body:
     return _new_body(summary, tokenizer, template, decoder, plan, file.parameters, limits)
 
 
-def look_at_machine(device: str) -> Machine:
-    """Gather the facts a plan for ``device`` depends on. A GPU is only woken if it may be used."""
-    n_cuda = torch.cuda.device_count() if device != "cpu" else 0
-    index = device.partition(":")[2] or "0"
-    is_there = index.isdecimal() and int(index) < n_cuda
+def look_at_machine(body: BodyLike, request: Load) -> Machine:
+    """Gather the facts a plan depends on. A GPU is only woken if it may be used.
+
+    Raises:
+        DeviceUnavailable: one was asked for that is not there.
+    """
+    n_cuda = torch.cuda.device_count() if request.device != "cpu" else 0
+    device = choose_device(request.device, n_cuda, replies_from=replies_from(body, request))
+    index = device.value.partition(":")[2]
+    is_there = bool(index)
     cpus = os.cpu_count() or 1
     has_affinity = hasattr(os, "sched_getaffinity")
     return Machine(

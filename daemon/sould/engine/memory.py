@@ -42,9 +42,6 @@ class BodyLike(Protocol):
     @property
     def tensors(self) -> Mapping[str, StoredTensor]: ...
 
-    @property
-    def parameters(self) -> int: ...
-
 
 def estimate(
     body: BodyLike,

@@ -22,6 +22,8 @@ from sould.errors import NoMemory
 
 # What the first tensor on a GPU brings along: CUDA's context, library handles, unpacked weights.
 GPU_RUNTIME_BYTES = 768 << 20
+# What is left to lessons and nights there before anything is unpacked.
+GPU_LEARNING_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ def make_plan(body: BodyLike, request: Load, machine: Machine) -> Plan:
     """
     context = _choose_context(body, request)
     threads = choose_threads(request.threads, cores=machine.cores, allowed=machine.allowed_cpus)
-    device = choose_device(request.device, machine.n_cuda, parameters=body.parameters)
+    device = choose_device(request.device, machine.n_cuda, replies_from=replies_from(body, request))
     if device.value == "cpu":
         layout = _on_cpu(body, request, machine, context.value, device)
     else:
@@ -90,6 +92,13 @@ def make_plan(body: BodyLike, request: Load, machine: Machine) -> Plan:
             f"full conversations there is room for: {layout.conversations} of {request.parallel}",
         ),
     )
+
+
+def replies_from(body: BodyLike, request: Load) -> int | None:
+    """Return the bytes that a CPU goes through for a token of a reply, None without a kernel for
+    what is packed.
+    """
+    return None if request.kernel == "torch" else memory.held_bytes(body.tensors.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,14 +221,14 @@ class _Sizes:
     def unpacking(self, placed: Placement, budget: int, dtypes: Dtypes) -> Choice[bool] | None:
         """Say whether what is placed on the GPU is held dense; None: there is nothing to unpack."""
         extra = sum(self.unpacked[-placed.n_gpu - 1 :])
-        spare = budget - placed.gpu_bytes
+        spare = budget - placed.gpu_bytes - GPU_LEARNING_BYTES
         if not extra:
             return None
         if extra > spare:
             return Choice(
                 False,
                 f"weights stay packed: as {dtypes.computed} they take {_mb(extra)} more, the VRAM "
-                f"budget leaves {_mb(spare)}; torch unpacks them for every product",
+                f"budget leaves {_mb(max(0, spare))}; torch unpacks them for every product",
             )
         return Choice(
             True, f"weights unpacked to {dtypes.computed} ({_mb(extra)}): the GPU is quicker so"

@@ -187,6 +187,7 @@ class Engine:
             raise Cancelled("loading was stopped before it began")
         self._take_off()
         self._body, self._cache_dir = None, Path(params.cache_dir)
+        torch.cuda.empty_cache()  # or what the last body had counts as taken
         self._body = load(
             params,
             should_stop=stop.is_set,

@@ -38,6 +38,7 @@ FLOATS: dict[torch.dtype, WeightFormat] = {
     torch.float16: "f16",
     torch.bfloat16: "bf16",
 }
+SCRATCH_WEIGHTS = 1 << 22  # unpacked at once: 16 MiB of f32
 BLOCK = 32
 BLOCK_BYTES: dict[str, int] = {"q4_1": 20, "q8_0": 34}
 BASES: tuple[WeightFormat, ...] = ("bases1", "bases2", "bases3", "bases4")
@@ -78,10 +79,15 @@ class Weight:
         return self.data.to(dtype)
 
     def unpacked(self, dtype: torch.dtype) -> Weight:
-        """Return a matrix of blocks dense, to be held so; another as it is."""
+        """Return a matrix of blocks dense, to be held so, made in strips; another as it is."""
         if self.format not in BLOCK_BYTES:
             return self
-        return Weight(FLOATS[dtype], self.dense(dtype), self.rows, self.cols)
+        dense = torch.empty(self.rows, self.cols, dtype=dtype, device=self.data.device)
+        step = max(1, SCRATCH_WEIGHTS // self.cols)
+        for start in range(0, self.rows, step):
+            rows = slice(start, min(start + step, self.rows))
+            dense[rows] = self.part(rows).dense(dtype)
+        return Weight(FLOATS[dtype], dense, self.rows, self.cols)
 
     def gather(self, ids_T: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return the rows ``ids_T`` dense, (T, cols): an embedding look-up."""

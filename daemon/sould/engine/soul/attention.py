@@ -32,14 +32,18 @@ class Layout:
         self.sizes = list(sizes)
         own = [torch.arange(past, past + n) for past, n in zip(pasts, sizes, strict=True)]
         angles = torch.outer(torch.cat(own).double(), torch.tensor(spec.inv_freq).double())
-        self._cos_T1E = (angles.cos() * spec.rope_scale).float()[:, None]
-        self._sin_T1E = (angles.sin() * spec.rope_scale).float()[:, None]
+        cos, sin = angles.cos() * spec.rope_scale, angles.sin() * spec.rope_scale
+        self._turns = {CPU: (cos.float()[:, None], sin.float()[:, None])}
         self._masks: dict[tuple[int, int, int, torch.device], Tensor | None] = {}
         self._padded: dict[torch.device, _Padded] = {}
 
     def rotated(self, x_THE: Tensor) -> Tensor:
         """Return ``x`` with every pair (i, i + E/2) turned by its token's angle."""
-        cos, sin = self._cos_T1E.to(x_THE.device), self._sin_T1E.to(x_THE.device)
+        device = x_THE.device
+        if device not in self._turns:
+            cos, sin = self._turns[CPU]
+            self._turns[device] = cos.to(device), sin.to(device)
+        cos, sin = self._turns[device]
         a, b = x_THE.chunk(2, dim=-1)
         return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
@@ -54,25 +58,36 @@ class Layout:
         return torch.cat([self._attend_one(*one, window) for one in some if len(one[0])])
 
     def attend_together(self, q_THE: Tensor, k_TKE: Tensor, v_TKE: Tensor, window: int) -> Tensor:
-        """Return what :meth:`attend` does, of all sequences at the same time."""
-        device, n_kv, head_dim = q_THE.device, self.spec.n_kv_heads, self.spec.head_dim
+        """Return what :meth:`attend` does, of all sequences at the same time but for a beginning
+        that they share: if that is long, they are not padded to it.
+        """
+        first = self._alone()
+        all_k, all_v = self._all(k_TKE, v_TKE)
+        parts = []
+        if first:
+            parts.append(self._attend_one(q_THE[:first], k_TKE[:first], v_TKE[:first], 0, window))
+        if first < len(q_THE):
+            parts.append(self._attend_padded(q_THE[first:], all_k, all_v, window))
+        return torch.cat(parts)
+
+    def _attend_padded(self, q_THE: Tensor, all_k: Tensor, all_v: Tensor, window: int) -> Tensor:
+        device, head_dim = q_THE.device, self.spec.head_dim
         if device not in self._padded:
-            self._padded[device] = _Padded(self.sizes, self._places(), device)
+            self._padded[device] = _Padded(*self._places(), device)
         padded = self._padded[device]
         q_SMHE = q_THE.index_select(0, padded.tokens).view(padded.n, padded.most, -1, head_dim)
-        q_XGME = q_SMHE.transpose(1, 2).reshape(padded.n * n_kv, -1, padded.most, head_dim)
-        k_XGNE, v_XGNE = (
+        shares = self.spec.n_heads // self.spec.n_kv_heads
+        k_SHNE, v_SHNE = (
             all_KE.index_select(0, padded.keys)
-            .view(padded.n, -1, n_kv, head_dim)
+            .view(padded.n, -1, self.spec.n_kv_heads, head_dim)
             .transpose(1, 2)
-            .flatten(0, 1)[:, None]
-            .expand(-1, q_XGME.shape[1], -1, -1)
-            for all_KE in self._all(k_TKE, v_TKE)
+            .repeat_interleave(shares, 1)
+            for all_KE in (all_k, all_v)
         )
-        mask_X1MN = padded.mask(window).repeat_interleave(n_kv, 0)[:, None]
-        out_XGME = F.scaled_dot_product_attention(q_XGME, k_XGNE, v_XGNE, attn_mask=mask_X1MN)
-        out_SMQ = out_XGME.reshape(padded.n, -1, padded.most, head_dim).transpose(1, 2).flatten(2)
-        return out_SMQ.flatten(0, 1).index_select(0, padded.back)
+        out_SHME = F.scaled_dot_product_attention(
+            q_SMHE.transpose(1, 2), k_SHNE, v_SHNE, attn_mask=padded.mask(window)
+        )
+        return out_SHME.transpose(1, 2).flatten(0, 1).flatten(1).index_select(0, padded.back)
 
     def _seen(
         self, own_k: Sequence[Tensor], own_v: Sequence[Tensor]
@@ -80,12 +95,18 @@ class Layout:
         """Return the keys and values that each sequence may see."""
         raise NotImplementedError
 
+    def _alone(self) -> int:
+        """Return the tokens of a beginning that all sequences share."""
+        raise NotImplementedError
+
     def _all(self, k_TKE: Tensor, v_TKE: Tensor) -> tuple[Tensor, Tensor]:
         """Return all keys and values that any sequence may see, (…, K, E)."""
         raise NotImplementedError
 
-    def _places(self) -> list[Tensor]:
-        """Return of each sequence where in these its own are, (L,)."""
+    def _places(self) -> tuple[list[int], list[Tensor]]:
+        """Return the size of each sequence after the shared beginning, and where in :meth:`_all`
+        what it sees is, (L,).
+        """
         raise NotImplementedError
 
     def _attend_one(
@@ -115,8 +136,8 @@ class Layout:
 
 class _Padded:
     """Where padded sequences find their own in what lies one after the other; empty ones are left
-    out. ``tokens``: in T, of each of M; ``keys``: in all that is seen, of each of N; ``back``: in
-    S · M, of each of T.
+    out. ``tokens``: of each of M; ``keys``: in all that is seen, of each of N; ``back``: in S · M,
+    of each token.
     """
 
     def __init__(
@@ -129,22 +150,23 @@ class _Padded:
         self.keys = pad_sequence(seen, batch_first=True).flatten().to(device)
         back = [n * self.most + torch.arange(len(part)) for n, part in enumerate(own)]
         self.back = torch.cat(back).to(device)
-        pasts = [len(place) - len(part) for place, part in zip(seen, own, strict=True)]
-        past_S11 = torch.tensor(pasts, device=device)[:, None, None]
-        self._query_SM1 = past_S11 + torch.arange(self.most, device=device)[:, None]
-        self._key_N = torch.arange(max(map(len, seen)), device=device)
+        ends_S1 = torch.tensor([[len(place)] for place in seen])
+        sizes_S1 = torch.tensor([[len(part)] for part in own])
+        query_SM = ends_S1 - sizes_S1 + torch.arange(self.most).clamp_max(sizes_S1 - 1)
+        self._query_S1M1 = query_SM[:, None, :, None].to(device)
+        self._key_N = torch.arange(int(ends_S1.max()), device=device)
         self._masks: dict[int, Tensor] = {}
 
     def mask(self, window: int) -> Tensor:
-        """Return what is added to the scores, (S, M, N): 0 or -inf. Tokens that only pad see
-        something, too.
+        """Return what is added to the scores, (S, 1, M, N): 0 or -inf. What pads sees what the last
+        token of its sequence does.
         """
         if window not in self._masks:
-            is_hidden = self._key_N > self._query_SM1
+            is_hidden = self._key_N > self._query_S1M1
             if window:
-                is_hidden |= self._key_N <= self._query_SM1 - window
-            mask_SMN = torch.zeros(is_hidden.shape, device=is_hidden.device)
-            self._masks[window] = mask_SMN.masked_fill_(is_hidden, float("-inf"))
+                is_hidden |= self._key_N <= self._query_S1M1 - window
+            mask = torch.zeros(is_hidden.shape, device=is_hidden.device)
+            self._masks[window] = mask.masked_fill_(is_hidden, float("-inf"))
         return self._masks[window]
 
 
@@ -174,9 +196,12 @@ class Shared(Layout):
             self.kept.append((torch.split(k_TKE, self.sizes), torch.split(v_TKE, self.sizes)))
         return k_TKE, v_TKE
 
-    def _places(self) -> list[Tensor]:
+    def _alone(self) -> int:
+        return self.sizes[0]
+
+    def _places(self) -> tuple[list[int], list[Tensor]]:
         first, *own = torch.split(torch.arange(sum(self.sizes)), self.sizes)
-        return [first, *(torch.cat([first, one]) for one in own)]
+        return self.sizes[1:], [torch.cat([first, one]) for one in own]
 
 
 class Continued(Layout):
@@ -204,8 +229,11 @@ class Continued(Layout):
             torch.cat([*(past[1] for past in known), v_TKE]),
         )
 
-    def _places(self) -> list[Tensor]:
-        lengths = [*self.pasts, *self.sizes]
+    def _alone(self) -> int:
+        return 0
+
+    def _places(self) -> tuple[list[int], list[Tensor]]:
+        lengths, count = [*self.pasts, *self.sizes], len(self.pasts)
         parts = torch.split(torch.arange(sum(lengths)), lengths)
-        count = len(self.pasts)
-        return [torch.cat(pair) for pair in zip(parts[:count], parts[count:], strict=True)]
+        pairs = zip(parts[:count], parts[count:], strict=True)
+        return self.sizes, [torch.cat(pair) for pair in pairs]

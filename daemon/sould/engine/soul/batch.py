@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -98,7 +99,7 @@ def learn(
         grads = torch.autograd.grad(loss, leaves.tensors, materialize_grads=True)
     return Learned(
         gradients=leaves.gradients(grads),
-        losses=[float(part_n.sum()) for part_n in torch.split(losses_P.detach(), counts)],
+        losses=[float(part_n.sum()) for part_n in torch.split(losses_P.detach().cpu(), counts)],
         tokens=len(prefix) + sum(row.positions[-1] for row in rows),
     )
 
@@ -180,21 +181,23 @@ class _Leaves:
         rows = slice(start, max(mine.stop, used.stop))
         self._mine = slice(mine.start - start, mine.stop - start)
         self._scope = soul.scope[rows].clone()
-        sides = {
-            (device, name): (soul.a[name][:, rows].to(device), soul.b[name][:, rows].to(device))
-            for name in MATRICES
-            for device in set(devices)
-        }
-        self._pairs = {
-            (i, name): (a_NRI[i].detach().requires_grad_(), b_NRO[i].detach().requires_grad_())
-            for name in MATRICES
-            for i, device in enumerate(devices)
-            for a_NRI, b_NRO in [sides[device, name]]
-        }
+        self._pairs = {}
+        spans = [(device, len([*some])) for device, some in groupby(devices)]
+        for name in MATRICES:
+            start = 0
+            for device, count in spans:
+                layers = slice(start, start + count)
+                a_NRI, b_NRO = (side[name][layers, rows].to(device) for side in (soul.a, soul.b))
+                for i, (a_RI, b_RO) in enumerate(zip(a_NRI, b_NRO, strict=True), start):
+                    pair = (a_RI.detach().requires_grad_(), b_RO.detach().requires_grad_())
+                    self._pairs[i, name] = pair
+                start += count
         self.tensors = [side for pair in self._pairs.values() for side in pair]
 
     def pair(self, layer: int, name: MatrixName, device: torch.device) -> tuple[Tensor, Tensor]:
-        return self._pairs[layer, name]
+        a_RI, b_RO = self._pairs[layer, name]
+        assert a_RI.device == device, "a layer's ranks are on its device"
+        return a_RI, b_RO
 
     def opening(self, x_TD: Tensor) -> Tensor:
         return opening(x_TD, self._scope)

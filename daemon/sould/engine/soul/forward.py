@@ -20,7 +20,7 @@ class Share(Protocol):
     """What a soul adds to a body."""
 
     def pair(self, layer: int, name: MatrixName, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Return A_RI and B_RO on a device; gradients end where they come from."""
+        """Return A_RI and B_RO, where gradients end, on the layer's device."""
         ...
 
     def opening(self, x_TD: Tensor) -> Tensor | None:
@@ -33,17 +33,18 @@ class Worn:
 
     def __init__(self, spec: BodySpec, soul: Soul | None) -> None:
         self._soul = soul
-        self._nothing = {
-            name: (torch.zeros(1, n_in), torch.zeros(1, n_out))
-            for name, (n_in, n_out) in matrix_sizes(spec).items()
-        }
+        self._sizes = matrix_sizes(spec)
+        self._nothing: dict[tuple[MatrixName, torch.device], tuple[Tensor, Tensor]] = {}
 
     def pair(self, layer: int, name: MatrixName, device: torch.device) -> tuple[Tensor, Tensor]:
         found = None if self._soul is None else self._soul.pair(layer, name, device)
-        if found is None:
-            a_RI, b_RO = self._nothing[name]
-            return a_RI.to(device), b_RO.to(device)
-        return found
+        if found is not None:
+            return found
+        if (name, device) not in self._nothing:
+            n_in, n_out = self._sizes[name]
+            zeros = torch.zeros(1, n_in, device=device), torch.zeros(1, n_out, device=device)
+            self._nothing[name, device] = zeros
+        return self._nothing[name, device]
 
     def opening(self, x_TD: Tensor) -> Tensor | None:
         return None if self._soul is None else self._soul.opening(x_TD)

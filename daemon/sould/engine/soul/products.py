@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sould.engine import ternary
-from sould.engine.decoder import SCRATCH_WEIGHTS, Decoder, activated
+from sould.engine.decoder import Decoder, activated
 from sould.engine.soul.gating import activation_and_slope, norm, norm_back
 from sould.engine.soul.weights import MatrixName
 from sould.engine.triton_kernel.layout import GpuWeight
-from sould.engine.weights import LayerWeights, Weight
+from sould.engine.weights import SCRATCH_WEIGHTS, LayerWeights, Weight
 
 T = TypeVar("T")
 

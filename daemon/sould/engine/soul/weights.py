@@ -10,7 +10,7 @@ R  ranks of all parts    O  out features of the matrix
 A soul has *parts* (slow and fast) that are learned at different times. Of each matrix they
 lie one after the other along the rank, B transposed, so that all parts together, or any
 one of them, are one contiguous pair: ``y_O += (o_R ⊙ (x_I · A_RIᵀ)) · B_RO``. Everything is f32,
-on the CPU, and never merged into the body.
+on the CPU (a GPU has copies), and never merged into the body.
 
 ``o_R``, the *opening*, is between 0 and 1 and different for every token: it is read from the token
 where the MLP of one layer in the middle begins, by a linear *scope* that was learned, and holds
@@ -159,7 +159,8 @@ class Soul:
         if rows is None or (layer < self.first and not self._is_learning(name)):
             return None
         a_RI, b_RO = self.a[name][layer, rows], self.b[name][layer, rows]
-        return self._on(device, a_RI, layer, name, "a"), self._on(device, b_RO, layer, name, "b")
+        key = (layer, name, rows.start, rows.stop)
+        return self._on(device, a_RI, "a", *key), self._on(device, b_RO, "b", *key)
 
     def opening(self, x_TD: Tensor) -> Tensor | None:
         """Return how far each rank that :meth:`pair` returns is open to each token, (T, R) f32.
@@ -169,7 +170,8 @@ class Soul:
         rows = self._in_use("gate")
         if rows is None:
             return None
-        return opening(x_TD, self._on(x_TD.device, self.scope[rows], "scope"))
+        scope_RD1 = self._on(x_TD.device, self.scope[rows], "scope", rows.start, rows.stop)
+        return opening(x_TD, scope_RD1)
 
     def rows(self, part: str) -> slice:
         """Return where the part lies in R.
@@ -283,7 +285,9 @@ class Soul:
         ]
 
     def _on(self, device: torch.device, tensor: Tensor, *name: object) -> Tensor:
-        """Return a tensor on a device, copied there once for every version of the soul."""
+        """Return a tensor on a device, copied there once for every version of the soul. ``name``
+        says which it is.
+        """
         if device == CPU or tensor.requires_grad:
             return tensor.to(device)
         version, copies = self._copies
