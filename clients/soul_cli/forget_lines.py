@@ -37,7 +37,9 @@ def done_lines(texts: Texts, done: Forgotten) -> list[str]:
     """Return what was forgotten, and how well the soul knew it, and knows it now."""
     count = len(done.records) + done.more
     lines = [texts("forget.done", name=done.soul, count=count, replies=done.replies)]
-    if done.before is None or done.never is None:
+    if not done.asked:
+        lines.append(texts("forget.not_asked"))
+    elif done.before is None or done.never is None:
         lines.append(texts("forget.no_fact"))
     elif done.after is None:
         lines.append(texts("forget.not_measured"))

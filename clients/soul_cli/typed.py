@@ -30,11 +30,13 @@ def forget(path: Path, what: str, records: Iterable[DiaryRecord]) -> None:
     if not path.exists():
         return
     gone = {_plain(record.text) for record in records}
-    kept = [
-        entry
-        for entry in entries(path.read_text("utf-8", errors="replace"))
-        if _plain(what) not in _plain(said(entry)) and _plain(said(entry)) not in gone
-    ]
+
+    def is_gone(entry: str) -> bool:
+        line = _plain(said(entry))
+        return _plain(what) in line or line.removeprefix("/edit ") in gone
+
+    typed = entries(path.read_text("utf-8", errors="replace"))
+    kept = [entry for entry in typed if not is_gone(entry)]
     draft = path.with_name(f".{path.name}.new")
     with open(draft, "w", encoding="utf-8", opener=_private) as file:
         file.writelines(kept)

@@ -979,7 +979,8 @@ class Forgotten(WireStruct, frozen=True, kw_only=True):
     since, and are learned again; ``lost``: how many of those the diary does not have. ``others``:
     souls that were taught some of it too, and still are. ``before``, ``after``: the soul, asked
     for it; ``never``: the bare body. They are nil if nothing in it tells a fact, if nothing was
-    forgotten yet (``dry_run``), and ``after`` if the soul could not be put on again.
+    forgotten yet (``dry_run``), if it could not be ``asked``, since no body wore the soul, and
+    ``after`` if the soul could not be put on again.
     """
 
     soul: str
@@ -993,6 +994,7 @@ class Forgotten(WireStruct, frozen=True, kw_only=True):
     before: RecallMarks | None = None
     after: RecallMarks | None = None
     never: RecallMarks | None = None
+    asked: bool = True
 
 
 class SoulReincarnate(WireStruct, frozen=True, kw_only=True):

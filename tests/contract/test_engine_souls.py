@@ -40,6 +40,7 @@ from sould.bridge import (
 from sould.engine.generate import PROBE
 from sould.engine.soul.replies import LONGEST
 from sould.engine.soul.weights import VOICE, WIDE
+from sould.soulfile.history import heard_of
 from sould.soulfile.home import SoulHome
 from sould.soulfile.layout import is_fast
 from sould.soulfile.record import read
@@ -152,8 +153,12 @@ def test_what_tells_nothing_and_what_was_learned_before_is_answered_at_once(
 
 
 def test_a_lesson_gives_way_and_can_be_stopped(engine: EngineClient, home: SoulHome) -> None:
-    engine.wear(home)
-    lesson = engine.send("imprint", Imprint(record=FACT))
+    engine.wear(home, inner_lr=QUICK)
+    imprint(engine, OTHER)
+    known = nats(engine)
+    lesson = engine.send("imprint", Imprint(record=FACT, recent=[OTHER]))
+    while nats(engine) == known:
+        pass  # until a step of it is felt
     for _ in range(3):
         question = engine.send("memory", Empty())
         header, _ = engine.receive()
@@ -162,7 +167,10 @@ def test_a_lesson_gives_way_and_can_be_stopped(engine: EngineClient, home: SoulH
     (answer,) = engine.wait(lesson)
     assert answer.error is not None
     assert answer.error.code is ErrorCode.CANCELLED
-    assert engine.ask("soul.save", Save(why="exit")).taught == []
+    assert nats(engine) == known, "what was stopped is as if it had not begun"
+    assert engine.ask("soul.save", Save(why="exit")).generation == 2
+    newest, _ = home.newest()
+    assert newest is not None and read(newest.path).meta.taught == {OTHER.id}
 
 
 def test_a_night_writes_the_slow_weights_and_clears_the_fast_ones(
@@ -310,6 +318,9 @@ def test_of_a_night_that_is_woken_what_is_not_known_yet_still_waits(
     assert slept.report.outcome == "kept"
     known = [fact.id for fact in slept.report.facts if fact.after]
     assert len(slept.report.facts) == 2 and len(known) < 2
+    newest, _ = home.newest()
+    assert newest is not None and newest.meta is not None
+    assert heard_of(newest.meta) == {FACT.id, OTHER.id, SMALL_TALK.id}, "it is in the weights"
     assert sorted(slept.worn.taught) == sorted([*known, SMALL_TALK.id])
 
 

@@ -3,10 +3,10 @@
 Of a record's text, ``;`` between orders: ``imprint S`` takes so long to learn, ``unteachable``
 fails, ``poison`` ends the process by SIGKILL, ``slow student`` never ends nor stops,
 ``small talk`` tells nothing. A night lasts as long as the records say: ``sleep S`` each, after
-``doze S`` in which it does not dream yet;
-``nightmare`` is rolled back, ``late`` is not heard of until it is stopped, though it is written.
-A question ``trace S`` takes so long; an answer is as likely as
-many records were taught, and explained by those that share a word with it.
+``doze S`` in which it does not dream yet; ``nightmare`` is rolled back, ``crowded`` has no memory,
+``late`` is not heard of until it is stopped, though it is written. A question ``trace S`` takes so
+long; an answer is as likely as many records were taught, and explained by those that share a word
+with it.
 """
 
 from __future__ import annotations
@@ -150,9 +150,8 @@ class FakeSoul:
         self._learned = entry.taught if entry else frozenset()
         self._level = entry.level if entry else newest.meta.level
         self._is_journaled = True
-        worn = self._worn()
-        known = {"taught": [*self._taught, *self._learned], "again": sorted(again_of(newest.meta))}
-        return Worn(**{**_fields(worn), **known, "notes": notes})
+        again = sorted(again_of(newest.meta))
+        return Worn(**{**_fields(self._worn_all()), "again": again, "notes": notes})
 
     def _new(self, name: str) -> SoulMeta:
         now = datetime.now().astimezone().isoformat()
@@ -188,6 +187,9 @@ class FakeSoul:
             since=str(newest.meta.config["since"]),
             is_unsaved=bool(self._learned),
         )
+
+    def _worn_all(self) -> Worn:
+        return Worn(**{**_fields(self._worn()), "taught": [*self._taught, *self._learned]})
 
     def _examine(self, order: Examine) -> Examined:
         """Know what was taught, whatever is asked; the bare body knows nothing."""
@@ -264,6 +266,9 @@ class FakeSoul:
             left_s -= 0 if self._engine.replies or doze_s > 0 else STEP_S
             doze_s -= STEP_S
             yield
+        if "crowded" in orders:
+            error = Error(code=ErrorCode.NO_MEMORY, message="no room to dream")
+            return self._engine.send(Kind.ERROR, id_, error)
         is_kept = "nightmare" not in orders
         if is_kept:
             self._level += sum(
@@ -298,7 +303,7 @@ class FakeSoul:
                 for r in order.records
             ],
         )
-        return self._engine.send(Kind.DONE, id_, Slept(report=report, worn=self._worn()))
+        return self._engine.send(Kind.DONE, id_, Slept(report=report, worn=self._worn_all()))
 
     def _trace(self, id_: str, order: Trace) -> Iterator[None]:
         left_s = float(order.question.split()[1]) if order.question.startswith("trace ") else 0.0

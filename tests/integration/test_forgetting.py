@@ -199,3 +199,16 @@ def test_what_failed_half_way_is_finished_when_it_is_asked_for_again(tmp_path: P
         peer.ask("body.load")
         assert await_soul(peer, is_done).level == 1
         assert said(daemon) == ["one"]
+
+
+def test_without_a_body_it_is_forgotten_too(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        teach(peer, "one", SECRET)
+    with running(tmp_path, "", "--refuse-load") as (daemon, peer):
+        found = forget(peer, "Biscuit", wait=True)
+        assert (found["asked"], found["before"], found["after"]) == (False, None, None)
+        assert (len(found["records"]), found["relearned"]) == (1, 1)
+        assert holding(daemon, "Biscuit") == [] and said(daemon) == ["one"]
+    with running(tmp_path) as (_, peer):
+        peer.ask("body.load")
+        assert await_soul(peer, is_done).level == 1

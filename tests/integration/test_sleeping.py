@@ -231,6 +231,14 @@ def test_an_engine_that_dies_at_night_loses_nothing(tmp_path: Path) -> None:
         assert await_soul(peer, is_done).level == 3
 
 
+def test_a_night_that_fails_says_so_in_its_report(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        night = asleep(peer, "sleep 0.1;crowded")
+        assert peer.finish(night).code is ErrorCode.NO_MEMORY
+        report = peer.ask("soul.report")
+        assert (report["outcome"], report["why"]) == ("rolled_back", "no room to dream")
+
+
 def test_no_night_no_report(tmp_path: Path) -> None:
     with running(tmp_path) as (_, peer):
         assert peer.ask("soul.report").code is ErrorCode.NOT_FOUND

@@ -112,10 +112,36 @@ def test_forgetting_shows_what_was_known_and_clears_what_was_typed(
     assert code == 0 and [line.split() for line in out.splitlines()] == [
         line.split() for line in FORGOTTEN
     ]
-    assert asked(daemon) == [{**ASKED, "wait": True}]
+    assert asked(daemon) == [{**ASKED, "dry_run": True}, {**ASKED, "wait": True}]
     assert history.read_text("utf-8") == HISTORY.split("\n\n#")[0] + "\n"
     assert history.stat().st_mode & 0o077 == 0
     assert json.loads(soul("biscuit", "--yes", "--json")[1]) == msgspec.to_builtins(DONE)
+
+
+def test_what_was_typed_is_cleared_whatever_becomes_of_the_rest(
+    soul: Callable[..., tuple[int, str]], daemon: FakeDaemon, history: Path
+) -> None:
+    left = HISTORY.split("\n\n#")[0] + "\n"
+    edited = HISTORY + "\n# 2026-01-02 12:03:00\n+/edit My cat is Biscuit.\n"
+    broken = wire.Error(code=wire.ErrorCode.INTERNAL, message="lost")
+    gone = wire.Error(code=wire.ErrorCode.NOT_FOUND, message="nothing has that in it")
+    for what, planned in (("1u", (Kind.DONE, FOUND)), ("biscuit", (Kind.ERROR, gone))):
+        history.write_text(edited, "utf-8")
+        answers = iter([planned, (Kind.ERROR, gone if planned[1] is gone else broken)])
+        daemon.scripts["soul.forget"] = lambda daemon, header, raw, some=answers: iter([next(some)])
+        code, _ = soul(what, "--yes")
+        assert code != 0
+        kept = history.read_text("utf-8")
+        assert kept.startswith(left) and "cat" not in kept
+        assert "biscuit" not in kept.lower() or what == "1u"  # "/forget biscuit" is not of the turn
+
+
+def test_a_soul_that_was_not_worn_is_said(
+    soul: Callable[..., tuple[int, str]], daemon: FakeDaemon
+) -> None:
+    done = wire.Forgotten(soul="mika", records=FOUND.records, asked=False)
+    daemon.scripts["soul.forget"] = answer((Kind.DONE, done))
+    assert "no body wore the soul" in soul("biscuit", "--yes")[1]
 
 
 def test_it_asks_and_without_a_terminal_needs_yes(

@@ -55,6 +55,7 @@ def plan_and_left(
     *reports: SleepReport,
     waiting: Sequence[str] = (),
     days: float = 30,
+    passed_over: Set[str] = frozenset(),
 ) -> tuple[Sleep, int]:
     told = [Told(id=id_, text=f"{id_}!") for id_ in waiting]
     now = NOON + timedelta(days=days)
@@ -66,6 +67,7 @@ def plan_and_left(
         waiting=told,
         reports=reports[::-1],
         now=now,
+        passed_over=passed_over,
     )
 
 
@@ -173,6 +175,33 @@ def test_without_news_what_is_due_is_worth_a_night_the_next_day(diary: Diary) ->
     assert not plan(diary, {"a"}, night("a"), days=0.6).is_due
     assert plan(diary, {"a"}, night("a"), days=1).is_due
     assert not plan(diary, {"a"}, night("a"), night("a", day=1), days=2).is_due
+
+
+def test_what_a_copy_was_taught_and_tells_nothing_is_passed_over(diary: Diary) -> None:
+    """Of records that no report speaks of the first night gets as many as have room, and so on."""
+    known = [f"r{n:04}" for n in range(MOST_RECORDS + 2)]
+    write(diary, *known)
+    first, left = plan_and_left(diary, set(known))
+    assert (ids(first), left) == (known[:MOST_RECORDS], 2)
+    rest, left = plan_and_left(diary, set(known), passed_over=set(ids(first)))
+    assert (ids(rest), left) == (known[MOST_RECORDS:], 0)
+
+
+def test_what_was_replaced_comes_with_what_replaced_it_or_not_at_all(diary: Diary) -> None:
+    many = [f"r{n:04}" for n in range(MOST_RECORDS)]
+    write(diary, "old", "new", *many)
+    reports = [
+        night(facts=[Dreamt(id="old", replaced_by="new"), Dreamt(id="new", after=True)]),
+        night(facts=[Dreamt(id="new", after=True), *(Dreamt(id=id_) for id_ in many)], day=1),
+    ]
+    past = past_of(reports)
+    assert past["old"].heir == "new" and past["old"].is_due and not past["new"].is_due
+    order = plan(diary, {"old", "new", *many}, *reports)
+    assert "new" not in ids(order) and "old" not in ids(order)
+    few = plan(diary, {"old", "new", *many[:5]}, *reports)
+    assert {"old", "new"} <= set(ids(few))
+    alone = plan(diary, {"old", *many}, *reports)
+    assert "old" in ids(alone), "what replaced it was forgotten"
 
 
 def test_a_record_that_is_in_the_diary_twice_counts_once(diary: Diary) -> None:

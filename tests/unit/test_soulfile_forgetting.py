@@ -9,10 +9,11 @@ import pytest
 
 from sould.errors import SoulInvalid
 from sould.soulfile.forgetting import base_of, forget, touched
-from sould.soulfile.history import SoulHome, again_of, meta_of, since_of
+from sould.soulfile.history import SoulHome, again_of, heard_of, meta_of, since_of
 from sould.soulfile.journal import Journal
 from sould.soulfile.opening import save_generation
 from sould.soulfile.record import read
+from sould.soulfile.taught import pack
 from tests.fakes.soul_folder import NOW, after, level, names_in, newest, spoil
 from tests.fakes.souls import make_entry, make_soul
 
@@ -50,6 +51,33 @@ def test_it_is_the_newest_state_that_was_not_taught_it(mika: SoulHome) -> None:
     assert read(now.path).tensors.keys() == weights.keys()
     assert names_in(mika.folder) == ["00000001.soul", "00000002.soul", "00000006.soul", "journal"]
     assert after(mika) == meta.sha256
+
+
+def test_what_was_only_heard_in_a_night_that_ended_early_goes_too(mika: SoulHome) -> None:
+    save(mika, "a")
+    heard = {"since": SINCE, "heard": pack(["x"])}
+    night = make_soul(2, level=2, taught=frozenset("ab"), config=heard)
+    save_generation(mika.folder, night)
+    assert heard_of(meta_of(newest(mika))) == {"a", "b", "x"}
+    assert touched(mika, {"x"}) == [2]
+    assert told_to_forget(mika, "x") == [2]
+    meta = meta_of(newest(mika))
+    assert meta.taught == heard_of(meta) == {"a"}
+    night = make_soul(1, level=1, taught=frozenset("a"), config=heard)
+    save_generation(mika.folder, night)
+    assert told_to_forget(mika, "z") == [] and base_of(mika, {"a"}) != base_of(
+        mika, {"a"}, without={"x"}
+    )
+    told_to_forget(mika, "a", "x")
+    assert heard_of(meta_of(newest(mika))) == frozenset()
+
+
+def test_a_soul_that_begins_anew_has_heard_nothing(mika: SoulHome) -> None:
+    config = {"since": SINCE, "heard": pack(["x"])}
+    save_generation(mika.folder, make_soul(1, level=1, taught=frozenset("a"), config=config))
+    reset = mika.reset(now=NOW)
+    assert reset is not None and heard_of(meta_of(reset)) == frozenset()
+    assert heard_of(meta_of(mika.undo(to=1, now=NOW))) == {"a", "x"}
 
 
 def test_what_was_known_from_the_beginning_leaves_an_empty_soul(mika: SoulHome) -> None:

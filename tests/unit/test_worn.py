@@ -75,6 +75,27 @@ def test_a_save_in_the_middle_of_a_lesson_holds_what_was_learned_before(tmp_path
     assert errors == [None] * 4
 
 
+def test_a_lesson_that_was_undone_leaves_what_was_learned_before(tmp_path: Path) -> None:
+    writing, errors = Writing(), list[SouldError | None]()
+    worn = WornSoul(
+        Wear(name="mika", folder=str(tmp_path), inner_lr=1e-3, keep=9), WEARER, writing.writer
+    )
+    for taught in ((), ("one",)):
+        for id_ in taught:
+            learn(worn, seed=1)
+            worn.learned(id_, 5, errors.append)
+            writing.await_news()
+        known = all_tensors(worn.soul)
+        state = worn.soul.state
+        learn(worn, seed=2)
+        worn.soul.change(lambda: worn.soul.scope.mul_(0.5))
+        worn.undo_lesson()
+        assert worn.soul.state != state or not taught, "keys and values of the lesson are not used"
+        now = all_tensors(worn.soul)
+        assert now.keys() == known.keys()
+        assert all((now[name] == known[name]).all() for name in known)
+
+
 def test_weights_come_back_with_their_scopes_and_without_are_open_to_everything() -> None:
     soul = random_soul(SPEC, seed=1, ranks=RANKS, parts=tuple(RANKS))
     tensors = all_tensors(soul)

@@ -16,6 +16,7 @@ from soul_client.wire import ChatDone, SamplingOverrides
 
 if TYPE_CHECKING:
     from soul_client.client import Client
+    from soul_client.wire import Forgotten
 
 
 class Conversation:
@@ -36,7 +37,7 @@ class Conversation:
         self.sampling = sampling or SamplingOverrides()
         self.is_off_record = is_off_record
         self.takes_notes = True
-        self.to_forget = ""  # asked for, and not agreed to yet
+        self.to_forget: tuple[Forgotten, str] | None = None  # asked for, and not agreed to yet
         self._client: Client | None = None
         self._problem_told = ""
 

@@ -104,13 +104,15 @@ def _forget(conversation: Conversation, argument: str) -> str:
     if argument.lower() != AGREED or not conversation.to_forget:
         what = output.as_text(_one(conversation, "forget", argument))
         found = client.soul_forget(what, dry_run=True)
-        conversation.to_forget = what
+        conversation.to_forget = found, what
         lines = forget_lines.plan_lines(settings.texts, found)
         return "\n".join([*lines, settings.texts("chat.forget_confirm")])
-    what, conversation.to_forget = conversation.to_forget, ""
-    with Waiting(settings.texts) as waiting:
-        done = client.soul_forget(what, on_update=waiting.update)
-    typed.forget(typed.history_path(settings.config_path), what, done.records)
+    (planned, what), conversation.to_forget = conversation.to_forget, None
+    try:
+        with Waiting(settings.texts) as waiting:
+            done = client.soul_forget(what, on_update=waiting.update)
+    finally:  # who does not wait for the end has asked for it all the same
+        typed.forget(typed.history_path(settings.config_path), what, planned.records)
     conversation.session = None
     lines = forget_lines.done_lines(settings.texts, done)
     return "\n".join([*lines, settings.texts("chat.new_session")])

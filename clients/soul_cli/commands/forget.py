@@ -11,6 +11,8 @@ from soul_cli import forget_lines, output, typed
 from soul_cli.options import Command, option
 from soul_cli.settings import Settings
 from soul_cli.waiting import Waiting
+from soul_client.errors import DaemonError
+from soul_client.wire import ErrorCode
 
 if TYPE_CHECKING:
     from soul_client.wire import Forgotten
@@ -30,10 +32,12 @@ def forget(settings: Settings, what: str, dry_run: bool, wait: bool, yes: bool) 
     if dry_run:
         _show(settings, _ask(settings, what, dry_run=True), is_done=False)
         return
-    if not yes:
-        _confirm(settings, what)
-    done = _ask(settings, what, wait=wait)
-    typed.forget(typed.history_path(settings.config_path), what, done.records)
+    planned = _plan(settings, what) if yes else _confirm(settings, what)
+    history = typed.history_path(settings.config_path)
+    try:
+        done = _ask(settings, what, wait=wait)
+    finally:  # who does not wait for the end has asked for it all the same
+        typed.forget(history, what, planned.records if planned else [])
     _show(settings, done, is_done=True)
 
 
@@ -47,7 +51,17 @@ def forget_document(settings: Settings, name: str, *, dry_run: bool, yes: bool) 
     _show(settings, _ask(settings, name, document=True), is_done=True)
 
 
-def _confirm(settings: Settings, what: str, *, document: bool = False) -> None:
+def _plan(settings: Settings, what: str) -> Forgotten | None:
+    """Return what would be forgotten; None: nothing is left of it but what was typed."""
+    try:
+        return _ask(settings, what, dry_run=True)
+    except DaemonError as e:
+        if e.code is ErrorCode.NOT_FOUND:
+            return None
+        raise
+
+
+def _confirm(settings: Settings, what: str, *, document: bool = False) -> Forgotten:
     """Show what would be forgotten and ask; without a terminal, nobody can have agreed."""
     if not sys.stdin.isatty():
         raise click.UsageError(settings.texts("usage.forget"))
@@ -55,6 +69,7 @@ def _confirm(settings: Settings, what: str, *, document: bool = False) -> None:
     for line in forget_lines.plan_lines(settings.texts, planned):
         click.echo(line, err=True)
     click.confirm(settings.texts("forget.confirm"), abort=True, err=True)
+    return planned
 
 
 def _ask(

@@ -169,9 +169,10 @@ class Learning:
             if not dreamt.is_early or record.id in known or record.id not in telling
         ]  # of a night that was woken the rest still waits
         tokens = {r.id: teacher.tokens(r) if teacher.tells(r) else 0 for r in learned}
+        heard = {record.id for record in params.records} - tokens.keys()
         scores = {"recalled": after.recalled, "facts": after.facts}
         scores |= {"stated": after.stated, "statements": after.statements}
-        worn.slept(dreamt.soul, tokens, scores, report)
+        worn.slept(dreamt.soul, tokens, heard, scores, report)
 
     def _learned(
         self,
@@ -202,7 +203,12 @@ class Learning:
         worn.learned(record.id, tokens, written)
 
     def _end(self, lesson: _Lesson, outcome: Struct | Exception) -> None:
+        """End a lesson before its end, if it was begun: nothing of it stays."""
         self._lessons.remove(lesson)
+        is_begun = lesson.steps is not None and isinstance(lesson.params, Imprint)
+        if is_begun and self._worn is not None and self._teacher is not None:
+            self._worn.undo_lesson()
+            self._teacher.begin_anew()
         self._answer(lesson.id, outcome)
 
 

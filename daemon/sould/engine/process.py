@@ -95,7 +95,7 @@ class Engine:
             case Load():
                 job = self._load(id_, params, stop)
             case Wear():
-                job = self._wear(params)
+                job = self._wear(params, stop)
             case SoulDiff():
                 job = self._diff(params, stop)
             case Trace():
@@ -143,9 +143,11 @@ class Engine:
             raise NotFound("no soul is worn")
         return (yield from souls.examine(body, self._teacher, params, stop.is_set))
 
-    def _wear(self, params: Wear) -> Job:
+    def _wear(self, params: Wear, stop: Event) -> Job:
         """Wear a soul; the one worn before is taken off even if this one cannot be."""
         body = self._loaded()
+        if stop.is_set():
+            raise Cancelled("nobody waits for the soul to be worn any more")
         self._take_off()
         yield None
         self._worn = souls.wear(body, params, self._writer)

@@ -12,7 +12,7 @@ from datetime import datetime
 from sould.durable import sync_dir
 from sould.errors import SoulInvalid
 from sould.soulfile.generations import GenerationFile, list_files, storing
-from sould.soulfile.history import SoulHome, meta_of, since_of, stamped
+from sould.soulfile.history import SoulHome, heard_of, meta_of, since_of, stamped
 from sould.soulfile.journal import Journal
 from sould.soulfile.taught import pack
 from sould.soulfile.writing import restamp, write_empty
@@ -31,20 +31,24 @@ def forget(home: SoulHome, ids: Set[str], *, again: Collection[str], now: dateti
     """
     newest = home.require_newest()
     taught = _taught_now(home, newest)
-    if taught & ids:
-        _go_back(home, newest, taught - ids, again, now)
+    if (taught | heard_of(meta_of(newest))) & ids:
+        base = base_of(home, taught - ids, without=ids)
+        _go_back(home, newest, base, again, now)
     return _remove(home, ids)
 
 
-def base_of(home: SoulHome, stays: Set[str]) -> GenerationFile | None:
-    """Return the newest sound generation that was taught nothing but ``stays``; None: the soul
-    has to begin anew.
+def base_of(
+    home: SoulHome, stays: Set[str], *, without: Set[str] = frozenset()
+) -> GenerationFile | None:
+    """Return the newest sound generation that was taught nothing but ``stays`` and has heard
+    nothing of ``without``; None: the soul has to begin anew.
 
     Raises:
         SoulMissing, StorageError: the folder cannot be read.
     """
     for found in home.generations():
-        if found.meta is not None and found.meta.taught <= stays:
+        meta = found.meta
+        if meta is not None and meta.taught <= stays and not heard_of(meta) & without:
             try:
                 return home.number(found.number)
             except SoulInvalid:
@@ -53,12 +57,14 @@ def base_of(home: SoulHome, stays: Set[str]) -> GenerationFile | None:
 
 
 def touched(home: SoulHome, ids: Set[str]) -> list[int]:
-    """Return the numbers of the generations that were taught one of these records, by headers.
+    """Return the numbers of the generations that have heard one of these records, by headers.
 
     Raises:
         SoulMissing, StorageError: as :func:`base_of`.
     """
-    return [found.number for found in home.generations() if found.meta and found.meta.taught & ids]
+    return [
+        found.number for found in home.generations() if found.meta and heard_of(found.meta) & ids
+    ]
 
 
 def _taught_now(home: SoulHome, newest: GenerationFile) -> Set[str]:
@@ -74,14 +80,14 @@ def _taught_now(home: SoulHome, newest: GenerationFile) -> Set[str]:
 def _go_back(
     home: SoulHome,
     newest: GenerationFile,
-    stays: Set[str],
+    base: GenerationFile | None,
     again: Collection[str],
     now: datetime,
 ) -> None:
-    base = base_of(home, stays)
     since = since_of(meta_of(newest))
     named = pack(again) if again else None
-    meta = stamped(base or newest, now, home.name, why="forget", since=since, again=named)
+    changed = {"since": since, "again": named} | ({} if base else {"heard": None})
+    meta = stamped(base or newest, now, home.name, why="forget", **changed)
     if base is not None:
         source = base.path
         home.add(lambda path: restamp(source, path, meta))
@@ -108,6 +114,6 @@ def _remove(home: SoulHome, ids: Set[str]) -> list[int]:
 
 def _may_hold(home: SoulHome, number: int, ids: Set[str]) -> bool:
     try:
-        return bool(meta_of(home.number(number)).taught & ids)
+        return bool(heard_of(meta_of(home.number(number))) & ids)
     except SoulInvalid:
         return True

@@ -138,7 +138,7 @@ class SoulHome:
             return None
         left = self.current(now=now, why="reset")
         meta = dataclasses.replace(
-            stamped(left, now, self.name, why="reset", **afresh(now)),
+            stamped(left, now, self.name, why="reset", heard=None, **afresh(now)),
             level=0,
             taught=frozenset(),
             scores={},
@@ -287,11 +287,22 @@ def again_of(meta: SoulMeta) -> frozenset[str]:
     """Return the records that wait whenever they were said: they were learned and have to be
     learned again, since what was learned before them was forgotten.
     """
-    text = meta.config.get("again")
+    return _ids_in(meta, "again")
+
+
+def heard_of(meta: SoulMeta) -> frozenset[str]:
+    """Return the records that are in the weights: those that it was taught, and those of nights
+    that ended early which it does not know yet, and which wait.
+    """
+    return meta.taught | _ids_in(meta, "heard")
+
+
+def _ids_in(meta: SoulMeta, setting: str) -> frozenset[str]:
+    text = meta.config.get(setting)
     try:
         return unpack(text) if isinstance(text, str) and text else frozenset()
     except Unsound as e:
-        log.warning("soul '%s' does not say what it has to learn again: %s", meta.name, e)
+        log.warning("what soul '%s' says of '%s' cannot be read: %s", meta.name, setting, e)
         return frozenset()
 
 

@@ -227,6 +227,7 @@ class Diary:
         with open(path, "ab+", buffering=0, opener=open_private) as file:
             mend(path, file, is_whole)
         write_private(path, without(path, path.read_bytes(), ids))
+        self._passed_over = {place for place in self._passed_over if place[0] != path.name}
 
     def _append(self, path: Path, data: bytes) -> None:
         is_new = not path.exists()

@@ -21,7 +21,7 @@ from sould.durable import sync_dir
 from sould.errors import NotFound, SouldError, SoulMissing, TooLarge
 from sould.soulfile import forgetting
 from sould.soulfile.generations import storing
-from sould.soulfile.history import SoulHome, meta_of, since_of
+from sould.soulfile.history import SoulHome, heard_of, meta_of, since_of
 from sould.soulfile.home import SoulFolder
 from sould.supervisor import intake
 from sould.supervisor.diary import Diary
@@ -225,7 +225,8 @@ class Eraser:
 
 def _relearned(home: SoulHome, taught: Set[str], ids: Set[str]) -> Set[str]:
     """Return what a soul has to learn again if it forgets these records."""
-    if not taught & ids:
+    heard = taught | heard_of(meta_of(home.require_newest())) if home.generations() else taught
+    if not heard & ids:
         return frozenset()
-    base = forgetting.base_of(home, taught - ids)
+    base = forgetting.base_of(home, taught - ids, without=ids)
     return taught - ids - (meta_of(base).taught if base else frozenset())

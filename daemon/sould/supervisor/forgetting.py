@@ -10,7 +10,7 @@ import msgspec
 
 from soul_client.wire import DiaryRecord, Forgotten, Progress, RecallMarks, SoulForget
 from sould.bridge import Examine, Examined, Mark, Probe
-from sould.errors import BadRequest, SouldError, SoulMissing
+from sould.errors import BadRequest, SouldError
 from sould.supervisor.engine import Engine
 from sould.supervisor.erasing import MOST_RECORDS, Eraser, Plan
 from sould.supervisor.learner import Learner
@@ -68,7 +68,7 @@ class Forgetting:
         with self._engine.held():
             async with self._scheduler.slot(request, exclusive=True):
                 # First, since it may have to put another body's soul away, which stops learning.
-                await request.race(self._engine.ensure(self._body_name(), request.progress))
+                await self._loaded(request)
                 async with self._learner.stopped():
                     if self._eraser.is_pending:  # an earlier one that failed half way
                         await self._finish(request)
@@ -76,33 +76,46 @@ class Forgetting:
                         return told(await request.race(self._plan(what, params.document)))
                     forgotten, probes = await self._forget(request, what, params.document)
             await self._learner.known()  # from now on the status tells what is to be learned again
-            if not params.wait:
+            if not (params.wait and self._wardrobe.is_worn):
                 return forgotten
             return await self._relearned(request, forgotten, probes)
 
     async def _forget(
         self, request: Request, what: str, document: bool
     ) -> tuple[Forgotten, list[Probe]]:
-        await request.race(self._engine.ensure(self._body_name(), request.progress))
+        await self._loaded(request)
         await request.race(self._learner.known())
-        soul = self._wardrobe.status()
-        if not soul.worn:
-            raise SoulMissing(f"soul '{soul.name}' is not worn: {soul.problem}")
         plan = await request.race(self._plan(what, document))
-        order = Examine(
-            records=[told_of(one) for one in evenly(plan.found.told, MOST_RECORDS)],
-            beside=self._learner.recent,
-        )
-        before = await request.race(self._engine.ask("soul.examine", order, request.progress))
-        assert isinstance(before, Examined)
+        before = await self._known(request, plan)
         await asyncio.to_thread(self._eraser.begin, plan.note)
         await self._finish(request)
         for one in (*plan.found.told, *plan.found.replies):
             self._off_record.end(one.session)
+        if before is None:
+            return msgspec.structs.replace(told(plan), asked=False), []
         forgotten = msgspec.structs.replace(
             told(plan), before=marks(before.worn), never=marks(before.bare)
         )
         return await self._examined(request, forgotten, before.probes), before.probes
+
+    async def _loaded(self, request: Request) -> None:
+        """Have the soul worn, if that can be; it forgets without a body, too."""
+        try:
+            await request.race(self._engine.ensure(self._body_name(), request.progress))
+        except SouldError as e:
+            log.warning("it is forgotten without a body: %s", e)
+
+    async def _known(self, request: Request, plan: Plan) -> Examined | None:
+        """Return how well the soul knows what is to be forgotten, None if it is not worn."""
+        if not self._wardrobe.is_worn:
+            return None
+        order = Examine(
+            records=[told_of(one) for one in evenly(plan.found.told, MOST_RECORDS)],
+            beside=self._learner.recent,
+        )
+        found = await request.race(self._engine.ask("soul.examine", order, request.progress))
+        assert isinstance(found, Examined)
+        return found
 
     async def _plan(self, what: str, document: bool) -> Plan:
         name, taught = self._wardrobe.name, self._wardrobe.taught

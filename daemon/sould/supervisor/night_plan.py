@@ -27,12 +27,13 @@ ANOTHER_DAY_S = 6 * 3600.0  # after a night, what was due in it is not due again
 
 class Past(Struct, kw_only=True):
     """What the nights before tell of one record. ``times``: it was learned in. ``since``: how many
-    nights ago that was last, tonight being counted.
+    nights ago that was last, tonight being counted. ``heir``: the id of what replaced it.
     """
 
     times: int = 0
     since: int = 0
     is_recalled: bool = False
+    heir: str = ""
 
     @property
     def is_due(self) -> bool:
@@ -57,7 +58,7 @@ def past_of(reports: Sequence[SleepReport]) -> dict[str, Past]:
             found[id_] = Past(is_recalled=True)
         for fact in night.facts:
             past = found.setdefault(fact.id, Past())
-            past.is_recalled = fact.after or bool(fact.replaced_by)
+            past.is_recalled, past.heir = fact.after or bool(fact.replaced_by), fact.replaced_by
             if not fact.resting:
                 past.times, past.since = past.times + 1, 0
     for past in found.values():
@@ -91,7 +92,8 @@ def plan_night(
     )
     told = [*waiting, *untaught.records, *untaught.statements]
     wanted = {one.id for one in told} - passed_over
-    order, left = order_night(diary, soul, wanted=wanted, taught=taught, reports=reports, now=now)
+    known = taught - passed_over
+    order, left = order_night(diary, soul, wanted=wanted, taught=known, reports=reports, now=now)
     return msgspec.structs.replace(order, is_all=order.is_all and not untaught.left), (
         untaught.left + untaught.statements_left + left
     )
@@ -110,7 +112,9 @@ def order_night(
     over what of ``taught`` is due or has room to rest; and how much of the first two has no room.
 
     What is due has half of the room, if it needs so much. Documents have the room that what the
-    user said leaves when it is new or due, ``MOST_STATEMENTS`` at most. Blocking.
+    user said leaves when it is new or due, ``MOST_STATEMENTS`` at most. What was replaced by
+    something that has no place tonight stays away with it: alone it would be learned as if it were
+    true. Blocking.
     """
     nights = list(reports)
     kept = [one for one in reversed(nights) if one.soul == soul and one.outcome == "kept"]
@@ -123,6 +127,9 @@ def order_night(
     statements = [*statements, *documents.resting][:room]
     said = [*first, *user.resting][: MOST_RECORDS - len(statements)]
     chosen = {*said, *statements}
+    there = {*ids, *read}
+    heirs = {id_: past[id_].heir for id_ in chosen & past.keys()}
+    chosen -= {id_ for id_, heir in heirs.items() if heir in there - chosen}
     found = diary.find(chosen)
     is_another_day = not kept or now.timestamp() - instant(kept[-1].began) >= ANOTHER_DAY_S
     order = Sleep(

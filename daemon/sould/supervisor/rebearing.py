@@ -156,24 +156,23 @@ class Rebearing:
 
             tell_night(Progress(stage="preparing"))
             began, new = self._seconds(), frozenset(one.id for one in night)
-            report = await self._night(reborn, new, taught, tell_night)
-            if report is None:
+            slept = await self._night(reborn, new, taught, tell_night)
+            if slept is None:
                 silent += len(new)
                 continue
-            if report.outcome == "kept":
-                taught |= new
-            else:
-                left |= new
+            if slept.report.outcome == "kept":
+                taught |= new & frozenset(slept.worn.taught)  # one that ended early left some
+            left |= new - taught
             await self._note(reborn, left=sorted(left), more_seconds=self._seconds() - began)
         return taught, silent
 
     async def _night(
         self, reborn: str, new: frozenset[str], taught: frozenset[str], tell: OnProgress
-    ) -> SleepReport | None:
-        """Sleep over these records until that is kept, ``TRIES`` times at most; return the last
-        report, None if none of them tells anything.
+    ) -> Slept | None:
+        """Sleep over these records until that is kept, ``TRIES`` times at most; return what became
+        of the last try, None if none of them tells anything.
         """
-        report = None
+        slept = None
         for _ in range(TRIES):
             order = await asyncio.to_thread(self._plan, reborn, new, taught)
             began = self._clock()
@@ -189,11 +188,12 @@ class Rebearing:
             report = msgspec.structs.replace(
                 slept.report, outcome=outcome, soul=reborn, began=stamp
             )
+            slept = msgspec.structs.replace(slept, report=report)
             await asyncio.to_thread(self._reports.keep, report, began)
-            if report.outcome == "kept":
+            if outcome == "kept":
                 break
             log.warning("a night of soul %s was rolled back: %s", reborn, report.why)
-        return report
+        return slept
 
     def _plan(self, reborn: str, new: frozenset[str], taught: frozenset[str]) -> Sleep:
         order, _ = order_night(

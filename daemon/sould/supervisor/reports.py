@@ -66,19 +66,21 @@ class Reports:
         self._rewrite(soul, lambda report: msgspec.structs.replace(report, soul=to))
 
     def drop_answers(self, soul: str, taught: Set[str]) -> None:
-        """Remove from the reports of a soul what it was asked and replied: any of it may have been
-        about something that is to be forgotten. A night of which something recalled is not
-        ``taught`` any more was undone with it, and says so. Done again, it goes on.
+        """Remove from all reports what was asked and replied: any of it may have been about
+        something that is to be forgotten, whatever soul knew it. A night of ``soul`` of which
+        something recalled is not ``taught`` any more was undone with it, and says so. Done again,
+        it goes on.
 
         Raises:
             StorageError: some may be there yet; do it again.
         """
-        self._rewrite(soul, partial(_without_answers, taught=taught))
+        self._rewrite(soul, partial(_undone, taught=taught))
+        self._rewrite(None, _without_answers)
 
-    def _rewrite(self, soul: str, change: Callable[[SleepReport], SleepReport]) -> None:
+    def _rewrite(self, soul: str | None, change: Callable[[SleepReport], SleepReport]) -> None:
         for path in sorted(self.folder.glob("*.json")):
             report = _read(path)
-            if report is None or report.soul != soul:
+            if report is None or soul not in (None, report.soul):
                 continue
             changed = change(report)
             if changed != report:
@@ -92,9 +94,13 @@ class Reports:
                 yield report
 
 
-def _without_answers(report: SleepReport, taught: Set[str]) -> SleepReport:
+def _undone(report: SleepReport, taught: Set[str]) -> SleepReport:
     if report.outcome == "kept" and any(one.after and one.id not in taught for one in report.facts):
-        report = msgspec.structs.replace(report, outcome="rolled_back", why=UNDONE)
+        return msgspec.structs.replace(report, outcome="rolled_back", why=UNDONE)
+    return report
+
+
+def _without_answers(report: SleepReport) -> SleepReport:
     facts = [
         msgspec.structs.replace(fact, question="", said_before="", said_after="")
         for fact in report.facts

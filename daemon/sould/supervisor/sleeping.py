@@ -152,8 +152,8 @@ class Sleeping:
                 if e.reason is not StopReason.SHUTDOWN:
                     await self._as_it_was(soul.name, evening)
                 raise
-            except EngineDied as e:  # who does not wait for it is told all the same
-                why = f"the engine is gone: {e}"
+            except SouldError as e:  # who does not wait for it is told all the same
+                why = f"the engine is gone: {e}" if isinstance(e, EngineDied) else e.message
                 lost = SleepReport(
                     outcome="rolled_back", why=why, soul=soul.name, began=night.began
                 )

@@ -65,6 +65,9 @@ class NativeTeacher:
     def prepare(self) -> None:
         """Nothing is needed before the first lesson."""
 
+    def begin_anew(self) -> None:
+        """Nothing is kept from lesson to lesson."""
+
     def tells(self, record: Told) -> bool:
         """Whether there is anything to read in a record."""
         return bool(record.text.strip())

@@ -96,6 +96,10 @@ class Teacher:
         """Return what learning a record adds to the level."""
         return len(self._body.tokenizer.encode(record.text))
 
+    def begin_anew(self) -> None:
+        """Forget how the last lessons went: one of them was undone."""
+        self._imprinter = None
+
     def lesson(self, soul: AnySoul, order: Imprint, inner_lr: float) -> Steps:
         """Teach ``soul`` a record, and go over earlier ones on the way."""
         assert isinstance(soul, Soul)
@@ -137,7 +141,7 @@ class Teacher:
         replaced = yield from superseded(known)
         known = with_lent(standing(known, replaced), order.dreams)
         known = yield from self._with_written(known, order, is_woken)
-        self._imprinter = None  # its part of the soul will be another one
+        self.begin_anew()  # the part of the soul that it learns will be another one
         night = Night(
             self._decoder,
             self._form,

@@ -151,5 +151,15 @@ def consolidate(soul: AnySoul, dreamer: AnySoul, *, seed: int) -> Fault | None:
     return mine.change(take)
 
 
+def restore(soul: AnySoul, before: AnySoul) -> Fault | None:
+    """Take back what a lesson has changed: the fast part, or the states, become ``before``'s."""
+    if isinstance(soul, StateSoul):
+        assert isinstance(before, StateSoul)
+        return soul.change(before.states)
+    mine = soul
+    assert isinstance(before, Soul)
+    return mine.change(lambda: mine.take(FAST, before))
+
+
 def _states_of(soul: StateSoul) -> dict[str, NDArray[np.float32]]:
     return {f"w_state.{i}": stacked(s).numpy().copy() for i, s in enumerate(soul.states)}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from sould.engine.soul.tensors import (
     all_tensors,
     consolidate,
     dims_of,
+    restore,
     soul_of,
     state_soul_of,
     tensors_of,
@@ -30,11 +31,12 @@ from sould.engine.soul.weights import FAST, MatrixName, Soul
 from sould.engine.soul.writer import Writer
 from sould.engine.spec import BodySpec
 from sould.errors import SouldError
-from sould.soulfile.history import SoulHome, again_of, since_of
+from sould.soulfile.history import SoulHome, again_of, heard_of, since_of
 from sould.soulfile.journal import Journal, JournalEntry
 from sould.soulfile.meta import BodyShape, SoulMeta
 from sould.soulfile.opening import open_soul, save_generation
 from sould.soulfile.record import SoulRecord, Weights
+from sould.soulfile.taught import pack
 
 log = logging.getLogger(__name__)
 
@@ -155,27 +157,35 @@ class WornSoul:
         self,
         dreamer: AnySoul,
         tokens: Mapping[str, int],
+        heard: Set[str],
         scores: Mapping[str, Any],
         then: Callable[[SouldError | None], None],
     ) -> None:
         """Take the slow weights of a night, clear the fast ones, and write a generation.
 
-        ``tokens``: of the records gone over, by id; those learned for the first time count.
-        ``then`` as with :meth:`learned`.
+        ``tokens``: of the records learned, by id; those learned for the first time count.
+        ``heard``: others that it went over. ``then`` as with :meth:`learned`.
         """
         fault = consolidate(self.soul, dreamer, seed=self.number + 1)
         assert fault is None, fault  # the dreamer was held to the same bounds
         new = [id_ for id_ in tokens if id_ not in self.meta.taught]
+        taught = self.meta.taught | tokens.keys()
         self.meta = dataclasses.replace(
             self.meta,
             level=self.meta.level + sum(tokens[id_] for id_ in new),
-            taught=self.meta.taught | tokens.keys(),
+            taught=taught,
             scores={**self.meta.scores, **scores},
+            config={**self.meta.config, "heard": pack((heard_of(self.meta) | heard) - taught)},
         )
         self.journaled |= set(new)
         self.is_unsaved = True
         self._learned = self._tensors()
         self.save("sleep", then)
+
+    def undo_lesson(self) -> None:
+        """Be as when the last record had been learned: a lesson ended before it was."""
+        fault = restore(self.soul, self._wearer.soul(self._learned, seed=self.number))
+        assert fault is None, fault
 
     def save(self, why: str, then: Callable[[SouldError | None], None]) -> None:
         """Write a generation if anything is unsaved; ``then`` as with :meth:`learned`."""
