@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,8 +158,8 @@ def test_a_lesson_gives_way_and_can_be_stopped(engine: EngineClient, home: SoulH
     imprint(engine, OTHER)
     known = nats(engine)
     lesson = engine.send("imprint", Imprint(record=FACT, recent=[OTHER]))
-    while nats(engine) == known:
-        pass  # until a step of it is felt
+    while nats(engine) == known:  # until a step of it is felt; asked at once it would take none
+        time.sleep(0.1)
     for _ in range(3):
         question = engine.send("memory", Empty())
         header, _ = engine.receive()
