@@ -30,7 +30,7 @@ from sould.supervisor.rebirth_plan import free_name
 from sould.supervisor.rebirths import FILE
 from sould.supervisor.reports import Reports
 from sould.supervisor.shelf import SoulState, read_state
-from sould.supervisor.waiting import comes_by_itself, is_untaught, teaches
+from sould.supervisor.waiting import is_untaught, teaches
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ class Acceptance:
             for record in self._diary.read(path)
             if (record.id in known or is_untaught(record, reborn, new.since, new.taught))
             and teaches(record)
-            and not comes_by_itself(record, name, old.since, new.taught)
+            and not is_untaught(record, name, old.since, new.taught)
         }
 
     def _noted(self) -> Note | None:

@@ -29,7 +29,7 @@ from sould.supervisor.files import read_note, write_private
 from sould.supervisor.finding import Found, find, find_document, turns
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
-from sould.supervisor.waiting import comes_by_itself
+from sould.supervisor.waiting import is_untaught
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +200,7 @@ class Eraser:
         for turn in turns(self._diary):
             if turn.said is not None and turn.said.id in relearned:
                 here.add(turn.said.id)
-                if not comes_by_itself(turn.said, soul, since, frozenset()):
+                if not is_untaught(turn.said, soul, since, frozenset()):
                     again.add(turn.said.id)
         return here, again
 

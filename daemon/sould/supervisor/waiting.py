@@ -70,15 +70,10 @@ def told_of(record: Record) -> Told:
     return Told(id=record.id, text=record.text)
 
 
-def comes_by_itself(record: Record, soul: str, since: str, taught: Set[str]) -> bool:
-    """Tell whether a soul will come to a record: it waits, or is a statement for a night. Pure."""
-    if record.role == "document":
-        return is_untaught(record, soul, since, taught)
-    return is_waiting(record, soul, since, taught)
-
-
 def is_untaught(record: Record, soul: str, since: str, taught: Set[str]) -> bool:
-    """Tell whether a record is for a soul, came since it began, and is not in it. Pure."""
+    """Tell whether a record is for a soul, came since it began, and is not in it: it waits, or
+    comes in a night. Pure.
+    """
     if not teaches(record) or record.soul != soul or record.id in taught:
         return False
     came = instant(record.imported or record.ts)
