@@ -27,6 +27,7 @@ from sould.supervisor import intake
 from sould.supervisor.diary import Diary
 from sould.supervisor.files import read_note, write_private
 from sould.supervisor.finding import Found, find, find_document, turns
+from sould.supervisor.rebirths import Rebirths
 from sould.supervisor.reports import FOLDER as REPORTS
 from sould.supervisor.reports import Reports
 from sould.supervisor.waiting import is_untaught
@@ -53,7 +54,7 @@ class Note(Struct, frozen=True, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """What forgetting takes. ``generations``: to be removed. ``relearned``: records that are
     learned again. ``lost``: how many would have to be, and are not in the diary. ``others``: souls
-    that were taught some of it too.
+    that were taught some of it too, and keep it.
     """
 
     note: Note
@@ -77,6 +78,7 @@ class Eraser:
         self._reports = Reports(workspace / REPORTS)
         self._diary = diary
         self._souls = souls
+        self._rebirths = Rebirths(souls)
         self._clock = clock
 
     @property
@@ -117,6 +119,7 @@ class Eraser:
         home = self._souls.home(soul)
         relearned = _relearned(home, taught, found.ids) - self._diary.replaced()
         here, again = self._looked_up(home, soul, relearned)
+        with_it = {soul, *self._rebirths.of(soul)}
         if len(again) > MOST_AGAIN:
             raise TooLarge(
                 f"{len(again)} records would have to be learned again, at most {MOST_AGAIN} can be"
@@ -128,7 +131,9 @@ class Eraser:
             relearned=len(here),
             lost=len(relearned) - len(here),
             others=[
-                name for name in self._souls.names() if name != soul and self._knows(name, found)
+                name
+                for name in self._souls.names()
+                if name not in with_it and self._knows(name, found)
             ],
         )
 
@@ -161,6 +166,7 @@ class Eraser:
                 taught = meta_of(home.require_newest()).taught
         except SoulMissing:
             log.warning("soul %s is gone; there is nothing left to forget in it", note.soul)
+        self._forget_in_rebirths(note.soul, ids)
         self._reports.drop_answers(note.soul, taught)
         self._drop_fits()
         self._drop_plugin_caches()
@@ -181,6 +187,25 @@ class Eraser:
             self.finish()
         except SouldError as e:
             log.error("what was to be forgotten is not yet, 'soul forget' tries again: %s", e)
+
+    def _forget_in_rebirths(self, soul: str, ids: Set[str]) -> None:
+        """Have what a soul is being reborn as forget it, too; what is learned again, so is there,
+        before it can be accepted.
+        """
+        for name, rebirth in self._rebirths.of(soul).items():
+            home = self._souls.home(name)
+            if not forgetting.touched(home, ids):
+                continue
+            before = rebirth.before
+            changed = msgspec.structs.replace(
+                rebirth,
+                asked=[id_ for id_ in rebirth.asked if id_ not in ids],
+                before=before and {id_: m for id_, m in before.items() if id_ not in ids},
+                left=[id_ for id_ in rebirth.left if id_ not in ids],
+                card=None,
+            )
+            self._rebirths.put(name, changed)
+            forgetting.forget(home, ids, again=(), now=self._clock())
 
     def _noted(self) -> Note | None:
         hint = "remove it, and say again what is to be forgotten"
