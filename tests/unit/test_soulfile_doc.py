@@ -18,6 +18,7 @@ from sould.soulfile.meta import FORMAT, VERSION, Dims, encode
 from sould.soulfile.opening import save_generation
 from sould.soulfile.recognise import Kind
 from sould.soulfile.record import SoulRecord, write
+from sould.soulfile.taught import pack
 from tests.fakes.soul_folder import NOW
 from tests.fakes.souls import make_entry, make_meta, make_soul, split
 
@@ -68,7 +69,8 @@ def test_every_kind_of_foreign_soul() -> None:
 def test_the_folder(tmp_path: Path) -> None:
     souls = SoulFolder(tmp_path)
     home = souls.new("mika")
-    save_generation(home.folder, make_soul())
+    config = {**make_meta().config, "heard": pack(["of a night that ended early"])}
+    save_generation(home.folder, make_soul(config=config))
     souls.set_active("mika")
     found = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
     assert [row[0].strip("`") for row in table("Folder")[:3]] == found
