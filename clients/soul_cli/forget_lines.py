@@ -56,4 +56,5 @@ def done_lines(texts: Texts, done: Forgotten) -> list[str]:
 
 
 def _others(texts: Texts, found: Forgotten) -> list[str]:
-    return [texts("forget.others", names=", ".join(found.others))] if found.others else []
+    both = (("forget.reborn", found.reborn), ("forget.others", found.others))
+    return [texts(key, names=", ".join(names)) for key, names in both if names]

@@ -22,6 +22,7 @@ TEXTS = {
     "forget.others": "these souls were taught it too, and keep it: {names}",
     "forget.confirm": "Forget it? It cannot be undone.",
     "forget.done": "forgotten by {name} (messages: {count}, replies: {replies})",
+    "forget.reborn": "what it is being reborn as goes back too: {names}",
     "forget.not_asked": "no body wore the soul: how well it knew that is not known",
     "forget.no_fact": "there was no fact in it that a soul learns",
     "forget.not_measured": "how well it is forgotten is not known: the soul could not be asked",

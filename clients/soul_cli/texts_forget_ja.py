@@ -21,6 +21,7 @@ TEXTS = {
     "forget.others": "次のソウルもそれを教わっており、覚えたままです: {names}",
     "forget.confirm": "忘れさせますか? 元には戻せません。",
     "forget.done": "{name} は忘れました (発言: {count}, 返事: {replies})",
+    "forget.reborn": "生まれ変わりの途中のソウルも一緒に戻ります: {names}",
     "forget.not_asked": "ソウルが動いていないため、どれだけ覚えていたかは不明です",
     "forget.no_fact": "その中にソウルが学ぶ事実はありませんでした",
     "forget.not_measured": "どれだけ忘れたかは不明です: ソウルに尋ねられませんでした",

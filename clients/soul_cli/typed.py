@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from soul_client.errors import DaemonError
 from soul_client.locate import workspace_dir
+from soul_client.wire import ErrorCode
 
 if TYPE_CHECKING:
     from soul_client.wire import DiaryRecord
@@ -43,6 +46,22 @@ def forget(path: Path, what: str, records: Iterable[DiaryRecord]) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+@contextmanager
+def cleared(path: Path, what: str, records: Iterable[DiaryRecord]) -> Iterator[None]:
+    """Take it out of the file, whatever becomes of what is done inside, unless the daemon refuses:
+    it finishes what it began when nobody waits any more.
+    """
+    is_refused = False
+    try:
+        yield
+    except DaemonError as e:
+        is_refused = e.code is not ErrorCode.STORAGE  # that is finished later
+        raise
+    finally:
+        if not is_refused:
+            forget(path, what, records)
 
 
 def entries(text: str) -> list[str]:

@@ -977,7 +977,8 @@ class Forgotten(WireStruct, frozen=True, kw_only=True):
 
     ``generations``: of the soul, removed. ``relearned``: how many other records were learned
     since, and are learned again; ``lost``: how many of those the diary does not have. ``others``:
-    souls that were taught some of it too, and still are. ``before``, ``after``: the soul, asked
+    souls that were taught some of it too, and still are; ``reborn``: what the soul is being reborn
+    as, and forgets it too. ``before``, ``after``: the soul, asked
     for it; ``never``: the bare body. They are nil if nothing in it tells a fact, if nothing was
     forgotten yet (``dry_run``), if it could not be ``asked``, since no body wore the soul, and
     ``after`` if the soul could not be put on again.
@@ -995,6 +996,7 @@ class Forgotten(WireStruct, frozen=True, kw_only=True):
     after: RecallMarks | None = None
     never: RecallMarks | None = None
     asked: bool = True
+    reborn: list[str] = []
 
 
 class SoulReincarnate(WireStruct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ FOUND = wire.Forgotten(
     relearned=4,
     lost=5,
     others=["copy", "work"],
+    reborn=["mika-big"],
 )
 DONE = wire.Forgotten(
     soul="mika",
@@ -86,6 +87,7 @@ PLANNED = [
     "saved states that hold it and go too: 3",
     "learned after it, to be learned again: 4",
     "learned after it and not in this diary, so forgotten too: 5",
+    "what it is being reborn as goes back too: mika-big",
     "these souls were taught it too, and keep it: copy, work",
 ]
 FORGOTTEN = [
@@ -118,22 +120,40 @@ def test_forgetting_shows_what_was_known_and_clears_what_was_typed(
     assert json.loads(soul("biscuit", "--yes", "--json")[1]) == msgspec.to_builtins(DONE)
 
 
-def test_what_was_typed_is_cleared_whatever_becomes_of_the_rest(
+@pytest.mark.parametrize(
+    "code, is_cleared",
+    [(wire.ErrorCode.STORAGE, True), (wire.ErrorCode.NO_MEMORY, False)],
+    ids=["begun", "refused"],
+)
+def test_what_was_typed_is_cleared_unless_nothing_is_forgotten(
+    soul: Callable[..., tuple[int, str]],
+    daemon: FakeDaemon,
+    history: Path,
+    code: wire.ErrorCode,
+    is_cleared: bool,
+) -> None:
+    edited = HISTORY + "\n# 2026-01-02 12:03:00\n+/edit My cat is Biscuit.\n"
+    history.write_text(edited, "utf-8")
+    answers = iter([(Kind.DONE, FOUND), (Kind.ERROR, wire.Error(code=code, message="no"))])
+    daemon.scripts["soul.forget"] = lambda daemon, header, raw: iter([next(answers)])
+    assert soul("1u", "--yes")[0] != 0
+    kept = history.read_text("utf-8")
+    assert kept == edited if not is_cleared else "cat" not in kept and "Bath" in kept
+
+
+def test_what_is_not_found_is_left_where_it_was_typed(
     soul: Callable[..., tuple[int, str]], daemon: FakeDaemon, history: Path
 ) -> None:
-    left = HISTORY.split("\n\n#")[0] + "\n"
-    edited = HISTORY + "\n# 2026-01-02 12:03:00\n+/edit My cat is Biscuit.\n"
-    broken = wire.Error(code=wire.ErrorCode.INTERNAL, message="lost")
     gone = wire.Error(code=wire.ErrorCode.NOT_FOUND, message="nothing has that in it")
-    for what, planned in (("1u", (Kind.DONE, FOUND)), ("biscuit", (Kind.ERROR, gone))):
-        history.write_text(edited, "utf-8")
-        answers = iter([planned, (Kind.ERROR, gone if planned[1] is gone else broken)])
-        daemon.scripts["soul.forget"] = lambda daemon, header, raw, some=answers: iter([next(some)])
-        code, _ = soul(what, "--yes")
-        assert code != 0
-        kept = history.read_text("utf-8")
-        assert kept.startswith(left) and "cat" not in kept
-        assert "biscuit" not in kept.lower() or what == "1u"  # "/forget biscuit" is not of the turn
+    daemon.scripts["soul.forget"] = answer((Kind.ERROR, gone))
+    assert soul("biscuit", "--yes")[0] != 0
+    assert history.read_text("utf-8") == HISTORY
+
+
+def test_who_does_not_wait_has_it_cleared(history: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), typed.cleared(history, "biscuit", FOUND.records):
+        raise KeyboardInterrupt
+    assert "biscuit" not in history.read_text("utf-8").lower()
 
 
 def test_a_soul_that_was_not_worn_is_said(

@@ -84,7 +84,7 @@ def test_what_the_soul_is_being_reborn_as_forgets_too(tmp_path: Path, diary: Dia
     )
     eraser = Eraser(workspace=tmp_path, diary=diary, souls=souls, clock=lambda: NOON)
     plan = eraser.plan("mika", {"old", "x", "y"}, "secret")
-    assert plan.others == ["copy"]
+    assert (plan.others, plan.reborn) == (["copy"], [reborn])
     eraser.begin(plan.note)
     eraser.finish()
     for name, taught in (("mika", {"old"}), (reborn, {"old"}), ("copy", {"old", "x", "y"})):

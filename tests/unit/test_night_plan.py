@@ -198,6 +198,7 @@ def test_what_was_replaced_comes_with_what_replaced_it_or_not_at_all(diary: Diar
     assert past["old"].heir == "new" and past["old"].is_due and not past["new"].is_due
     order = plan(diary, {"old", "new", *many}, *reports)
     assert "new" not in ids(order) and "old" not in ids(order)
+    assert len(ids(order)) == MOST_RECORDS, "its place is another's"
     few = plan(diary, {"old", "new", *many[:5]}, *reports)
     assert {"old", "new"} <= set(ids(few))
     alone = plan(diary, {"old", *many}, *reports)

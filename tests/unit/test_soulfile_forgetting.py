@@ -90,6 +90,16 @@ def test_what_was_known_from_the_beginning_leaves_an_empty_soul(mika: SoulHome) 
     assert read(newest(mika).path).tensors == {}
 
 
+def test_what_waited_to_be_learned_again_still_does(mika: SoulHome) -> None:
+    save(mika, "a")
+    save(mika, "a", "b", "c", "d")
+    told_to_forget(mika, "b", again=["c", "d"])
+    soul = make_soul(2, level=2, taught=frozenset("ac"), config=dict(meta_of(newest(mika)).config))
+    save_generation(mika.folder, soul)
+    told_to_forget(mika, "c")
+    assert again_of(meta_of(newest(mika))) == {"d"}
+
+
 def test_what_only_the_journal_holds_goes_with_it(mika: SoulHome) -> None:
     save(mika, "a")
     Journal(mika.journal).append(make_entry(taught="later"))

@@ -108,11 +108,9 @@ def _forget(conversation: Conversation, argument: str) -> str:
         lines = forget_lines.plan_lines(settings.texts, found)
         return "\n".join([*lines, settings.texts("chat.forget_confirm")])
     (planned, what), conversation.to_forget = conversation.to_forget, None
-    try:
-        with Waiting(settings.texts) as waiting:
-            done = client.soul_forget(what, on_update=waiting.update)
-    finally:  # who does not wait for the end has asked for it all the same
-        typed.forget(typed.history_path(settings.config_path), what, planned.records)
+    history = typed.history_path(settings.config_path)
+    with typed.cleared(history, what, planned.records), Waiting(settings.texts) as waiting:
+        done = client.soul_forget(what, on_update=waiting.update)
     conversation.session = None
     lines = forget_lines.done_lines(settings.texts, done)
     return "\n".join([*lines, settings.texts("chat.new_session")])

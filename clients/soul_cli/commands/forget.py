@@ -11,8 +11,6 @@ from soul_cli import forget_lines, output, typed
 from soul_cli.options import Command, option
 from soul_cli.settings import Settings
 from soul_cli.waiting import Waiting
-from soul_client.errors import DaemonError
-from soul_client.wire import ErrorCode
 
 if TYPE_CHECKING:
     from soul_client.wire import Forgotten
@@ -32,12 +30,9 @@ def forget(settings: Settings, what: str, dry_run: bool, wait: bool, yes: bool) 
     if dry_run:
         _show(settings, _ask(settings, what, dry_run=True), is_done=False)
         return
-    planned = _plan(settings, what) if yes else _confirm(settings, what)
-    history = typed.history_path(settings.config_path)
-    try:
+    planned = _ask(settings, what, dry_run=True) if yes else _confirm(settings, what)
+    with typed.cleared(typed.history_path(settings.config_path), what, planned.records):
         done = _ask(settings, what, wait=wait)
-    finally:  # who does not wait for the end has asked for it all the same
-        typed.forget(history, what, planned.records if planned else [])
     _show(settings, done, is_done=True)
 
 
@@ -49,16 +44,6 @@ def forget_document(settings: Settings, name: str, *, dry_run: bool, yes: bool) 
     if not yes:
         _confirm(settings, name, document=True)
     _show(settings, _ask(settings, name, document=True), is_done=True)
-
-
-def _plan(settings: Settings, what: str) -> Forgotten | None:
-    """Return what would be forgotten; None: nothing is left of it but what was typed."""
-    try:
-        return _ask(settings, what, dry_run=True)
-    except DaemonError as e:
-        if e.code is ErrorCode.NOT_FOUND:
-            return None
-        raise
 
 
 def _confirm(settings: Settings, what: str, *, document: bool = False) -> Forgotten:

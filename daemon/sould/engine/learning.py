@@ -206,8 +206,7 @@ class Learning:
         """End a lesson before its end, if it was begun: nothing of it stays."""
         self._lessons.remove(lesson)
         is_begun = lesson.steps is not None and isinstance(lesson.params, Imprint)
-        if is_begun and self._worn is not None and self._teacher is not None:
-            self._worn.undo_lesson()
+        if is_begun and self._worn and self._teacher and self._worn.undo_lesson():
             self._teacher.begin_anew()
         self._answer(lesson.id, outcome)
 

@@ -22,6 +22,7 @@ from sould.engine.bodyfile import BodyFile, open_body
 from sould.engine.choices import Choice, choose_device
 from sould.engine.decoder import Decoder, GpuKernel
 from sould.engine.kernel import NativeKernel
+from sould.engine.kernel.build import KernelUnavailable, find_compiler
 from sould.engine.kernels import choose_cpu_kernel, choose_gpu_kernel
 from sould.engine.memory import FLOAT_BYTES, BodyLike, token_bytes
 from sould.engine.native.decoder import NativeDecoder
@@ -107,7 +108,9 @@ def look_at_machine(body: BodyLike, request: Load) -> Machine:
         DeviceUnavailable: one was asked for that is not there.
     """
     n_cuda = torch.cuda.device_count() if request.device != "cpu" else 0
-    device = choose_device(request.device, n_cuda, replies_from=replies_from(body, request))
+    has_compiler = _has_compiler()
+    quick = replies_from(body, request, has_compiler=has_compiler)
+    device = choose_device(request.device, n_cuda, replies_from=quick)
     index = device.value.partition(":")[2]
     is_there = bool(index)
     cpus = os.cpu_count() or 1
@@ -119,7 +122,16 @@ def look_at_machine(body: BodyLike, request: Load) -> Machine:
         cores=psutil.cpu_count(logical=False) or cpus,
         allowed_cpus=len(os.sched_getaffinity(0)) if has_affinity else cpus,
         own_bytes=resident_bytes(),
+        has_compiler=has_compiler,
     )
+
+
+def _has_compiler() -> bool:
+    try:
+        find_compiler()
+    except KernelUnavailable:
+        return False
+    return True
 
 
 def resident_bytes() -> int:

@@ -31,6 +31,7 @@ class Machine:
     """The facts a plan depends on. VRAM is that of the device that would be taken.
 
     ``allowed_cpus``: those this process may run on; ``own_bytes``: what it takes already.
+    ``has_compiler``: for the CPU's kernel.
     """
 
     n_cuda: int
@@ -39,6 +40,7 @@ class Machine:
     cores: int
     allowed_cpus: int
     own_bytes: int
+    has_compiler: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,8 @@ def make_plan(body: BodyLike, request: Load, machine: Machine) -> Plan:
     """
     context = _choose_context(body, request)
     threads = choose_threads(request.threads, cores=machine.cores, allowed=machine.allowed_cpus)
-    device = choose_device(request.device, machine.n_cuda, replies_from=replies_from(body, request))
+    quick = replies_from(body, request, has_compiler=machine.has_compiler)
+    device = choose_device(request.device, machine.n_cuda, replies_from=quick)
     if device.value == "cpu":
         layout = _on_cpu(body, request, machine, context.value, device)
     else:
@@ -94,11 +97,12 @@ def make_plan(body: BodyLike, request: Load, machine: Machine) -> Plan:
     )
 
 
-def replies_from(body: BodyLike, request: Load) -> int | None:
+def replies_from(body: BodyLike, request: Load, *, has_compiler: bool) -> int | None:
     """Return the bytes that a CPU goes through for a token of a reply, None without a kernel for
     what is packed.
     """
-    return None if request.kernel == "torch" else memory.held_bytes(body.tensors.values())
+    has_kernel = request.kernel != "torch" and has_compiler
+    return memory.held_bytes(body.tensors.values()) if has_kernel else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +232,8 @@ class _Sizes:
             return Choice(
                 False,
                 f"weights stay packed: as {dtypes.computed} they take {_mb(extra)} more, the VRAM "
-                f"budget leaves {_mb(max(0, spare))}; torch unpacks them for every product",
+                f"budget leaves {_mb(max(0, spare))} beside lessons; torch unpacks them for every "
+                "product",
             )
         return Choice(
             True, f"weights unpacked to {dtypes.computed} ({_mb(extra)}): the GPU is quicker so"

@@ -12,7 +12,7 @@ from datetime import datetime
 from sould.durable import sync_dir
 from sould.errors import SoulInvalid
 from sould.soulfile.generations import GenerationFile, list_files, storing
-from sould.soulfile.history import SoulHome, heard_of, meta_of, since_of, stamped
+from sould.soulfile.history import SoulHome, again_of, heard_of, meta_of, since_of, stamped
 from sould.soulfile.journal import Journal
 from sould.soulfile.taught import pack
 from sould.soulfile.writing import restamp, write_empty
@@ -22,8 +22,8 @@ def forget(home: SoulHome, ids: Set[str], *, again: Collection[str], now: dateti
     """Go back to before any of these records was learned; return the generations removed.
 
     What was learned since then waits in the diary: by the ``since`` of the state that is left,
-    or named in ``again``. Removed for good is every generation that was taught one of the
-    records, or is damaged so that nobody can say; the journal if it was.
+    or named in ``again``, with what that named before. Removed for good is every generation that
+    has heard one of the records, or is damaged so that nobody can say; the journal if it was.
 
     Raises:
         SoulMissing, SoulInvalid: there is no sound generation; nothing was changed.
@@ -33,7 +33,7 @@ def forget(home: SoulHome, ids: Set[str], *, again: Collection[str], now: dateti
     taught = _taught_now(home, newest)
     if (taught | heard_of(meta_of(newest))) & ids:
         base = base_of(home, taught - ids, without=ids)
-        _go_back(home, newest, base, again, now)
+        _go_back(home, newest, base, {*again, *again_of(meta_of(newest))} - ids, now)
     return _remove(home, ids)
 
 
@@ -81,11 +81,12 @@ def _go_back(
     home: SoulHome,
     newest: GenerationFile,
     base: GenerationFile | None,
-    again: Collection[str],
+    again: Set[str],
     now: datetime,
 ) -> None:
     since = since_of(meta_of(newest))
-    named = pack(again) if again else None
+    waits = again - meta_of(base).taught if base else again
+    named = pack(waits) if waits else None
     changed = {"since": since, "again": named} | ({} if base else {"heard": None})
     meta = stamped(base or newest, now, home.name, why="forget", **changed)
     if base is not None:

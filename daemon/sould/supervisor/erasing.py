@@ -21,7 +21,7 @@ from sould.durable import sync_dir
 from sould.errors import NotFound, SouldError, SoulMissing, TooLarge
 from sould.soulfile import forgetting
 from sould.soulfile.generations import storing
-from sould.soulfile.history import SoulHome, heard_of, meta_of, since_of
+from sould.soulfile.history import SoulHome, again_of, heard_of, meta_of, since_of
 from sould.soulfile.home import SoulFolder
 from sould.supervisor import intake
 from sould.supervisor.diary import Diary
@@ -54,7 +54,8 @@ class Note(Struct, frozen=True, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """What forgetting takes. ``generations``: to be removed. ``relearned``: records that are
     learned again. ``lost``: how many would have to be, and are not in the diary. ``others``: souls
-    that were taught some of it too, and keep it.
+    that were taught some of it too, and keep it. ``reborn``: what the soul is being reborn as, and
+    goes back likewise.
     """
 
     note: Note
@@ -63,6 +64,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     relearned: int
     lost: int
     others: list[str]
+    reborn: list[str]
 
 
 class Eraser:
@@ -96,10 +98,10 @@ class Eraser:
             TooLarge: it was said too often, or too much would have to be learned again.
             SouldError: the soul cannot be read.
         """
-        if document:
-            found = find_document(self._diary, soul, taught, what)
-        else:
-            found = find(self._diary, soul, taught, what)
+        home = self._souls.home(soul)
+        heard = taught | _heard_in(home)
+        look_for = find_document if document else find
+        found = look_for(self._diary, soul, heard, what)
         if document and not found.told:
             raise NotFound(
                 f"soul '{soul}' was fed no document called {what!r}",
@@ -116,11 +118,10 @@ class Eraser:
                 "forgotten at a time",
                 "say more of it",
             )
-        home = self._souls.home(soul)
-        relearned = _relearned(home, taught, found.ids) - self._diary.replaced()
+        relearned = _relearned(home, taught, heard, found.ids) - self._diary.replaced()
         here, again = self._looked_up(home, soul, relearned)
-        with_it = {soul, *self._rebirths.of(soul)}
-        if len(again) > MOST_AGAIN:
+        reborn = self._rebirths.of(soul)
+        if len(again | _again_in(home)) > MOST_AGAIN:
             raise TooLarge(
                 f"{len(again)} records would have to be learned again, at most {MOST_AGAIN} can be"
             )
@@ -133,8 +134,9 @@ class Eraser:
             others=[
                 name
                 for name in self._souls.names()
-                if name not in with_it and self._knows(name, found)
+                if name not in {soul, *reborn} and self._knows(name, found)
             ],
+            reborn=[name for name in reborn if self._knows(name, found)],
         )
 
     def begin(self, note: Note) -> None:
@@ -158,16 +160,16 @@ class Eraser:
             return []
         ids = frozenset(note.records)
         self._diary.remove(ids)
-        removed, taught = [], frozenset[str]()
+        removed, heard = [], frozenset[str]()
         try:
             home = self._souls.home(note.soul)
             if home.generations():
                 removed = forgetting.forget(home, ids, again=note.again, now=self._clock())
-                taught = meta_of(home.require_newest()).taught
+                heard = _heard_in(home)
         except SoulMissing:
             log.warning("soul %s is gone; there is nothing left to forget in it", note.soul)
         self._forget_in_rebirths(note.soul, ids)
-        self._reports.drop_answers(note.soul, taught)
+        self._reports.drop_answers(note.soul, heard)
         self._drop_fits()
         self._drop_plugin_caches()
         with storing(self._note, "removed"):
@@ -206,6 +208,7 @@ class Eraser:
             )
             self._rebirths.put(name, changed)
             forgetting.forget(home, ids, again=(), now=self._clock())
+            self._reports.drop_answers(name, _heard_in(home))
 
     def _noted(self) -> Note | None:
         hint = "remove it, and say again what is to be forgotten"
@@ -248,9 +251,17 @@ class Eraser:
                 path.unlink(missing_ok=True)
 
 
-def _relearned(home: SoulHome, taught: Set[str], ids: Set[str]) -> Set[str]:
+def _heard_in(home: SoulHome) -> frozenset[str]:
+    """Return what the newest generation of a soul has heard."""
+    return heard_of(meta_of(home.require_newest())) if home.generations() else frozenset()
+
+
+def _again_in(home: SoulHome) -> frozenset[str]:
+    return again_of(meta_of(home.require_newest())) if home.generations() else frozenset()
+
+
+def _relearned(home: SoulHome, taught: Set[str], heard: Set[str], ids: Set[str]) -> Set[str]:
     """Return what a soul has to learn again if it forgets these records."""
-    heard = taught | heard_of(meta_of(home.require_newest())) if home.generations() else taught
     if not heard & ids:
         return frozenset()
     base = forgetting.base_of(home, taught - ids, without=ids)

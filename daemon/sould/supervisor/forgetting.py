@@ -10,7 +10,7 @@ import msgspec
 
 from soul_client.wire import DiaryRecord, Forgotten, Progress, RecallMarks, SoulForget
 from sould.bridge import Examine, Examined, Mark, Probe
-from sould.errors import BadRequest, SouldError
+from sould.errors import BadRequest, EngineDied, SouldError
 from sould.supervisor.engine import Engine
 from sould.supervisor.erasing import MOST_RECORDS, Eraser, Plan
 from sould.supervisor.learner import Learner
@@ -72,6 +72,7 @@ class Forgetting:
                 async with self._learner.stopped():
                     if self._eraser.is_pending:  # an earlier one that failed half way
                         await self._finish(request)
+                        await self._loaded(request)
                     if params.dry_run:
                         return told(await request.race(self._plan(what, params.document)))
                     forgotten, probes = await self._forget(request, what, params.document)
@@ -83,7 +84,6 @@ class Forgetting:
     async def _forget(
         self, request: Request, what: str, document: bool
     ) -> tuple[Forgotten, list[Probe]]:
-        await self._loaded(request)
         await request.race(self._learner.known())
         plan = await request.race(self._plan(what, document))
         before = await self._known(request, plan)
@@ -92,6 +92,7 @@ class Forgetting:
         for one in (*plan.found.told, *plan.found.replies):
             self._off_record.end(one.session)
         if before is None:
+            await self._wardrobe.look()
             return msgspec.structs.replace(told(plan), asked=False), []
         forgotten = msgspec.structs.replace(
             told(plan), before=marks(before.worn), never=marks(before.bare)
@@ -102,6 +103,8 @@ class Forgetting:
         """Have the soul worn, if that can be; it forgets without a body, too."""
         try:
             await request.race(self._engine.ensure(self._body_name(), request.progress))
+        except EngineDied:
+            raise
         except SouldError as e:
             log.warning("it is forgotten without a body: %s", e)
 
@@ -183,6 +186,7 @@ def told(plan: Plan) -> Forgotten:
         relearned=plan.relearned,
         lost=plan.lost,
         others=plan.others,
+        reborn=plan.reborn,
     )
 
 

@@ -120,16 +120,21 @@ def order_night(
     kept = [one for one in reversed(nights) if one.soul == soul and one.outcome == "kept"]
     past = past_of(kept)
     ids, read = _recorded(diary, taught | wanted)
-    user, documents = (_course_of(some, taught, past) for some in (ids, read))
-    first, left = user.first(MOST_RECORDS)
-    room = min(MOST_STATEMENTS, MOST_RECORDS - len(first))
-    statements, statements_left = documents.first(room)
-    statements = [*statements, *documents.resting][:room]
-    said = [*first, *user.resting][: MOST_RECORDS - len(statements)]
-    chosen = {*said, *statements}
-    there = {*ids, *read}
-    heirs = {id_: past[id_].heir for id_ in chosen & past.keys()}
-    chosen -= {id_ for id_, heir in heirs.items() if heir in there - chosen}
+    there, away = {*ids, *read}, set[str]()
+    while True:
+        some, others = ([id_ for id_ in part if id_ not in away] for part in (ids, read))
+        user, documents = (_course_of(part, taught, past) for part in (some, others))
+        first, left = user.first(MOST_RECORDS)
+        room = min(MOST_STATEMENTS, MOST_RECORDS - len(first))
+        statements, statements_left = documents.first(room)
+        statements = [*statements, *documents.resting][:room]
+        said = [*first, *user.resting][: MOST_RECORDS - len(statements)]
+        chosen = {*said, *statements}
+        absent = there - chosen
+        orphans = {id_ for id_ in chosen & past.keys() if past[id_].heir in absent}
+        if not orphans:
+            break
+        away |= orphans
     found = diary.find(chosen)
     is_another_day = not kept or now.timestamp() - instant(kept[-1].began) >= ANOTHER_DAY_S
     order = Sleep(
@@ -139,7 +144,7 @@ def order_night(
             id_: past[id_].times for id_ in [*user.learned, *documents.learned] if id_ in chosen
         },
         resting=[id_ for id_ in [*user.resting, *documents.resting] if id_ in chosen],
-        is_due=bool(user.due or documents.due) and is_another_day,
+        is_due=not chosen.isdisjoint([*user.due, *documents.due]) and is_another_day,
         is_all=len(said) == user.count,
     )
     return order, left + statements_left

@@ -28,8 +28,8 @@ class Rebirth(Struct, frozen=True, kw_only=True):
 
     ``old_body``: fingerprint of the one that ``before`` was measured on. ``asked``: records both
     are examined in. ``before``: the old soul's marks by record, None if it was not asked yet, or
-    could not be, and why: ``problem``. ``left``: records of nights that were rolled back twice.
-    ``card``: how it ended; None: it did not yet.
+    could not be, and why: ``problem``. ``left``: records of nights that were rolled
+    back twice, or ended early without them. ``card``: how it ended; None: it did not yet.
     """
 
     of: str

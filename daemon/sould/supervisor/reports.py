@@ -65,16 +65,16 @@ class Reports:
         """
         self._rewrite(soul, lambda report: msgspec.structs.replace(report, soul=to))
 
-    def drop_answers(self, soul: str, taught: Set[str]) -> None:
+    def drop_answers(self, soul: str, heard: Set[str]) -> None:
         """Remove from all reports what was asked and replied: any of it may have been about
-        something that is to be forgotten, whatever soul knew it. A night of ``soul`` of which
-        something recalled is not ``taught`` any more was undone with it, and says so. Done again,
-        it goes on.
+        something that is to be forgotten, whatever soul knew it. A night of ``soul`` that
+        went over something which is not ``heard`` any more was undone with it, and says so. Done
+        again, it goes on.
 
         Raises:
             StorageError: some may be there yet; do it again.
         """
-        self._rewrite(soul, partial(_undone, taught=taught))
+        self._rewrite(soul, partial(_undone, heard=heard))
         self._rewrite(None, _without_answers)
 
     def _rewrite(self, soul: str | None, change: Callable[[SleepReport], SleepReport]) -> None:
@@ -94,8 +94,8 @@ class Reports:
                 yield report
 
 
-def _undone(report: SleepReport, taught: Set[str]) -> SleepReport:
-    if report.outcome == "kept" and any(one.after and one.id not in taught for one in report.facts):
+def _undone(report: SleepReport, heard: Set[str]) -> SleepReport:
+    if report.outcome == "kept" and any(one.id not in heard for one in report.facts):
         return msgspec.structs.replace(report, outcome="rolled_back", why=UNDONE)
     return report
 

@@ -111,6 +111,7 @@ class WornSoul:
             self.notes += opened.notes
             self._learned = self._tensors()
             self.is_unsaved = opened.is_journaled
+        self._learned_state = self.soul.state
         found = self._journal.read()
         self.journaled = found.entry.taught if found and found.entry else frozenset[str]()
 
@@ -140,6 +141,7 @@ class WornSoul:
         self.is_unsaved = True
         tensors = tensors_of(self.soul, FAST)
         self._learned |= tensors
+        self._learned_state = self.soul.state
         entry = JournalEntry(
             taught=self.journaled,
             level=self.meta.level,
@@ -175,17 +177,23 @@ class WornSoul:
             level=self.meta.level + sum(tokens[id_] for id_ in new),
             taught=taught,
             scores={**self.meta.scores, **scores},
-            config={**self.meta.config, "heard": pack((heard_of(self.meta) | heard) - taught)},
+            config=_with_heard(self.meta.config, (heard_of(self.meta) | heard) - taught),
         )
         self.journaled |= set(new)
         self.is_unsaved = True
-        self._learned = self._tensors()
+        self._learned, self._learned_state = self._tensors(), self.soul.state
         self.save("sleep", then)
 
-    def undo_lesson(self) -> None:
-        """Be as when the last record had been learned: a lesson ended before it was."""
+    def undo_lesson(self) -> bool:
+        """Be as when the last record had been learned: a lesson ended before it was. Tells whether
+        that changed anything.
+        """
+        if self.soul.state == self._learned_state:
+            return False
         fault = restore(self.soul, self._wearer.soul(self._learned, seed=self.number))
         assert fault is None, fault
+        self._learned_state = self.soul.state
+        return True
 
     def save(self, why: str, then: Callable[[SouldError | None], None]) -> None:
         """Write a generation if anything is unsaved; ``then`` as with :meth:`learned`."""
@@ -244,6 +252,11 @@ class WornSoul:
             dims=shape.dims,
             config={"since": now},
         )
+
+
+def _with_heard(config: Mapping[str, Any], heard: Set[str]) -> dict[str, Any]:
+    kept = {key: value for key, value in config.items() if key != "heard"}
+    return kept | ({"heard": pack(heard)} if heard else {})
 
 
 def _shape(array: np.ndarray[Any, Any]) -> tuple[int, int]:
