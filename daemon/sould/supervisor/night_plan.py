@@ -120,21 +120,8 @@ def order_night(
     kept = [one for one in reversed(nights) if one.soul == soul and one.outcome == "kept"]
     past = past_of(kept)
     ids, read = _recorded(diary, taught | wanted)
-    there, away = {*ids, *read}, set[str]()
-    while True:
-        some, others = ([id_ for id_ in part if id_ not in away] for part in (ids, read))
-        user, documents = (_course_of(part, taught, past) for part in (some, others))
-        first, left = user.first(MOST_RECORDS)
-        room = min(MOST_STATEMENTS, MOST_RECORDS - len(first))
-        statements, statements_left = documents.first(room)
-        statements = [*statements, *documents.resting][:room]
-        said = [*first, *user.resting][: MOST_RECORDS - len(statements)]
-        chosen = {*said, *statements}
-        absent = there - chosen
-        orphans = {id_ for id_ in chosen & past.keys() if past[id_].heir in absent}
-        if not orphans:
-            break
-        away |= orphans
+    tonight = _with_heirs(ids, read, taught, past)
+    user, documents, chosen = tonight.user, tonight.documents, tonight.chosen
     found = diary.find(chosen)
     is_another_day = not kept or now.timestamp() - instant(kept[-1].began) >= ANOTHER_DAY_S
     order = Sleep(
@@ -145,9 +132,9 @@ def order_night(
         },
         resting=[id_ for id_ in [*user.resting, *documents.resting] if id_ in chosen],
         is_due=not chosen.isdisjoint([*user.due, *documents.due]) and is_another_day,
-        is_all=len(said) == user.count,
+        is_all=len(tonight.said) == user.count,
     )
-    return order, left + statements_left
+    return order, tonight.left
 
 
 class _Course(Struct, frozen=True, kw_only=True):
@@ -171,6 +158,51 @@ class _Course(Struct, frozen=True, kw_only=True):
         """Return what is to be learned tonight, and how much of the new has no room."""
         for_new = max(room - len(self.due), room // 2)
         return [*self.new[:for_new], *self.due][:room], len(self.new[for_new:])
+
+
+class _Tonight(Struct, frozen=True, kw_only=True):
+    """What has a place: of what users ``said``, and of ``statements``. ``left``: of the new, how
+    much has none.
+    """
+
+    user: _Course
+    documents: _Course
+    said: list[str]
+    statements: list[str]
+    left: int
+
+    @property
+    def chosen(self) -> set[str]:
+        return {*self.said, *self.statements}
+
+
+def _with_heirs(
+    ids: Sequence[str], read: Sequence[str], taught: Set[str], past: Mapping[str, Past]
+) -> _Tonight:
+    """Give places, to nothing that was replaced by what is there and has none."""
+    there, away = {*ids, *read}, set[str]()
+    while True:
+        some = ([id_ for id_ in part if id_ not in away] for part in (ids, read))
+        tonight = _placed(*(_course_of(part, taught, past) for part in some))
+        absent = there - tonight.chosen
+        orphans = {id_ for id_ in tonight.chosen & past.keys() if past[id_].heir in absent}
+        if not orphans:
+            return tonight
+        away |= orphans
+
+
+def _placed(user: _Course, documents: _Course) -> _Tonight:
+    first, left = user.first(MOST_RECORDS)
+    room = min(MOST_STATEMENTS, MOST_RECORDS - len(first))
+    statements, statements_left = documents.first(room)
+    statements = [*statements, *documents.resting][:room]
+    return _Tonight(
+        user=user,
+        documents=documents,
+        said=[*first, *user.resting][: MOST_RECORDS - len(statements)],
+        statements=statements,
+        left=left + statements_left,
+    )
 
 
 def _course_of(ids: Sequence[str], taught: Set[str], past: Mapping[str, Past]) -> _Course:
