@@ -26,6 +26,7 @@ from tests.fakes.engine_client import EngineClient
 SAMPLES, A_BLOCK = 120, 12
 TURNS = 16  # of a conversation; the first of each is not measured
 WAIT_S = (0.05, 0.7)  # between replies: at any moment of a lesson
+NIGHT_WAIT_S = (0.5, 5.0)  # a step that is given up is begun again: with less it would take none
 QUIET_S, BUSY_PERCENT = 0.5, 20
 LONGEST_S = 240
 BAR_MS, NIGHT_BAR_MS = 60, 250
@@ -147,7 +148,7 @@ def _through_a_night(chance: random.Random, talk: Talk) -> list[float]:
     ]
     night, taken = talk.engine.send("soul.sleep", Sleep(records=told)), list[float]()
     while night not in talk.ended:
-        time.sleep(chance.uniform(*WAIT_S))
+        time.sleep(chance.uniform(*NIGHT_WAIT_S))
         taken.append(talk.reply_s())
     return taken
 
