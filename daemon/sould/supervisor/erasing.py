@@ -169,7 +169,8 @@ class Eraser:
         except SoulMissing:
             log.warning("soul %s is gone; there is nothing left to forget in it", note.soul)
         self._forget_in_rebirths(note.soul, ids)
-        self._reports.drop_answers(note.soul, heard)
+        self._reports.mark_undone(note.soul, heard)
+        self._reports.drop_answers()
         self._drop_fits()
         self._drop_plugin_caches()
         with storing(self._note, "removed"):
@@ -196,19 +197,18 @@ class Eraser:
         """
         for name, rebirth in self._rebirths.of(soul).items():
             home = self._souls.home(name)
-            if not forgetting.touched(home, ids):
-                continue
-            before = rebirth.before
-            changed = msgspec.structs.replace(
-                rebirth,
-                asked=[id_ for id_ in rebirth.asked if id_ not in ids],
-                before=before and {id_: m for id_, m in before.items() if id_ not in ids},
-                left=[id_ for id_ in rebirth.left if id_ not in ids],
-                card=None,
-            )
-            self._rebirths.put(name, changed)
-            forgetting.forget(home, ids, again=(), now=self._clock())
-            self._reports.drop_answers(name, _heard_in(home))
+            if forgetting.touched(home, ids):
+                before = rebirth.before
+                changed = msgspec.structs.replace(
+                    rebirth,
+                    asked=[id_ for id_ in rebirth.asked if id_ not in ids],
+                    before=before and {id_: m for id_, m in before.items() if id_ not in ids},
+                    left=[id_ for id_ in rebirth.left if id_ not in ids],
+                    card=None,
+                )
+                self._rebirths.put(name, changed)
+                forgetting.forget(home, ids, again=(), now=self._clock())
+            self._reports.mark_undone(name, _heard_in(home))  # a crash may have come before it
 
     def _noted(self) -> Note | None:
         hint = "remove it, and say again what is to be forgotten"

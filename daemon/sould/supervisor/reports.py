@@ -65,16 +65,22 @@ class Reports:
         """
         self._rewrite(soul, lambda report: msgspec.structs.replace(report, soul=to))
 
-    def drop_answers(self, soul: str, heard: Set[str]) -> None:
+    def mark_undone(self, soul: str, heard: Set[str]) -> None:
+        """Let a night of a soul that went over something which is not ``heard`` any more say that
+        it was undone. Done again, it goes on.
+
+        Raises:
+            StorageError: some may not say so yet; do it again.
+        """
+        self._rewrite(soul, partial(_undone, heard=heard))
+
+    def drop_answers(self) -> None:
         """Remove from all reports what was asked and replied: any of it may have been about
-        something that is to be forgotten, whatever soul knew it. A night of ``soul`` that
-        went over something which is not ``heard`` any more was undone with it, and says so. Done
-        again, it goes on.
+        something that is to be forgotten, whatever soul knew it. Done again, it goes on.
 
         Raises:
             StorageError: some may be there yet; do it again.
         """
-        self._rewrite(soul, partial(_undone, heard=heard))
         self._rewrite(None, _without_answers)
 
     def _rewrite(self, soul: str | None, change: Callable[[SleepReport], SleepReport]) -> None:

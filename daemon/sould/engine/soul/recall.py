@@ -11,11 +11,9 @@ from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.curriculum import Curriculum
 from sould.engine.soul.dreams import Fact
 from sould.engine.soul.products import patiently
-from sould.engine.soul.scoring import Scorer
+from sould.engine.soul.scoring import ROWS, Scorer
 from sould.engine.soul.topics import Topic
 from sould.engine.soul.weights import Soul
-
-ROWS = 16  # scored at a time
 
 
 def probes_of(topics: Sequence[Topic], facts: Sequence[Fact]) -> list[Probe]:
