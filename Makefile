@@ -12,7 +12,7 @@
 #                 (without PERSONA and NIGHT: a tiny persona of the tests, its first night)
 #   make exam-day what a first day leaves in a soul, each persona's in a fresh home:
 #                 make exam-day PERSONAS="A.json B.json" IDLE=30 GENERAL=quiz.json TEXT=plain.txt
-#   make exam-nights  the same over several nights, asked after each; EXAM_ARGS=--no-controls:
+#   make exam-nights  the same over several nights, asked after each; EXAM_ARGS: --no-controls, --reborn-on BODY, --forget:
 #                 make exam-nights PERSONAS="A.json B.json" NIGHTS=3 IDLE=2 GENERAL=… TEXT=…
 #   make campaign-souls   5,000 spoilt soul files: each is refused, none does harm
 #   make campaign-kills   kill -9 while somebody chats and saves: nothing is lost (KILLS=200 SEED=)

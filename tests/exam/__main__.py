@@ -45,6 +45,8 @@ def main() -> int:
         idle_s=args.idle,
         general=args.general and args.general.resolve(),
         text=args.text and args.text.resolve(),
+        reborn_on=name_beside(env.body, args.reborn_on) if args.exam == "nights" else "",
+        forgets=args.exam == "nights" and args.forget,
     )
 
     def day(path: Path) -> Day:
@@ -102,6 +104,17 @@ def load_persona(path: Path, night: int) -> Persona:
     return loaded
 
 
+def name_beside(body: Path, other: Path | None) -> str:
+    """Return the name of another body, "" for none; or end, for it is elsewhere: a home has one
+    folder of bodies.
+    """
+    if other is None:
+        return ""
+    if not other.exists() or other.resolve().parent != body.parent:
+        sys.exit(f"{other} is no body beside {body}")
+    return other.stem
+
+
 def another(personas: dict[Path, Persona], path: Path) -> Path | None:
     """Return the next persona of the same language: this one's soul is asked its questions."""
     ring = [one for one in personas if personas[one].language == personas[path].language]
@@ -116,6 +129,8 @@ def parse_args() -> argparse.Namespace:
     nights = exams.add_parser("nights", help="what is left after each of several nights")
     nights.add_argument("--nights", type=int, help="by default as many as it has, at most 3")
     nights.add_argument("--no-controls", action="store_true", help="ask neither control")
+    nights.add_argument("--reborn-on", type=Path, help="in the end, reborn on this body and asked")
+    nights.add_argument("--forget", action="store_true", help="in the end, forget a fact and ask")
     for exam, idle_s in ((day, 30.0), (nights, 2.0)):
         exam.add_argument("personas", nargs="*", type=Path, metavar="PERSONA.json")
         exam.add_argument("--idle", type=float, default=idle_s, help="seconds after every line")

@@ -34,7 +34,7 @@ class Day:
 def spend(home: Home, plan: Plan, persona: Path, another: Path | None, *, night: int) -> Day:
     """Live the day before a night; ``another``: also examined, with this persona's soul."""
     day = Day(persona=persona.stem)
-    day.told = home.rehearse(persona, night, plan.idle_s)
+    day.told = len(home.rehearse(persona, night, plan.idle_s))
     day.pending = home.restart()
     after = ("--night", str(night))
     day.exam = home.examine(persona, *after)

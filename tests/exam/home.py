@@ -16,12 +16,13 @@ from typing import Any
 
 from soul_client import locate
 from soul_client.client import Client
+from soul_client.config_edit import set_value
 from soul_client.errors import NotRunning
 from soul_client.launch import wait_until_gone
 from tests.exam.table import share
 from tests.fakes.soul_process import SOUL, Soul
 
-LONG_S = 3600.0
+LONG_S = 4 * 3600.0
 NAME = "default"
 
 _LESSON = re.compile(r"imprinted record=\S+ steps=(\d+) .*prepared_s=([\d.]+) learned_s=([\d.]+)")
@@ -31,12 +32,15 @@ _LESSON = re.compile(r"imprinted record=\S+ steps=(\d+) .*prepared_s=([\d.]+) le
 class Plan:
     """What is done in every home. ``idle_s``: after every line, for the soul to learn.
 
-    Files of None are left out.
+    Files of None are left out. ``reborn_on``: the name of another body, "" for none.
+    ``forgets``: a fact of the first night is forgotten in the end.
     """
 
     idle_s: float
     general: Path | None = None
     text: Path | None = None
+    reborn_on: str = ""
+    forgets: bool = False
 
 
 class Home:
@@ -49,10 +53,10 @@ class Home:
         """Start the daemon."""
         self._run("up")
 
-    def rehearse(self, persona: Path, night: int, idle_s: float) -> int:
-        """Say the lines, show them, and return how many were facts; then ``idle_s`` has passed."""
+    def rehearse(self, persona: Path, night: int, idle_s: float) -> list[str]:
+        """Say the lines, show them, and return the facts; then ``idle_s`` has passed."""
         options = ["--night", str(night), "--idle", str(idle_s), "--json"]
-        facts = 0
+        facts = []
         with subprocess.Popen(
             [*SOUL, "rehearse", str(persona), *options],
             env=Soul(self.config).env,
@@ -62,7 +66,8 @@ class Home:
             assert process.stdout is not None
             for line in process.stdout:
                 said = json.loads(line)
-                facts += said["kind"] == "fact"
+                if said["kind"] == "fact":
+                    facts.append(said["said"])
                 tell(f"  {said['n']}. {said['said']}")
         if process.returncode:
             sys.exit(f"soul rehearse ended with {process.returncode}")
@@ -93,6 +98,23 @@ class Home:
         scores = "".join(f", {name} {found:.2f}" for name, found in shares if found is not None)
         tell(f"  examined with {file.name}, {time.monotonic() - begun_s:.0f} s{scores}")
         return found
+
+    def forget(self, text: str) -> dict[str, Any]:
+        """Forget what was said, wait until the rest is learned again, and return what that was."""
+        begun_s = time.monotonic()
+        found = self._run("forget", text, "--yes", "--wait")
+        again, seconds = found["relearned"], time.monotonic() - begun_s
+        tell(f"  forgotten, {seconds:.0f} s, {again} records learned again: {text}")
+        return found
+
+    def reincarnate(self, body: str) -> dict[str, Any]:
+        """Have the soul reborn on another body, use that from now on, and return the card."""
+        card = self._run("reincarnate", NAME, "--body", body)
+        learned, seconds = card["learned"], card["seconds"]
+        tell(f"  reborn on {body}, {seconds:.0f} s: {learned} of {card['records']} records learned")
+        self._run("reincarnate", NAME, "--body", body, "--accept")
+        set_value(self.config, "body.name", body)
+        return card
 
     def lessons(self) -> tuple[int, int, float]:
         """Return lessons, steps and seconds of all learning awake, as the log has them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,17 @@ from tests.exam.home import Home, Plan, tell
 class Night:
     """A day and its night. ``sleep`` and ``exam`` as ``soul sleep|exam --json`` have them.
 
-    ``pending``: turns that still waited to be learned at the restart.
+    ``told``: its facts. ``pending``: turns that still waited to be learned at the restart.
     """
 
-    told: int
+    told: list[str]
     sleep: dict[str, Any]
     pending: int
     exam: dict[str, Any] = field(default_factory=dict)
 
     def answers(self, night: int) -> list[Answer]:
         """Return the answers about what was told before one of the nights."""
-        answers = msgspec.convert(self.exam["answers"], list[Answer])
-        return [one for one in answers if one.question.night == night]
+        return [one for one in answers_of(self.exam) if one.question.night == night]
 
 
 @dataclass(kw_only=True)
@@ -35,7 +35,11 @@ class Stay:
     """What became of a persona's nights.
 
     ``another``: the exam of the next persona's first night, with this one's soul after its own
-    first. ``general`` and ``text`` are of the end.
+    first. ``general`` and ``text`` are of the end. ``reborn``: the card of a rebirth on another
+    body after that, as ``soul reincarnate --json`` has it, and ``reborn_exam`` the last night's
+    exam there. ``forgotten``: the last thing done, as ``soul forget --json`` has it, to the fact
+    of the first night with the number ``forgotten_fact``; ``forgotten_exam``: the exam a night
+    later.
     """
 
     persona: str
@@ -45,6 +49,28 @@ class Stay:
     general: dict[str, Any] = field(default_factory=dict)
     text: dict[str, Any] = field(default_factory=dict)
     soul_bytes: int = 0
+    reborn: dict[str, Any] = field(default_factory=dict)
+    reborn_exam: dict[str, Any] = field(default_factory=dict)
+    forgotten: dict[str, Any] = field(default_factory=dict)
+    forgotten_fact: int = 0
+    forgotten_exam: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def latest_exam(self) -> dict[str, Any]:
+        """The last exam before anything was forgotten."""
+        return self.reborn_exam or self.nights[-1].exam
+
+
+def answers_of(exam: dict[str, Any]) -> list[Answer]:
+    """Return the answers of an exam as ``soul exam --json`` has it; of none: none."""
+    return msgspec.convert(exam.get("answers", []), list[Answer])
+
+
+def best_known(exam: dict[str, Any]) -> int:
+    """Return the number of the fact of the first night of which most is known."""
+    facts = [one for one in answers_of(exam) if one.question.night == 1]
+    hits = Counter(one.question.fact for one in facts if one.verdict == "hit")
+    return max((one.question.fact for one in facts), key=lambda fact: hits[fact])
 
 
 def stay(
@@ -62,6 +88,7 @@ def stay(
     ``another``: also examined then, with this persona's soul.
     """
     found = Stay(persona=persona.stem, language=language)
+    last = ("--night", str(nights), "--no-controls")
     for number in range(1, nights + 1):
         tell(f"  night {number} of {nights}")
         told = home.rehearse(persona, number, plan.idle_s)
@@ -78,4 +105,18 @@ def stay(
         found.text = home.examine(plan.text)
     home.end()
     found.soul_bytes = home.soul_bytes()
+    if plan.reborn_on:
+        home.start()
+        found.reborn = home.reincarnate(plan.reborn_on)
+        home.restart()
+        found.reborn_exam = home.examine(persona, *last)
+        home.end()
+    if plan.forgets:
+        home.start()
+        found.forgotten_fact = best_known(found.latest_exam)
+        found.forgotten = home.forget(found.nights[0].told[found.forgotten_fact - 1])
+        home.sleep()
+        home.restart()
+        found.forgotten_exam = home.examine(persona, *last)
+        home.end()
     return found

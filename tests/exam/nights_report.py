@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from soul_client.exam import score
-from tests.exam.nights import Night, Stay
+from tests.exam.nights import Night, Stay, answers_of
 from tests.exam.table import Bar, Line, Sheet, change, control, crossed, kept, share
 
 
@@ -19,6 +19,8 @@ def lines(stays: Sequence[Stay]) -> list[Line]:
         *(line for n in later for line in _later_night(sheet, n)),
         *_in_the_end(sheet),
         *_costs(sheet, later),
+        *(_reborn(sheet) if any(one.reborn for one in stays) else ()),
+        *(_forgotten(sheet) if any(one.forgotten for one in stays) else ()),
     ]
 
 
@@ -68,11 +70,59 @@ def _costs(sheet: Sheet[Stay], later: Sequence[int]) -> list[Line]:
         row("night 1, s", _seconds(1), Bar("≤", 360), ".0f"),
         *(row(f"night {n}, s", _seconds(n), format=".0f") for n in later),
         row("nights kept", _total(lambda one: one.sleep["outcome"] == "kept"), format=".0f"),
-        row("facts told", _total(lambda one: one.told), format=".0f"),
+        row("facts told", _total(lambda one: len(one.told)), format=".0f"),
         row("waiting at the restarts", _total(lambda one: one.pending), format=".0f"),
         row("level", lambda one: one.nights[-1].exam["soul"]["level"], format=".0f"),
         row("soul file, MB", lambda one: one.soul_bytes / 1e6, Bar("≤", 16), ".1f"),
     ]
+
+
+def _reborn(sheet: Sheet[Stay]) -> list[Line]:
+    row, last = sheet.row, _exam_of(-1)
+    return [
+        row("all nights, recall in the end", lambda one: share(last(one), "recall")),
+        row("reborn on another body, recall", lambda one: share(one.reborn_exam, "recall")),
+        row("  direct", lambda one: share(one.reborn_exam, "direct")),
+        row("  indirect", lambda one: share(one.reborn_exam, "indirect")),
+        row("  updated facts, new value", lambda one: share(one.reborn_exam, "updated")),
+        row("  updated facts, old value", lambda one: share(one.reborn_exam, "stale")),
+        row("  never told, invented", lambda one: share(one.reborn_exam, "invented")),
+        row("  records learned", lambda one: one.reborn.get("learned"), format=".0f"),
+        row("  s", lambda one: one.reborn.get("seconds"), format=".0f"),
+    ]
+
+
+def _forgotten(sheet: Sheet[Stay]) -> list[Line]:
+    row = sheet.row
+    return [
+        row("a fact that is forgotten, its recall before", _recall_of(True, "latest_exam")),
+        row("  and after", _recall_of(True, "forgotten_exam"), Bar("≤", 0)),
+        row("  recall of all else before", _recall_of(False, "latest_exam")),
+        row("  and after", _recall_of(False, "forgotten_exam")),
+        row("  ln p a token of stating it, before", _log_p("before")),
+        row("  after", _log_p("after")),
+        row("  never told", _log_p("never")),
+    ]
+
+
+def _recall_of(is_forgotten: bool, exam: str) -> Callable[[Stay], float | None]:
+    """Return the recall of the one fact that was forgotten, or of all others."""
+
+    def figure(one: Stay) -> float | None:
+        fact = (1, one.forgotten_fact)
+        asked = [
+            answer
+            for answer in answers_of(getattr(one, exam))
+            if ((answer.question.night, answer.question.fact) == fact) is is_forgotten
+        ]
+        found = score(asked).get("recall")
+        return found.share if found else None
+
+    return figure
+
+
+def _log_p(when: str) -> Callable[[Stay], float | None]:
+    return lambda one: (one.forgotten.get(when) or {}).get("log_p")
 
 
 def _recall(night: int, name: str) -> Callable[[Stay], float | None]:

@@ -81,6 +81,28 @@ def test_without_controls_nothing_else_is_asked(tmp_path: Path, persona: Path) -
     assert found.another == {}
 
 
+def test_reborn_on_another_body_the_last_exam_is_sat_again(tmp_path: Path, persona: Path) -> None:
+    plan = Plan(idle_s=0.0, reborn_on="other")
+    with fake_home(tmp_path) as home:
+        found = stay(home, plan, persona, None, language="en", nights=1, has_controls=False)
+    assert (found.reborn["body"], found.reborn["learned"]) == ("other", 3)
+    assert found.reborn_exam["body"]["name"] == "other"
+    shown = {line.name: line.figures[0] for line in lines([found])}
+    assert shown["all nights, recall in the end"] == shown["reborn on another body, recall"]
+    assert shown["  records learned"] == 3
+
+
+def test_in_the_end_what_is_best_known_is_forgotten(tmp_path: Path, persona: Path) -> None:
+    plan = Plan(idle_s=0.0, forgets=True)
+    with fake_home(tmp_path) as home:
+        found = stay(home, plan, persona, None, language="en", nights=1, has_controls=False)
+    assert [one["text"] for one in found.forgotten["records"]] == [NIGHTS[0]["say"][0]]
+    shown = {line.name: line.figures[0] for line in lines([found])}
+    assert shown["a fact that is forgotten, its recall before"] == 0.5
+    assert shown["  recall of all else before"] == 1.0
+    assert shown["  ln p a token of stating it, before"] is not None
+
+
 def test_a_day_is_lived_without_sleep(tmp_path: Path, persona: Path) -> None:
     with fake_home(tmp_path) as home:
         day = spend(home, Plan(idle_s=0.0), persona, None, night=1)

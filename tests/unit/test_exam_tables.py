@@ -45,7 +45,7 @@ def lived(*nights: set[str], persona: str = "p", language: str = "en", **more: A
         language=language,
         nights=[
             Night(
-                told=3,
+                told=["a", "b", "c"],
                 sleep={"outcome": "kept", "seconds": 100.0 * n},
                 pending=0,
                 exam=sat(exam.questions_of(loaded, n), known),
