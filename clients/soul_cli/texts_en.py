@@ -190,7 +190,7 @@ TEXTS = {
     "stage.asking": "asking",
     "stage.asking_with_facts": "asking, all facts in the prompt",
     "stage.asking_bare": "asking, without the soul",
-    "stage.settling": "waiting until the soul has learned what was said",
+    "stage.settling": "waiting until the soul has learned what was said, and no longer sleeps",
     "stage.scoring": "reading the text",
     "stage.scoring_bare": "reading the text, without the soul",
     "stage.idle": "waiting, as one who reads and types",

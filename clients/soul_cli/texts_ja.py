@@ -192,7 +192,7 @@ TEXTS = {
     "stage.asking": "質問しています",
     "stage.asking_with_facts": "質問しています(すべての事実をプロンプトに入れて)",
     "stage.asking_bare": "質問しています(ソウルなしで)",
-    "stage.settling": "話したことをソウルが学び終えるのを待っています",
+    "stage.settling": "話したことをソウルが学び終え、眠りから覚めるのを待っています",
     "stage.scoring": "文章を読んでいます",
     "stage.scoring_bare": "文章を読んでいます(ソウルなしで)",
     "stage.idle": "読んで入力する間、待っています",

@@ -18,7 +18,7 @@ from sould.documents import main as reading
 from sould.documents import opening, pdf
 from sould.documents.passage import Passage
 from sould.documents.sentences import Cutter
-from sould.documents.text import of_markdown, of_text
+from sould.documents.text import of_markdown, of_text, paired
 from sould.errors import BadRequest, NotFound, SouldError, TooLarge
 from sould.soulfile import taught
 from tests.fakes.documents import GUIDE, SAID, write_guide, write_pdf
@@ -99,6 +99,10 @@ def test_headings_of_both_forms_and_what_is_no_text() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("World War I began in 1914. The mine was closed. My coat is red. That is mine.", 2),
+        ("Tokyo (東京) is the capital of Japan. The city has many parks.", 2),
+        ("私立大学は高い。彼岸花は秋に咲きます。こうもりは飛びます。", 3),
+        ("Visual Studio CodeはMicrosoftが作りました。", 1),
         ("Dr. Quill was born in St. Ives. She died there.", 1),
         ("The lamp weighs 4.5 kg and the lens weighs more.", 1),
         ("The tower is old. However, the lamp is new.", 2),
@@ -125,11 +129,30 @@ def test_what_points_back_goes_with_what_it_points_to() -> None:
     assert cut("However, the lamp is new.") == ["The lamp is new."]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The shop Bang And Olufsen opened in 1925.",
+        "The book So Long was written in 1984.",
+        "So Long was written in 1984.",
+        "And Then There Were None is a book.",
+        "なおみさんは大阪で生まれました。",
+        "またたびは猫が好む植物です。",
+        "または電話で予約できます。",
+    ],
+)
+def test_no_word_of_a_sentence_is_taken_for_one_that_leads_on(text: str) -> None:
+    assert cut(text) == [text]
+
+
 @given(st.text(alphabet="The tower is.!?\n#-`*[](]_ 塔は。A>|<", max_size=200))
 def test_any_text_is_cut_into_parts_of_it(text: str) -> None:
     for passages in (of_text(text), of_markdown(text)):
+        passages = list(passages)
+        whole = {"".join(one.text.split()).casefold() for one in passages}
         for one in Cutter().statements(passages):
             assert one.text.strip() == one.text and 1 <= one.place <= text.count("\n") + 1
+            assert any("".join(one.text.split()).casefold() in passage for passage in whole)
 
 
 def test_a_folder_hidden_files_links_and_what_is_not_read(tmp_path: Path) -> None:
@@ -172,6 +195,10 @@ def test_a_pdf_page_by_page(tmp_path: Path) -> None:
     assert found == [("The tower is old.", 1), ("The lamp burns whale oil.", 2)]
 
 
+def test_halves_of_signs_in_a_pdf_are_put_together_or_replaced() -> None:
+    assert paired("The \ud83d\ude00 lamp \ud83d.") == "The 😀 lamp �."
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_byte_order_mark_tells_the_encoding(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "a.txt"
@@ -182,6 +209,9 @@ def test_a_byte_order_mark_tells_the_encoding(tmp_path: Path, encoding: str) -> 
 def test_what_has_a_secret_in_it_is_not_taken_in(tmp_path: Path) -> None:
     path = write_guide(tmp_path / "a.txt", "The password is hunter2.\n\nThe tower is old.")
     read = Read(path)
+    assert (read.texts, read.done.secrets) == (["The tower is old."], 1)
+    text = "# Wifi password: Zq8!kLm29xRt\n\nThe lamp is green.\n\n# Tower\n\nThe tower is old."
+    read = Read(write_guide(tmp_path / "a.md", text))
     assert (read.texts, read.done.secrets) == (["The tower is old."], 1)
 
 

@@ -141,7 +141,15 @@ def test_a_text_is_paragraphs(tmp_path: Path) -> None:
             exam.load(path)
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"3", b"[]", b"[1]", b'[{"ask": "x"}]', b"\xff\xfe"])
+def test_a_byte_order_mark_is_no_part_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "p.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps([{"ask": "x", "accept": ["y"]}]).encode())
+    assert isinstance(exam.load(path), exam.Quiz)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"3", b"[]", b"[1]", b'[{"ask": "x"}]', b"\xff\xfe", b"[" * 99999]
+)
 def test_what_is_no_exam_is_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "p.json"
     path.write_bytes(text)

@@ -232,7 +232,13 @@ def test_no_wait_does_not_wait(soul: Any, examinee: Examinee) -> None:
 
 
 @pytest.mark.parametrize(
-    "after", [None, wire.SoulStatus(name="mika", level=130), wire.SoulStatus(name="work")]
+    "after",
+    [
+        None,
+        wire.SoulStatus(name="mika", level=130),
+        wire.SoulStatus(name="work"),
+        msgspec.structs.replace(MIKA, generation=MIKA.generation + 1 + MIKA.unsaved),  # a night
+    ],
 )
 def test_a_soul_that_changed_during_the_exam_is_not_scored(
     soul: Any, examinee: Examinee, after: wire.SoulStatus | None
@@ -240,7 +246,14 @@ def test_a_soul_that_changed_during_the_exam_is_not_scored(
     examinee.souls = [("idle", MIKA), ("idle", after)]
     code, out, err = soul("exam", str(DATA / "quiz.json"), "--no-controls")
     assert (code, out) == (1, "")
-    assert "not scored: the soul was changed during the exam: 'mika', level 120 → " in err
+    assert "changed during the exam: 'mika', level 120, generation 5 → " in err
+
+
+def test_what_was_unsaved_may_be_saved_during_the_exam(soul: Any, examinee: Examinee) -> None:
+    unsaved = msgspec.structs.replace(MIKA, unsaved=True)
+    saved = msgspec.structs.replace(MIKA, unsaved=False, generation=MIKA.generation + 1)
+    examinee.souls = [("idle", unsaved), ("idle", saved)]
+    assert soul("exam", str(DATA / "quiz.json"), "--no-controls")[0] == 0
 
 
 def test_a_soul_that_is_not_worn_is_not_examined(soul: Any, examinee: Examinee) -> None:
@@ -288,8 +301,10 @@ def test_a_soul_that_learns_no_more_is_not_waited_for_for_ever(examinee: Examine
 def test_what_is_settled(
     examinee: Examinee, state: Any, soul_: wire.SoulStatus, verdict: str
 ) -> None:
-    status = msgspec.structs.replace(examinee.daemon.status(), state=state, soul=soul_)
+    status = msgspec.structs.replace(examinee.daemon.status(), state=state, soul=soul_, requests=[])
     assert exam.settled(status) == verdict
+    night = wire.RunningRequest(id="r", method="soul.sleep", position=0, age_s=1.0)
+    assert exam.settled(msgspec.structs.replace(status, requests=[night])) == "busy"
 
 
 def test_a_daemon_without_souls_is_examined_as_it_is(soul: Any, examinee: Examinee) -> None:

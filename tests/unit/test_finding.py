@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sould.supervisor.diary import Diary, Record
+from sould.supervisor.diary import Diary, Record, Statement
 from sould.supervisor.finding import Found, find, plain
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -125,6 +125,39 @@ def test_a_reply_made_anew_goes_with_what_was_said(diary: Diary) -> None:
     assert ids(look(diary, "1u")) == (["1u"], ["1a", "3a"])
     assert ids(look(diary, "3a")) == (["1u"], ["1a", "3a"])
     assert ids(look(diary, "biscuit")) == (["1u"], ["1a", "3a", "4a"])
+
+
+def test_every_reply_of_a_turn_goes_with_it_also_one_of_the_day_after(diary: Diary) -> None:
+    def line(id_: str, role: str, text: str) -> Record:
+        known = {"ts": NOW.isoformat(), "session": "chat", "soul": "mika", "imported": "then"}
+        return Record(id=id_, role=role, text=text, **known)  # type: ignore[arg-type]
+
+    evening = [
+        line("20260303T120000-0u", "user", "My lover is called Robin."),
+        line("20260303T120000-1a", "assistant", "Let me look that up."),
+        line("20260303T120000-2a", "assistant", "So there is somebody else."),
+        line("20260303T235959-3u", "user", "Robin is a secret."),
+    ]
+    morning = [
+        line("20260304T000001-4a", "assistant", "An affair, then."),
+        line("20260304T000002-5u", "user", "It rains."),
+        line("20260304T000003-6a", "assistant", "Take an umbrella."),
+    ]
+    diary.append_to("2026-03-03", evening)
+    diary.append_to("2026-03-04", morning)
+    said, replied = ids(look(diary, "robin"))
+    assert said == [evening[0].id, evening[3].id]
+    assert replied == [evening[1].id, evening[2].id, morning[0].id]
+    assert ids(look(diary, evening[2].id)) == ([said[0]], replied[:2])
+    assert ids(look(diary, morning[0].id)) == ([said[1]], replied[2:])
+
+
+def test_the_heading_that_a_document_says_something_under_is_said_too(diary: Diary) -> None:
+    known = {"ts": NOW.isoformat(), "session": "d", "soul": "mika", "imported": "then"}
+    known |= {"id": "19700101T000000-1u", "role": "document", "source": "a.md"}
+    under = {"text": "It began in May.", "heading": "Tanaka's illness"}
+    diary.append_to("1970-01-01", [Statement(**known, **under)])  # type: ignore[arg-type]
+    assert ids(look(diary, "tanaka"))[0] == ["19700101T000000-1u"]
 
 
 def test_what_was_replaced_is_found_and_stays_replaced_without_what_replaced_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -100,7 +101,7 @@ def load(path: Path) -> Persona | Quiz | Prose:
         data = path.read_bytes()
         if path.suffix.lower() == ".txt":
             return _prose(path, data)
-        raw = msgspec.json.decode(data)
+        raw = msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8))
         loaded: Persona | Quiz
         if isinstance(raw, list):
             loaded = Quiz(items=msgspec.convert(raw, Annotated[list[QuizItem], Meta(min_length=1)]))
@@ -114,6 +115,8 @@ def load(path: Path) -> Persona | Quiz | Prose:
         raise ExamInvalid(f"{path} is not UTF-8 text: {e.reason} at byte {e.start}") from e
     except msgspec.MsgspecError as e:
         raise ExamInvalid(f"{path} is no persona and no quiz: {e}") from e
+    except RecursionError as e:
+        raise ExamInvalid(f"{path} is no persona and no quiz: it is nested too deeply") from e
     if fault := next(faults, ""):
         raise ExamInvalid(f"{path}: {fault}")
     return loaded

@@ -24,7 +24,8 @@ def settle(
     on_wait: Callable[[int], None] = lambda pending: None,
     patience_s: float = PATIENCE_S,
 ) -> SoulStatus | None:
-    """Load the body if need be, and wait until nothing is being learned nor waits to be.
+    """Load the body if need be, and wait until nothing is being learned nor waits to be, and until
+    a night is over.
 
     ``on_wait`` is told how many turns still wait. Returns the soul that is to be examined;
     None: the daemon has none.
@@ -58,7 +59,8 @@ def settled(status: Status) -> Literal["settled", "busy", "waiting"]:
     """
     soul = status.soul
     assert soul is not None
-    if status.state in ("imprinting", "loading"):
+    is_night = any(request.method == "soul.sleep" for request in status.requests)
+    if is_night or status.state in ("imprinting", "loading"):
         return "busy"
     if not soul.worn and soul.problem:
         raise ExamRefused(f"not scored: the soul {soul.name!r} is not in use: {soul.problem}")
@@ -71,11 +73,18 @@ def check_unchanged(before: SoulStatus, after: SoulStatus | None) -> None:
     """Raise if the soul at the end of an exam is not the one of its beginning.
 
     Raises:
-        ExamRefused: it learned meanwhile, or another one is in use.
+        ExamRefused: it learned or slept meanwhile, or another one is in use.
     """
-    told = [f"{one.name!r}, level {one.level}" if one else "none" for one in (before, after)]
-    if told[0] != told[1]:
-        raise ExamRefused(f"not scored: the soul was changed during the exam: {' → '.join(told)}")
+    saved = range(before.generation, before.generation + before.unsaved + 1)
+    # A night may leave the level as it is, but it is saved, and so is what was unsaved before it.
+    is_same = after is not None and after.generation in saved
+    if is_same and after and (after.name, after.level) == (before.name, before.level):
+        return
+    told = " → ".join(
+        f"{one.name!r}, level {one.level}, generation {one.generation}" if one else "none"
+        for one in (before, after)
+    )
+    raise ExamRefused(f"not scored: the soul was changed during the exam: {told}")
 
 
 def _learned(soul: SoulStatus | None) -> tuple[int, int] | None:

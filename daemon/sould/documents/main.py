@@ -90,7 +90,7 @@ class _Reading:
 
     def _of(self, one: Found, said: Sequence[Sentence]) -> Iterator[Statement]:
         for sentence in said:
-            if find_secrets(sentence.text):
+            if find_secrets(sentence.text) or find_secrets(sentence.heading):
                 self._secrets += 1
                 continue
             self._statements += 1

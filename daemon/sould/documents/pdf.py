@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from sould.documents.limits import MAX_PAGE_CHARS, MAX_PAGES
 from sould.documents.passage import Passage, Unreadable
-from sould.documents.text import cleaned, of_text
+from sould.documents.text import cleaned, of_text, paired
 
 _HYPHEN = re.compile(r"(?<=[a-z])-\n(?=[a-z])")
 
@@ -41,7 +41,7 @@ def _pages(data: bytes) -> Iterator[str]:
         if len(reader.pages) > MAX_PAGES:
             raise Unreadable("too_large", f"has {len(reader.pages)} pages, at most {MAX_PAGES}")
         for page in reader.pages:
-            yield page.extract_text()
+            yield paired(page.extract_text())
     except Unreadable:
         raise
     except MemoryError as e:

@@ -27,17 +27,22 @@ _ABBREVIATED = re.compile(
 _SENTENCE_JA = re.compile(r"[^。！？!?]+[。！？!?]*[」』）)]*")
 
 _LEADING = re.compile(
-    r"(?:However|Moreover|Furthermore|In addition|Also|Therefore|Thus|Hence|Finally|Meanwhile|"
-    r"And|But|So|Then),? (?=\S)"
+    r"^(?:(?:However|Moreover|Furthermore|In addition|Also|Therefore|Thus|Hence|Finally|Meanwhile|"
+    r"And|But|So|Then), (?=\S)|(?:And|But) (?=[a-z]))"
 )
-_LEADING_JA = re.compile(r"(?:しかし|また|さらに|そして|なお|ただし|したがって|つまり)、?")
+_LEADING_JA = re.compile(r"^(?:しかし|また|さらに|そして|なお|ただし|したがって|つまり)、")
 _POINTS_BACK = re.compile(
     r"(?:It|Its|They|Their|He|His|She|Her|This|That|These|Those|Such|Here|Both|Neither|"
     r"The (?:former|latter|same))\b(?!-)"
 )
-_POINTS_BACK_JA = re.compile(r"(?:これ|それ|あれ|この|その|あの|こう|そう|ここ|そこ|彼)")
-_WRITER = re.compile(r"\b(?:I|me|my|mine|myself)\b(?!\.)|\bMy\b")
-_WRITER_JA = re.compile(r"私|僕|俺|わたし|ぼく")
+_POINTS_BACK_JA = re.compile(
+    r"(?:これ|それ|あれ|この|その|あの|こう(?!もり)|そう(?!じ|めん)|ここ|そこ|彼(?!岸))"
+)
+_NUMBERED = re.compile(r"\b(?:War|Type|Part|Phase|Class|Chapter|Book|Act|Stage|Level|Grade) I\b")
+_WRITER = re.compile(
+    r"\b(?:I|me|my|myself)\b(?!\.)|\bMy\b|\b(?:of|am|is|are|was|were|be|not|than) mine\b|^Mine\b"
+)
+_WRITER_JA = re.compile(r"私(?![立鉄])|僕|俺|わたし|ぼく")
 _ENDS = re.compile(r"[.!…][\"'”’)\]]*$")
 _TELLS = re.compile(
     r"\b(?:is|are|was|were|has|have|had|can|cannot|could|will|would|must|may|might|should|does|"
@@ -96,15 +101,15 @@ def _sentences_en(text: str) -> Iterator[str]:
     for end in _END.finditer(text):
         if _ABBREVIATED.search(text[max(start, end.end() - 12) : end.end()]):
             continue
-        yield _begun(_LEADING.sub("", text[start : end.end()].strip(), count=1))
+        yield _begun(_LEADING.sub("", text[start : end.end()].strip()))
         start = end.end()
     if rest := text[start:].strip():
-        yield _begun(_LEADING.sub("", rest, count=1))
+        yield _begun(_LEADING.sub("", rest))
 
 
 def _sentences_ja(text: str) -> Iterator[str]:
     for found in _SENTENCE_JA.findall(text):
-        if sentence := re.sub(rf"^{_LEADING_JA.pattern}", "", found.strip()):
+        if sentence := _LEADING_JA.sub("", found.strip()):
             yield sentence
 
 
@@ -124,7 +129,9 @@ def _fits(text: str, is_ja: bool) -> bool:
 def _says_en(sentence: str) -> bool:
     if not _fits(sentence, is_ja=False) or len(sentence.split()) < LEAST_WORDS:
         return False
-    if sentence.endswith(("?", ":")) or "?" in sentence or _WRITER.search(sentence):
+    if sentence.endswith(("?", ":")) or "?" in sentence:
+        return False
+    if _WRITER.search(_NUMBERED.sub("", sentence)):
         return False
     if not (_ENDS.search(sentence) or _TELLS.search(sentence)):
         return False

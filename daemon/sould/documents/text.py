@@ -11,6 +11,7 @@ from sould.documents.limits import MAX_HEADING_CHARS
 from sould.documents.passage import Passage, Unreadable
 
 SIGN = " › "
+LEAST_JAPANESE = 0.3  # of the letters of what is Japanese though it has no full stop
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -59,6 +60,13 @@ def cleaned(text: str) -> str:
     """Return a text in NFC, with line feeds alone and no signs that nobody sees. Pure."""
     text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
     return _UNSEEN.sub("", text)
+
+
+def paired(text: str) -> str:
+    """Return a text in which halves of a surrogate pair are what they are together, and those
+    alone U+FFFD: UTF-8 has no place for them. Pure.
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def of_text(text: str) -> Iterator[Passage]:
@@ -127,8 +135,11 @@ def joined(lines: list[str]) -> str:
 
 
 def is_japanese(text: str) -> bool:
-    """Tell whether a text is written in Japanese (kana or kanji in it). Pure."""
-    return bool(_JAPANESE.search(text))
+    """Tell whether a text is written in Japanese, and does not only have a word of it. Pure."""
+    signs = len(_JAPANESE.findall(text))
+    if not signs:
+        return False
+    return "。" in text or signs >= LEAST_JAPANESE * sum(sign.isalpha() for sign in text)
 
 
 class _Gathered:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator, Set
 
+import msgspec
 from msgspec import Struct
 
 from sould.supervisor.diary import Diary, Record, Statement
@@ -24,7 +25,8 @@ class Found(Struct, frozen=True, kw_only=True):
 
 class Turn(Struct, frozen=True, kw_only=True):
     """What was said and what was answered; a crash, or a hand, may have left one alone. What a
-    document says is always alone, and a reply that was made anew.
+    document says is always alone, and so is every further reply: one that was made anew, of
+    several in an imported chat, or of the day after; its ``reply_to`` tells to what.
     """
 
     said: Record | None = None
@@ -51,7 +53,7 @@ def find(diary: Diary, soul: str, taught: Set[str], what: str) -> Found:
     if found.told or found.replies:
         return found
     wanted = plain(what)
-    return _gather(diary, lambda record: is_ours(record) and wanted in plain(record.text))
+    return _gather(diary, lambda record: is_ours(record) and wanted in plain(_words_of(record)))
 
 
 def find_document(diary: Diary, soul: str, taught: Set[str], name: str) -> Found:
@@ -65,6 +67,13 @@ def find_document(diary: Diary, soul: str, taught: Set[str], name: str) -> Found
         and (record.soul == soul or record.id in taught)
     }
     return Found(told=list(told.values()), replies=[])
+
+
+def _words_of(record: Record) -> str:
+    """Return a record's words: of a document also the heading, which is dreamt of with them."""
+    if isinstance(record, Statement):
+        return f"{record.heading}\n{record.text}"
+    return record.text
 
 
 def plain(text: str) -> str:
@@ -93,7 +102,8 @@ def _gather(diary: Diary, is_hit: Callable[[Record], bool], *, is_turn: bool = F
 
 
 def turns(diary: Diary) -> Iterator[Turn]:
-    """Yield all turns, oldest first; a turn is in one file."""
+    """Yield all turns, oldest first."""
+    last: dict[str, str] = {}  # by session, the id of what the user said
     for path in reversed(diary.files()):
         open_: dict[str, Record] = {}  # by session
         for record in diary.read(path):
@@ -105,10 +115,14 @@ def turns(diary: Diary) -> Iterator[Turn]:
                 continue
             before = open_.pop(record.session, None)
             if record.role == "assistant":
+                if before is None:
+                    said_before = last.get(record.session, "")
+                    record = msgspec.structs.replace(record, reply_to=said_before)
                 yield Turn(said=before, reply=record)
                 continue
             if before is not None:
                 yield Turn(said=before)
             open_[record.session] = record
+            last[record.session] = record.id
         for record in open_.values():
             yield Turn(said=record)
