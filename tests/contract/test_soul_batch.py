@@ -16,7 +16,7 @@ from sould.engine.kernel import NativeKernel, load_kernel
 from sould.engine.kernel.selftest import ALL_FORMATS, SPEC, random_body, random_soul, random_weight
 from sould.engine.read_weights import read_weights
 from sould.engine.soul import naive, targets
-from sould.engine.soul.batch import Learned, Row, learn, scope_inputs
+from sould.engine.soul.batch import Learned, Row, learn, learned_in_parts, scope_inputs
 from sould.engine.soul.computed import Asked, Below
 from sould.engine.soul.forward import Worn
 from sould.engine.soul.products import Interrupted, Products
@@ -24,6 +24,7 @@ from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import MATRICES, RANKS, Soul, opening, scope_layer
 from sould.engine.spec import BodySpec
 from sould.engine.weights import BodyWeights, WeightFormat
+from tests.fakes.finished import finished
 from tests.fakes.tiny_body import ARCHITECTURES, write_tiny_body
 
 YIELD_S = 0.05
@@ -205,6 +206,32 @@ def test_it_gives_way_wherever_it_is_and_nothing_has_changed(kernel: NativeKerne
         assert torch.equal(tensor, old) and tensor.grad is None and not tensor.requires_grad
     again = learn(decoder, soul, "fast", [1, 2], some_rows(SPEC))
     assert all(torch.equal(again.gradients[k], g) for k, g in want.gradients.items())
+
+
+@pytest.mark.parametrize("peace", [1, 2, 3])
+def test_who_asks_often_lets_it_learn_in_parts(kernel: NativeKernel, peace: int) -> None:
+    """``peace``: as long as so many rows take, somebody asks nothing; never longer."""
+    weights = random_body(SPEC, ALL_FORMATS, seed=0)
+    decoder, soul = Decoder(SPEC, weights, kernel=kernel), random_soul(SPEC, seed=1)
+    rows, calls, sizes = [*some_rows(SPEC), *some_rows(SPEC)], 0, list[int]()
+
+    def count() -> bool:
+        nonlocal calls
+        calls += 1
+        return False
+
+    def some(of: Sequence[Row]) -> Learned:
+        at_most = calls if len(of) <= peace else 3
+        learned = learn(decoder, soul, "fast", [1, 2], of, should_yield=after(at_most))
+        sizes.append(len(of))
+        return learned
+
+    want = learn(decoder, soul, "fast", [1, 2], rows, should_yield=count)
+    got = finished(learned_in_parts(some, rows))
+    assert max(sizes) <= peace < len(rows) == sum(sizes)
+    assert got.losses == pytest.approx(want.losses, rel=1e-4)
+    for name, gradient in want.gradients.items():
+        torch.testing.assert_close(got.gradients[name], gradient, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("format", ALL_FORMATS)

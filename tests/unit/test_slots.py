@@ -11,6 +11,7 @@ from sould.engine.kernel.selftest import SPEC
 from sould.engine.soul.scope import Moments
 from sould.engine.soul.slots import Heard, scopes, shared_out
 from sould.engine.soul.weights import Slot, Soul, opening
+from tests.fakes.finished import finished
 
 D = SPEC.d_model
 FACTS, LENGTH, ASKED = 6, 7, 5
@@ -47,7 +48,7 @@ def taught() -> tuple[Soul, list[list[Heard]]]:
     """Return a soul that has a slot for each fact, and what it heard of them."""
     soul, heard = Soul(SPEC), [dreams(fact, seed=fact) for fact in range(FACTS)]
     by_slot = shared_out(soul, soul.slots, heard)
-    found = scopes(by_slot, dreams(-1, seed=50, count=60), outside(), outside())
+    found = finished(scopes(by_slot, dreams(-1, seed=50, count=60), outside(), outside()))
 
     def open_up() -> None:
         for slot, (begin, rest) in found.items():
@@ -109,6 +110,6 @@ def test_a_slot_is_open_where_its_fact_is_told_and_shut_elsewhere() -> None:
 
 def test_one_fact_alone_and_nothing_untold() -> None:
     heard = {Slot(0, 1): [dreams(0, seed=0)]}
-    ((begin, rest),) = scopes(heard, [], outside(), outside()).values()
+    ((begin, rest),) = finished(scopes(heard, [], outside(), outside())).values()
     x_TD = answers(dreams(0, seed=1))
     assert bool(begin.isfinite().all()) and float(opening(x_TD, rest[None]).mean()) > 0.7

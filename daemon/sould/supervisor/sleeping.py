@@ -18,7 +18,7 @@ from soul_client.wire import (
     SleepReports,
     SoulReportsOf,
 )
-from sould.bridge import Sleep, Slept, Wake
+from sould.bridge import Sleep, Slept, Wake, Worn
 from sould.errors import BadRequest, Busy, EngineDied, SouldError, SoulMissing
 from sould.plugin.structs import Night
 from sould.soulfile.home import SoulFolder
@@ -166,24 +166,25 @@ class Sleeping:
                 left=left,
                 unreadable=self._diary.unreadable,
             )
-            if report.outcome == "kept" or slept.worn.is_unsaved:
-                try:
-                    report = await self._accepted(report)
-                finally:
-                    await self._wardrobe.again()  # a night that cannot be saved was none
+            if report.outcome == "kept":
+                report = await self._accepted(report, slept.worn)
+            elif slept.worn.is_unsaved:
+                await self._wardrobe.again()  # a night that cannot be saved was none
         self._plugins.after_sleep(told_of(report))
         if report.outcome != "nothing":
             await asyncio.to_thread(self._reports.keep, report, began)
         return await asyncio.to_thread(self._in_words, report)
 
-    async def _accepted(self, report: SleepReport) -> SleepReport:
-        """Return the report of a night, rolled back if a plugin objects to it."""
-        if report.outcome != "kept":
-            return report
+    async def _accepted(self, report: SleepReport, worn: Worn) -> SleepReport:
+        """Return the report of a night that was kept, rolled back if a plugin objects to it."""
+        await self._wardrobe.slept(worn)
         if not (objection := await self._plugins.accept_sleep(told_of(report))):
             return report
-        home = self._souls.home(report.soul)
-        back = await asyncio.to_thread(lambda: home.take_back(now=self._clock()))
+        try:
+            home = self._souls.home(report.soul)
+            back = await asyncio.to_thread(lambda: home.take_back(now=self._clock()))
+        finally:
+            await self._wardrobe.again()
         log.info("the night of soul %s is rolled back: %s", report.soul, objection)
         level = back.meta.level if back.meta else report.level
         return msgspec.structs.replace(report, outcome="rolled_back", why=objection, level=level)

@@ -25,7 +25,8 @@ from sould.supervisor.shelf import read_state
 log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 60.0
-"""For the engine to put on or save a soul; both take well under a second."""
+"""For the engine to put on or save a soul, which take well under a second, once nobody is
+answered: that comes first."""
 END_TIMEOUT_S = 10.0
 """For what is unsaved to be written before the engine is ended; the journal has it anyway."""
 
@@ -70,11 +71,12 @@ class Wardrobe:
         self._saved = ""
         self._published: SoulStatus | None = None
         self._guest = ""  # the soul that is put on in place of the one in use
+        self._is_put_on_again = False  # the one in use, which was worn
 
     @property
     def worn_name(self) -> str:
-        """Return the soul that is beside the body now, or ""."""
-        return self.name if self.is_worn else ""
+        """Return the soul that is beside the body now, or in a moment again, or ""."""
+        return self.name if self.is_worn or self._is_put_on_again else ""
 
     @property
     def worn_generation(self) -> int | None:
@@ -161,6 +163,14 @@ class Wardrobe:
             await self._learner.known()
         if not self.is_worn:
             await self.look()
+
+    async def slept(self, worn: Worn) -> None:
+        """Take note of a night that was kept: what the engine wears is what it wrote. If it is gone
+        by now, what lies on disk is known.
+        """
+        if self.is_worn:
+            self._is(worn)
+            await self._learner.known()
 
     async def refresh(self) -> None:
         """Take up the soul in use again, as the settings are now; nobody is being answered."""
@@ -286,18 +296,27 @@ class Wardrobe:
         self._background.cancel()
 
     async def _wear(self, name: str) -> None:
+        self._is_put_on_again = self.is_worn and name == self.name
         self.is_worn = False
         self._learner.end()
-        async with self._reading:
-            worn = await self._ask("soul.wear", self._order(name))
-        self.name, self.is_worn, self._problems = name, True, {}
+        try:
+            async with self._reading:
+                worn = await self._ask("soul.wear", self._order(name))
+        finally:
+            self._is_put_on_again = False
+        self.name, self.is_worn = name, True
         for note in worn.notes:
             log.warning("soul %s: %s", name, note)
         log.info("soul worn name=%s generation=%d level=%d", name, worn.generation, worn.level)
+        self._is(worn)
+
+    def _is(self, worn: Worn) -> None:
+        """Take note of what is worn now; all of it is known."""
+        self._problems = {}
         self._take(worn)
         self.taught = frozenset(worn.taught)
         if self._config.memory:
-            self._learner.begin(name, worn.since, self.taught, frozenset(worn.again))
+            self._learner.begin(self.name, worn.since, self.taught, frozenset(worn.again))
         self.changed()
 
     def _order(self, name: str) -> Wear:
@@ -311,11 +330,15 @@ class Wardrobe:
         )
 
     async def _ask(self, method: str, params: Struct) -> Worn:
+        asked = asyncio.ensure_future(self._engine.ask(method, params))
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                answer = await self._engine.ask(method, params)
-        except TimeoutError as e:
-            raise StorageError(f"the engine has not answered within {ANSWER_TIMEOUT_S:g} s") from e
+            while not asked.done():
+                await asyncio.wait({asked}, timeout=ANSWER_TIMEOUT_S)
+                if not asked.done() and self._engine.state != "answering":
+                    raise StorageError(f"the engine has not answered within {ANSWER_TIMEOUT_S:g} s")
+        finally:
+            asked.cancel()
+        answer = asked.result()
         assert isinstance(answer, Worn)
         return answer
 

@@ -21,7 +21,7 @@ from sould.engine.soul.banks import sections
 from sould.engine.soul.batch import Row
 from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.kept import keep_tensors, kept_tensors
-from sould.engine.soul.products import patiently
+from sould.engine.soul.products import in_parts
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.targets import Target
 
@@ -108,8 +108,8 @@ class Maker:
                         lines.append((yield from self._line(prompt, generator)))
                 if lines:
                     prefix = self._form.prefix if is_chat else []
-                    teach = partial(self._scorer.teach, prefix, lines, NAMED)
-                    targets = yield from patiently(teach)
+                    teach = partial(self._scorer.teach, prefix, k=NAMED)
+                    targets = yield from in_parts(teach, lines, BATCH)
                     onto += map(Anchor, lines, targets, [is_chat] * len(lines))
             yield
 

@@ -5,7 +5,7 @@ Legend: T tokens of the whole micro-batch, the prefix first, D d_model, P positi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -16,7 +16,7 @@ from sould.engine.decoder import Decoder
 from sould.engine.soul.attention import Continued
 from sould.engine.soul.computed import Asked, Below
 from sould.engine.soul.forward import Run, Share, attention, norm, shared
-from sould.engine.soul.products import Observe, Products
+from sould.engine.soul.products import Interrupted, Observe, Products
 from sould.engine.soul.targets import Target, head_loss
 from sould.engine.soul.weights import MATRICES, MatrixName, Soul, opening
 
@@ -54,6 +54,35 @@ class Learned:
     gradients: dict[str, Tensor]
     losses: list[float]
     tokens: int
+
+    def and_also(self, other: Learned) -> Learned:
+        """Return what one micro-batch of both would have come to, up to rounding; the prefix counts
+        twice.
+        """
+        return Learned(
+            gradients={name: one + other.gradients[name] for name, one in self.gradients.items()},
+            losses=[*self.losses, *other.losses],
+            tokens=self.tokens + other.tokens,
+        )
+
+
+def learned_in_parts(
+    learn_some: Callable[[Sequence[Row]], Learned], rows: Sequence[Row]
+) -> Generator[None, None, Learned]:
+    """Return what ``learn_some`` finds of all rows: of half as many at a time whenever it is
+    interrupted, and it yields then. The sum over them is the same, up to rounding.
+    """
+    done: Learned | None = None
+    left, size = rows, len(rows)
+    while left or done is None:
+        try:
+            some = learn_some(left[:size])
+        except Interrupted:
+            size = max(1, size // 2)
+            yield
+        else:
+            done, left = done.and_also(some) if done else some, left[size:]
+    return done
 
 
 def learn(

@@ -17,14 +17,13 @@ from torch import Tensor
 
 from sould.engine.decoder import Decoder
 from sould.engine.soul.anchors import Anchor, Draw
-from sould.engine.soul.batch import Learned, Row, learn
+from sould.engine.soul.batch import Learned, Row, learn, learned_in_parts
 from sould.engine.soul.chatform import ChatForm, Line
 from sould.engine.soul.computed import Asked, Below
 from sould.engine.soul.curriculum import Curriculum
 from sould.engine.soul.curvature import Axes, Curvature, times
 from sould.engine.soul.dreams import Dream, Fact
 from sould.engine.soul.listening import Listener
-from sould.engine.soul.products import Interrupted
 from sould.engine.soul.recipe import Recipe
 from sould.engine.soul.scope import open_together
 from sould.engine.soul.targets import Target
@@ -246,8 +245,11 @@ class Imprinter:
     def _learned(
         self, rows: Sequence[Row], progress: Progress, is_chat: bool, asked: Asked | None
     ) -> Generator[None, None, Learned]:
-        """Return the gradients of a micro-batch, computed as soon as nobody else wants to."""
-        while True:
+        """Return the gradients of a micro-batch, computed as soon as nobody else wants to: in parts
+        once it was interrupted, or who asks often would let no step be taken.
+        """
+
+        def learn_some(some: Sequence[Row]) -> Learned:
             start_s = time.perf_counter()
             try:
                 return learn(
@@ -255,15 +257,15 @@ class Imprinter:
                     self._soul,
                     self._part,
                     self._prefix(is_chat),
-                    rows,
+                    some,
                     should_yield=self._should_yield,
                     below=self._below,
                     asked=asked,
                 )
-            except Interrupted:
-                yield
             finally:
                 progress.seconds += time.perf_counter() - start_s
+
+        return (yield from learned_in_parts(learn_some, rows))
 
     def _dream_rows(self, dreams: Sequence[Dream]) -> list[Row]:
         """Each dream counts alike, whatever the length of its answer, and in it the beginning more:

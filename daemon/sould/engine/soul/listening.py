@@ -19,7 +19,7 @@ from sould.engine.soul.curriculum import Curriculum
 from sould.engine.soul.curvature import Curvature
 from sould.engine.soul.dreams import Dream, Fact
 from sould.engine.soul.forward import Worn
-from sould.engine.soul.products import Products, patiently
+from sould.engine.soul.products import Products, in_parts
 from sould.engine.soul.scope import Moments, alike, fitted
 from sould.engine.soul.slots import Heard
 from sould.engine.soul.targets import Target
@@ -96,9 +96,8 @@ class Listener:
         slots = soul.slots if is_all else [s for s in soul.slots if soul.is_silent(s.rest)]
         own = [dreams for fact, dreams in zip(facts, heard, strict=True) if not fact.source]
         by_slot = slots_of.shared_out(soul, slots, own)
-        for slot, sides in slots_of.scopes(
-            by_slot, untold, outside["all"], outside["begun"]
-        ).items():
+        found = yield from slots_of.scopes(by_slot, untold, outside["all"], outside["begun"])
+        for slot, sides in found.items():
             ranks = (slot.begin, slot.rest)
             scopes += [(slice(r, r + 1), side) for r, side in zip(ranks, sides, strict=True)]
         is_known = is_all and len(facts) == len(curriculum.facts)
@@ -155,19 +154,14 @@ class Listener:
         self, lines: Sequence[Line], is_chat: bool = True
     ) -> Generator[None, None, list[Tensor]]:
         """Return what the scope reads where the positions of each line are predicted, (P, D)."""
-        found: list[Tensor] = []
-        for start in range(0, len(lines), BATCH):
-            some = lines[start : start + BATCH]
-            x_PD = yield from patiently(partial(self._inputs, some, is_chat))
-            found += torch.split(x_PD, [len(line.positions) for line in some])
-            yield
-        return found
+        return (yield from in_parts(partial(self._inputs, is_chat), lines, BATCH))
 
-    def _inputs(self, lines: Sequence[Line], is_chat: bool) -> Tensor:
+    def _inputs(self, is_chat: bool, lines: Sequence[Line]) -> Sequence[Tensor]:
         products, bare = Products(self._decoder, self._should_yield), Worn(self._soul.spec, None)
         prefix = self._form.prefix if is_chat else ()
         rows = [
             Row(ids=one.ids, positions=one.positions, target=Target.tokens(one.answer))
             for one in lines
         ]
-        return scope_inputs(self._decoder, bare, products, prefix, rows, self._below)
+        x_PD = scope_inputs(self._decoder, bare, products, prefix, rows, self._below)
+        return torch.split(x_PD, [len(line.positions) for line in lines])

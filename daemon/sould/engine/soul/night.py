@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -26,17 +25,14 @@ from sould.engine.soul.curriculum import RESTING_SHARE, Curriculum
 from sould.engine.soul.curvature import Curvature
 from sould.engine.soul.dreams import Dream, Fact
 from sould.engine.soul.imprint import Imprinter
-from sould.engine.soul.products import patiently
+from sould.engine.soul.products import in_parts
 from sould.engine.soul.recipe import Recipe
-from sould.engine.soul.scoring import Scorer
+from sould.engine.soul.scoring import ROWS, Scorer
 from sould.engine.soul.topics import Topic
 from sould.engine.soul.weights import MATRICES, SLOW, MatrixName, Soul
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-EXAM_ROWS = 16
 EXAM_ANCHORS = 48
 EXAM_UNTOLD = 16
 LEAST_STEPS = 20
@@ -239,11 +235,8 @@ class Night:
         """Return of each dream whether its answer is what a greedy reply says."""
         scorer = Scorer(self._decoder, soul, should_yield=self._should_yield)
         lines = [self._form.line(dream.question, dream.answer) for dream in dreams]
-        said: list[bool] = []
-        for some in _portions(lines):
-            said += yield from patiently(partial(scorer.says, self._form.prefix, some))
-            yield
-        return said
+        says = partial(scorer.says, self._form.prefix)
+        return (yield from in_parts(says, lines, ROWS))
 
     def _examine(
         self, soul: Soul, facts: Sequence[Fact], is_all: bool
@@ -254,16 +247,12 @@ class Night:
         answered = list(zip(facts, says, strict=True))
         honest = yield from self._says(soul, curriculum.untold.held_out(EXAM_UNTOLD))
         chat = [anchor for anchor in self._anchors if anchor.is_chat][:EXAM_ANCHORS]
-        drifts: list[float] = []
-        for anchors in _portions(chat):
-            look = partial(
-                scorer.divergence,
-                self._form.prefix,
-                [anchor.line for anchor in anchors],
-                [anchor.target for anchor in anchors],
-            )
-            drifts += yield from patiently(look)
-            yield
+
+        def drift(some: Sequence[Anchor]) -> list[float]:
+            lines, targets = [one.line for one in some], [one.target for one in some]
+            return scorer.divergence(self._form.prefix, lines, targets)
+
+        drifts = yield from in_parts(drift, chat, ROWS)
         return Marks(
             recalled={fact.id: says for fact, says in answered if not fact.source},
             stated={fact.id: says for fact, says in answered if fact.source},
@@ -329,8 +318,3 @@ def nearest(a_RI: Tensor, b_RO: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     q_b, r_b = torch.linalg.qr(b_RO.T)
     u, s, vh = torch.linalg.svd(r_b @ r_a.T)
     return (q_a @ vh[:rank].T).T, (q_b @ (u[:, :rank] * s[:rank])).T
-
-
-def _portions(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), EXAM_ROWS):
-        yield items[start : start + EXAM_ROWS]

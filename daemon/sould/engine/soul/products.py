@@ -21,6 +21,7 @@ from sould.engine.triton_kernel.layout import GpuWeight
 from sould.engine.weights import SCRATCH_WEIGHTS, LayerWeights, Weight
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 Observe = Callable[[LayerWeights, MatrixName, Tensor, Tensor], None]
 
@@ -38,6 +39,25 @@ def patiently(work: Callable[[], T]) -> Generator[None, None, T]:
             return work()
         except Interrupted:
             yield
+
+
+def in_parts(
+    work: Callable[[Sequence[T]], Sequence[R]], items: Sequence[T], most: int
+) -> Generator[None, None, list[R]]:
+    """Do ``work``, of which each item's result is its own, on up to ``most`` items at a time: on
+    half as many when it was interrupted, or who asks often would let none be done. It yields in
+    between.
+    """
+    found: list[R] = []
+    size = most
+    while len(found) < len(items):
+        try:
+            found += work(items[len(found) : len(found) + size])
+            size = min(most, size + 1)
+        except Interrupted:
+            size = max(1, size // 2)
+        yield
+    return found
 
 
 class Products:

@@ -10,7 +10,7 @@ from sould.engine.decoder import Decoder
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.curriculum import Curriculum
 from sould.engine.soul.dreams import Fact
-from sould.engine.soul.products import patiently
+from sould.engine.soul.products import in_parts
 from sould.engine.soul.scoring import ROWS, Scorer
 from sould.engine.soul.topics import Topic
 from sould.engine.soul.weights import Soul
@@ -38,16 +38,10 @@ def marks(
 ) -> Generator[None, None, list[Mark]]:
     """Return the mark of each probe, of a soul or the bare body; yields after each small piece."""
     scorer = Scorer(decoder, soul, should_yield=should_yield)
-    found: list[Mark] = []
-    for start in range(0, len(probes), ROWS):
-        some = probes[start : start + ROWS]
-        lines = [form.line(probe.question, probe.answer) for probe in some]
-        says = yield from patiently(partial(scorer.says, form.prefix, lines))
-        yield
-        nats = yield from patiently(partial(scorer.log_p, form.prefix, lines))
-        yield
-        found += [
-            Mark(says=is_said, log_p=log_p / len(line.answer))
-            for line, is_said, log_p in zip(lines, says, nats, strict=True)
-        ]
-    return found
+    lines = [form.line(probe.question, probe.answer) for probe in probes]
+    says = yield from in_parts(partial(scorer.says, form.prefix), lines, ROWS)
+    nats = yield from scorer.log_p_in_steps(form.prefix, lines)
+    return [
+        Mark(says=is_said, log_p=log_p / len(line.answer))
+        for line, is_said, log_p in zip(lines, says, nats, strict=True)
+    ]

@@ -9,7 +9,7 @@ Scopes of edits: SERAC, arXiv:2206.06520; there a model of its own decides, of w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +52,11 @@ class Moments:
         self.sums += seen.sums
         self.squares += seen.squares
 
+    def without(self, seen: Moments) -> Moments:
+        """Return what is left of it without what another one has seen, which is part of it."""
+        count = self.count - seen.count
+        return Moments(count, self.sums - seen.sums, self.squares - seen.squares)
+
     @property
     def mean(self) -> Tensor:
         return self.sums / self.count
@@ -66,6 +71,15 @@ def alike(kinds: Sequence[Moments]) -> Moments:
     sums = torch.stack([kind.sums / kind.count for kind in kinds]).mean(0)
     squares = torch.stack([kind.squares / kind.count for kind in kinds]).mean(0)
     return Moments(1, sums, squares)
+
+
+def sum_of(kinds: Iterable[Moments]) -> Moments:
+    """Return the moments of all tokens of one kind or more."""
+    first, *others = kinds
+    total = Moments.none(len(first.sums))
+    for kind in (first, *others):
+        total.add(kind)
+    return total
 
 
 def open_together(scope_RD1: Tensor) -> Tensor:

@@ -15,12 +15,12 @@ from sould.engine.decoder import Decoder
 from sould.engine.soul.batch import Row, hidden
 from sould.engine.soul.chatform import Line
 from sould.engine.soul.forward import Worn
-from sould.engine.soul.products import Products, patiently
+from sould.engine.soul.products import Products, in_parts
 from sould.engine.soul.targets import Target, chunk_size, loss_into_slope
 from sould.engine.soul.weights import Soul
 from sould.engine.weights import CPU
 
-ROWS = 16  # scored at a time; what is interrupted is done again
+ROWS = 16  # scored at a time; what is interrupted is done again, fewer at a time
 
 
 class Scorer:
@@ -59,12 +59,7 @@ class Scorer:
         self, prefix: Sequence[int], lines: Sequence[Line]
     ) -> Generator[None, None, list[float]]:
         """Return what :meth:`log_p` does, interrupted or not; yields after some lines."""
-        found: list[float] = []
-        for start in range(0, len(lines), ROWS):
-            some = lines[start : start + ROWS]
-            found += yield from patiently(partial(self.log_p, prefix, some))
-            yield
-        return found
+        return (yield from in_parts(partial(self.log_p, prefix), lines, ROWS))
 
     def teach(self, prefix: Sequence[int], lines: Sequence[Line], k: int) -> list[Target]:
         """Return what the body expects at the positions of each line, its ``k`` likeliest tokens.

@@ -8,14 +8,14 @@ either.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 import torch
 from torch import Tensor
 
-from sould.engine.soul.scope import Bounds, Moments, alike, fitted
+from sould.engine.soul.scope import Bounds, Moments, alike, fitted, sum_of
 from sould.engine.soul.weights import Slot, Soul, opening
 
 IN_USE = 0.5  # a slot that is so far open to a fact's answers is its own
@@ -71,26 +71,34 @@ def shared_out(
 
 def scopes(
     heard: Mapping[Slot, Sequence[Dreamt]], untold: Dreamt, outside: Moments, begun: Moments
-) -> dict[Slot, tuple[Tensor, Tensor]]:
+) -> Generator[None, None, dict[Slot, tuple[Tensor, Tensor]]]:
     """Return of each slot in use the scopes of its two ranks, as against other slots' answers, what
     was never told, the questions that its own facts answer, and what is ``outside`` altogether; of
     the first also as against where other replies are ``begun``. ``heard``: by slot, of each fact.
+    Yields after each.
     """
-    begins = _scopes(heard, untold, BEGIN, [outside, begun])
-    rests = _scopes(heard, untold, REST, [outside])
+    begins = yield from _scopes(heard, untold, BEGIN, [outside, begun])
+    rests = yield from _scopes(heard, untold, REST, [outside])
     return {slot: (begins[slot], rests[slot]) for slot in heard}
 
 
 def _scopes(
     heard: Mapping[Slot, Sequence[Dreamt]], untold: Dreamt, side: Side, outside: Sequence[Moments]
-) -> dict[Slot, Tensor]:
-    inside = {slot: answered(chain(*dreams), side.part) for slot, dreams in heard.items()}
+) -> Generator[None, None, dict[Slot, Tensor]]:
+    if not heard:
+        return {}
+    inside = {}
+    for slot, dreams in heard.items():
+        inside[slot] = alike([answered(chain(*dreams), side.part)])
+        yield
     beside = [*outside, *([answered(untold, side.part)] if untold else [])]
+    together = sum_of(inside.values())
     found = {}
     for slot, mine in inside.items():
-        others = [seen for other, seen in inside.items() if other != slot]
-        against = [*beside, asked(chain(*heard[slot])), *([alike(others)] if others else [])]
+        others = together.without(mine)
+        against = [*beside, asked(chain(*heard[slot])), *([others] if others.count else [])]
         found[slot] = fitted(mine, alike(against), side.bounds)
+        yield
     return found
 
 
