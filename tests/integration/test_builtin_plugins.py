@@ -50,7 +50,12 @@ def test_a_missed_night_is_slept_once_and_the_next_one_is_told_of(tmp_path: Path
     days = json.loads(noted.read_text())[NIGHTLY]["days"]
     noted.write_text(json.dumps({NIGHTLY: {"days": ["2026-01-01"]}}))
     with running(tmp_path, text) as (daemon, peer):
-        status = peer.await_status(lambda s: job(s) is not None and job(s).last_at != "", 20)
+
+        def has_slept(status: Status) -> bool:
+            peer.ask("body.list")  # as apps do, to see whether the daemon is there
+            return job(status) is not None and job(status).last_at != ""
+
+        peer.await_status(has_slept, 20)
         peer.await_status(lambda s: job(s).waiting_for == "time")
         assert peer.ask("soul.report")["outcome"] == "kept"
     assert json.loads(noted.read_text())[NIGHTLY]["days"] == ["2026-01-01", *days]

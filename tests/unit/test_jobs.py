@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from msgspec import Struct
 
 from soul_client.job_wire import JobStatus
@@ -43,6 +44,7 @@ class Home:
         self.now = datetime(2026, 11, 25, 12, tzinfo=TOKYO)
         self.idle_s = 1e6
         self.is_on_mains = True
+        self.failing_looks = 0  # at the battery
         self.answers: list[Struct] = []
         self.asked: list[tuple[str, str, Struct]] = []
         self.changed = asyncio.Event()
@@ -58,8 +60,14 @@ class Home:
             clock=lambda: self.now,
             on_change=self.changed.set,
             quiet_s=15,
-            on_mains=lambda: self.is_on_mains,
+            on_mains=self.look_at_battery,
         )
+
+    def look_at_battery(self) -> bool:
+        if self.failing_looks:
+            self.failing_looks -= 1
+            raise OSError("no such battery")
+        return self.is_on_mains
 
     async def ask(self, id_: str, method: str, params: Struct) -> Struct:
         self.asked.append((id_, method, params))
@@ -108,6 +116,20 @@ async def test_it_is_asked_for_once_a_night(tmp_path: Path) -> None:
     assert len(home.asked) == 1
     await home.look_at(3, 31, day=27)
     assert len(home.asked) == 2
+
+
+async def test_what_goes_wrong_while_it_looks_ends_no_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sould.supervisor.jobs.TICK_S", 0.01)
+    home = await declared(tmp_path)
+    home.failing_looks = 2
+    home.now = datetime(2026, 11, 26, 3, 30, tzinfo=TOKYO)
+    async with asyncio.timeout(5):
+        while not home.asked:
+            await home.changed.wait()
+            home.changed.clear()
+    assert home.failing_looks == 0 and "could not be looked at" in caplog.text
 
 
 async def test_nights_without_a_daemon_are_caught_up_once(tmp_path: Path) -> None:

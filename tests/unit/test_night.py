@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+import msgspec
 import pytest
 import torch
 
+from soul_client.wire import SleepMarks
 from sould.engine.kernel.selftest import SPEC
 from sould.engine.soul.night import Gate, Marks, dreamer_of, nearest
 from sould.engine.soul.weights import MATRICES, Soul
@@ -85,3 +87,10 @@ def marks(known: int, of: int = 10, drift: float = 0.0) -> Marks:
 )
 def test_the_gate(before: Marks, after: Marks, passes: bool) -> None:
     assert (Gate().fault(before, after) == "") is passes
+
+
+def test_a_drift_that_is_no_number_is_one_in_the_report() -> None:
+    for drift in (float("nan"), float("inf")):
+        told = marks(3, drift=drift).told()
+        assert msgspec.json.decode(msgspec.json.encode(told), type=SleepMarks) == told
+        assert told.drift > Gate().most_drift

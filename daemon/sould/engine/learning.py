@@ -142,6 +142,7 @@ class Learning:
         before, after = dreamt.before.told(), dreamt.after.told()
         facts = _facts(params, dreamt)
         telling = {fact.id for fact in facts}
+        evening = worn.meta.level
 
         def report(error: SouldError | None) -> None:
             is_kept = dreamt.soul is not None and error is None
@@ -153,7 +154,7 @@ class Learning:
                 after=after,
                 steps=dreamt.steps,
                 seconds=dreamt.seconds,
-                level=worn.meta.level,
+                level=evening if error else worn.meta.level,
                 facts=facts,
                 telling_nothing=[r.id for r in params.records if r.id not in telling],
             )

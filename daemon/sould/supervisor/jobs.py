@@ -27,6 +27,7 @@ from sould.plugin import Job
 from sould.supervisor import timetable
 from sould.supervisor.background import Background, note_failure
 from sould.supervisor.job_notes import FILE, JobNotes, NightNote
+from sould.supervisor.mains import is_on_mains
 from sould.supervisor.status import SLEEP
 from sould.supervisor.timetable import Daily, Decision, Every, Machine, Past
 from sould.supervisor.zones import zone_of
@@ -40,14 +41,6 @@ RESUMED = "night"
 """The job that begins a night again in which the daemon was killed."""
 
 Ask = Callable[[str, str, Struct], Awaitable[Struct]]
-
-
-def is_on_mains() -> bool:
-    """Return whether the machine is plugged in, or has no battery at all. Blocking."""
-    import psutil  # not needed before a job asks
-
-    battery = psutil.sensors_battery()
-    return battery is None or battery.power_plugged is not False
 
 
 class Planned(Struct, kw_only=True):
@@ -176,8 +169,13 @@ class Jobs:
 
     async def _keep_looking(self) -> None:
         while True:
-            await self.look()
-            await asyncio.sleep(self._pause_s())
+            try:
+                await self.look()
+                pause_s = self._pause_s()
+            except Exception:
+                log.exception("the jobs could not be looked at; they are again in %g s", TICK_S)
+                pause_s = TICK_S
+            await asyncio.sleep(pause_s)
 
     def _pause_s(self) -> float:
         """Return how long nothing can become due."""

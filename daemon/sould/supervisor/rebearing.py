@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from soul_client.wire import Progress, RecallMarks, Reincarnated, SleepReport
-from sould.bridge import Examine, Examined, Mark, Save, Sleep, Slept
+from sould.bridge import Examine, Examined, Mark, Save, Sleep, Slept, Worn
 from sould.errors import NotFound, SouldError
 from sould.soulfile.home import SoulFolder
 from sould.supervisor.diary import Diary
@@ -180,17 +180,16 @@ class Rebearing:
             assert isinstance(slept, Slept)
             if slept.report.outcome == "nothing":
                 return None
-            outcome = slept.report.outcome
+            report = slept.report
             if slept.worn.is_unsaved:  # it passed, but could not be written then
-                await self._engine.ask("soul.save", Save(why="sleep"))
-                outcome = "kept"
+                worn = await self._engine.ask("soul.save", Save(why="sleep"))
+                assert isinstance(worn, Worn)
+                report = msgspec.structs.replace(report, outcome="kept", why="", level=worn.level)
             stamp = began.isoformat(timespec="milliseconds")
-            report = msgspec.structs.replace(
-                slept.report, outcome=outcome, soul=reborn, began=stamp
-            )
+            report = msgspec.structs.replace(report, soul=reborn, began=stamp)
             slept = msgspec.structs.replace(slept, report=report)
             await asyncio.to_thread(self._reports.keep, report, began)
-            if outcome == "kept":
+            if report.outcome == "kept":
                 break
             log.warning("a night of soul %s was rolled back: %s", reborn, report.why)
         return slept

@@ -30,6 +30,15 @@ log = logging.getLogger(__name__)
 OWN = b""
 """The client that requests of the daemon itself have; no socket has this address."""
 
+LOOKS = frozenset(
+    {
+        *("session.list", "session.get", "diary.documents", "config.show", "plugins.list"),
+        *("body.list", "body.info", "body.catalog"),
+        *("soul.list", "soul.history", "soul.report", "soul.reports"),
+    }
+)
+"""Methods by which an app looks every minute whether the daemon is there: nobody talks to it."""
+
 Handler = Callable[[Request, Any], Awaitable[Struct]]
 Put = Callable[[bytes, Header, Struct | None], None]
 
@@ -72,7 +81,7 @@ class Rpc:
 
     @property
     def idle_s(self) -> float:
-        """For how long no client has wanted anything; 0 while one does."""
+        """For how long no client has wanted anything, but to look; 0 while one does."""
         if any(client != OWN for client, _ in self._requests):
             return 0.0
         return self._loop.time() - self._asked_at
@@ -214,6 +223,6 @@ class Rpc:
             request.error(ErrorCode.INTERNAL, message, "the daemon's log has the details")
         finally:
             del self._requests[request.client, request.id]
-            if request.client != OWN:
+            if request.client != OWN and request.method not in LOOKS:
                 self._asked_at = self._loop.time()
             self._on_change(request, outcome)

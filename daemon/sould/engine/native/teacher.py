@@ -219,7 +219,8 @@ class NativeTeacher:
             self._bare_plain = yield from self._nats(None, self._plain)
         worn = yield from self._nats(soul, self._plain)
         drifts = [a - b for a, b in zip(worn, self._bare_plain, strict=True)]
-        return _marks(records, knows, drift=max(0.0, sum(drifts) / max(1, len(drifts))))
+        drift = sum(drifts) / max(1, len(drifts))
+        return _marks(records, knows, drift=0.0 if drift < 0 else drift)  # nan stays
 
 
 def _marks(records: Sequence[Told], knows: Sequence[bool], *, drift: float) -> Marks:

@@ -7,6 +7,7 @@ over: who talks meanwhile talks to whom they talked in the evening.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -35,7 +36,9 @@ log = logging.getLogger(__name__)
 
 EXAM_ANCHORS = 48
 EXAM_UNTOLD = 16
+NO_NUMBER = 999.0  # the drift in a report of one that is no number, which JSON has no word for
 LEAST_STEPS = 20
+MOST_SECONDS = 3 * 3600.0  # of a night; what was dreamt by then is examined
 FEW = 5
 LEAST_SPOKEN = 4  # tokens of what the user said, below which it says nothing of how they talk
 
@@ -65,7 +68,7 @@ class Marks:
             facts=len(self.recalled),
             honest=sum(self.honest),
             untold=len(self.honest),
-            drift=round(self.drift, 5),
+            drift=round(self.drift, 5) if math.isfinite(self.drift) else NO_NUMBER,
             stated=sum(self.stated.values()),
             statements=len(self.stated),
         )
@@ -141,7 +144,7 @@ class Night:
         should_yield: Callable[[], bool],
         steps_a_fact: int = 34,
         most_steps: int = 1000,
-        most_seconds: float = 3 * 3600.0,
+        most_seconds: float = MOST_SECONDS,
         gate: Gate | None = None,
     ) -> None:
         self._decoder = decoder
@@ -165,14 +168,15 @@ class Night:
         resting: Set[str] = frozenset(),
         is_all: bool = True,
         is_woken: Callable[[], bool] = lambda: False,
+        started_s: float | None = None,
     ) -> Dreaming:
         """Dream of all facts, less of the ``resting`` ones, and say whether what came of it may be
         kept. ``said``: in the user's own words, whether it tells anything or not. ``is_all``: the
         soul knows no other facts. ``is_woken``:
         the night is to end; what was dreamt so far is examined, as it is once it has lasted too
-        long.
+        long. ``started_s``: when it began, by ``time.perf_counter``; None is now.
         """
-        started_s = time.perf_counter()
+        started_s = time.perf_counter() if started_s is None else started_s
         yield Progress(stage="examining")
         before = yield from self._examine(worn, facts, is_all)
         dreamer = yield from dreamer_of(worn, seed)

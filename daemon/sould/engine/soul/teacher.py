@@ -27,7 +27,7 @@ from sould.engine.soul.dreams import Fact, Written, with_lent
 from sould.engine.soul.facts import LONGEST, gist, is_japanese, told
 from sould.engine.soul.imprint import Imprinter, Progress
 from sould.engine.soul.kept import keep_json, kept_json, not_kept
-from sould.engine.soul.night import Dreaming, Night
+from sould.engine.soul.night import MOST_SECONDS, Dreaming, Night
 from sould.engine.soul.recall import marks, probes_of
 from sould.engine.soul.recipe import Recipe
 from sould.engine.soul.replies import answers_of
@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 FITS_VERSION = 8  # of how a statement is matched to topics
 MOST_WRITTEN = 64  # facts that a body writes about in one night
+WRITING_SHARE = 1 / 3  # of a night at its longest, after which it writes no more
+FITS_AT_ONCE = 16  # statements matched before that is kept
 MOST_FITS = 2048  # statements, by their hash
 
 Steps = Generator[None, None, Progress]
@@ -129,6 +131,7 @@ class Teacher:
     ) -> Dreaming:
         """Go over records while asleep, until ``is_woken``; ``soul`` itself is not changed."""
         assert isinstance(soul, Soul)
+        started_s = time.perf_counter()
         yield Stage(stage="preparing")
         yield from self._prepared()
         telling = [record for record in order.records if self.tells(record)]
@@ -136,11 +139,14 @@ class Teacher:
         for n, record in enumerate(telling):
             yield Stage(stage="gathering", done=n, total=len(telling))
             facts.append((yield from self._fact(record)))
+            if n % FITS_AT_ONCE == 0:
+                self._keep_fits()
         self._keep_fits()
         topics, known = self._together(facts)
         replaced = yield from superseded(known)
         known = with_lent(standing(known, replaced), order.dreams)
-        known = yield from self._with_written(known, order, is_woken)
+        until_s = started_s + WRITING_SHARE * MOST_SECONDS
+        known = yield from self._with_written(known, order, is_woken, until_s)
         self.begin_anew()  # the part of the soul that it learns will be another one
         night = Night(
             self._decoder,
@@ -159,6 +165,7 @@ class Teacher:
             resting=frozenset(order.resting),
             is_all=order.is_all,
             is_woken=is_woken,
+            started_s=started_s,
         )
         before, after = dreamt.before.told(), dreamt.after.told()
         log.info(
@@ -170,13 +177,14 @@ class Teacher:
         )
         probes = probes_of(topics, known)
         answers = yield from answers_of(self._body, self._form, soul, dreamt, probes)
-        return replace(dreamt, replaced=replaced, answers=answers)
+        seconds = round(time.perf_counter() - started_s, 1)
+        return replace(dreamt, replaced=replaced, answers=answers, seconds=seconds)
 
     def _with_written(
-        self, facts: Sequence[Fact], order: Sleep, is_woken: Callable[[], bool]
+        self, facts: Sequence[Fact], order: Sleep, is_woken: Callable[[], bool], until_s: float
     ) -> Generator[Stage | None, None, list[Fact]]:
         """Return facts with what the body writes about them, if it does: about those that are not
-        resting, the newest ones first.
+        resting, the newest ones first, until it is woken or ``until_s`` (``time.perf_counter``).
         """
         if self._author is None:
             return list(facts)
@@ -184,7 +192,7 @@ class Teacher:
         due = [fact for fact in reversed(facts) if fact.id not in resting][:MOST_WRITTEN]
         written: dict[str, tuple[Written, ...]] = {}
         for n, fact in enumerate(due):
-            if is_woken():
+            if is_woken() or time.perf_counter() > until_s:
                 break
             yield Stage(stage="writing", done=n, total=len(due), note=fact.statement)
             others = [other for other in facts if other.id != fact.id]
