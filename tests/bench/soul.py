@@ -24,7 +24,7 @@ from sould.engine.soul.batch import Row as LearnedRow
 from sould.engine.soul.batch import learn
 from sould.engine.soul.products import Interrupted
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import RANKS, Soul, scope_layer
+from sould.engine.soul.weights import RANKS, Soul, middle_of
 from sould.engine.soul.writer import Writer, Written
 from sould.engine.spec import BodySpec
 from sould.errors import SouldError
@@ -50,7 +50,7 @@ def run(env: Env) -> list[Row]:
 def full_soul(spec: BodySpec) -> Soul:
     """Return one whose every rank does something, above where souls learn."""
     soul = random_soul(spec, seed=0, ranks=RANKS, parts=tuple(RANKS))
-    below = scope_layer(spec)
+    below = middle_of(spec)
     soul.change(lambda: [b[:below].zero_() for b in soul.b.values()])
     own = [rank for slot in soul.slots for rank in (slot.begin, slot.rest)]
     soul.change(lambda: soul.scope[:, -1].index_fill_(0, torch.tensor(own), SLOT_BIAS))

@@ -20,7 +20,7 @@ from sould.engine.soul.forward import Worn
 from sould.engine.soul.products import Products
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import MATRICES, RANKS, Soul, scope_layer
+from sould.engine.soul.weights import MATRICES, RANKS, Soul, middle_of
 from sould.engine.weights import CPU
 
 pytestmark = [
@@ -123,7 +123,7 @@ def test_it_learns_as_naive(decoder: Decoder, part: str) -> None:
 
 def test_what_is_kept_from_step_to_step_is_the_same(decoder: Decoder) -> None:
     """Layers below the scope, and questions; no rank is open before the answers."""
-    plain, first = Decoder(SPEC, BODY), scope_layer(SPEC)
+    plain, first = Decoder(SPEC, BODY), middle_of(SPEC)
     soul = Soul(SPEC, ranks=RANKS, seed=1)
 
     def fill() -> None:
@@ -143,7 +143,7 @@ def test_what_is_kept_from_step_to_step_is_the_same(decoder: Decoder) -> None:
 
 
 def test_what_scopes_read_is_the_same(decoder: Decoder) -> None:
-    first, plain = scope_layer(SPEC), Decoder(SPEC, BODY)
+    first, plain = middle_of(SPEC), Decoder(SPEC, BODY)
     want_PD, got_PD = (
         scope_inputs(
             one, Worn(SPEC, None), Products(one, lambda: False), PREFIX, rows(), Below(first)

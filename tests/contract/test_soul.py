@@ -18,7 +18,7 @@ from sould.engine.prefixcache import PrefixCache
 from sould.engine.read_weights import read_weights
 from sould.engine.soul import naive
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import MATRICES, Soul, norm_limits, scope_layer, wide_open
+from sould.engine.soul.weights import MATRICES, Soul, middle_of, norm_limits, wide_open
 from sould.engine.spec import BodySpec
 from sould.engine.weights import BodyWeights, WeightFormat
 from tests.fakes.tiny_body import ARCHITECTURES, write_tiny_body
@@ -145,7 +145,7 @@ def test_it_may_come_change_and_go_between_two_steps(kernel: NativeKernel) -> No
 def test_where_it_is_shut_not_one_bit_changes(kernel: NativeKernel) -> None:
     spec, weights = bodies("q4_1")
     soul, ids = random_soul(spec, seed=1), prompt(spec, 40)
-    soul.change(lambda: [b[: scope_layer(spec)].zero_() for b in soul.b.values()])
+    soul.change(lambda: [b[: middle_of(spec)].zero_() for b in soul.b.values()])
     shut = torch.cat([torch.zeros(8, spec.d_model), -torch.ones(8, 1)], 1)
     for decoder in (Decoder(spec, weights), Decoder(spec, weights, kernel=kernel)):
         bare_V = last_logits(decoder, ids)

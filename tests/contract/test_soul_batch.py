@@ -21,7 +21,7 @@ from sould.engine.soul.computed import Asked, Below
 from sould.engine.soul.forward import Worn
 from sould.engine.soul.products import Interrupted, Products
 from sould.engine.soul.targets import Target
-from sould.engine.soul.weights import MATRICES, RANKS, Soul, opening, scope_layer
+from sould.engine.soul.weights import MATRICES, RANKS, Soul, middle_of, opening
 from sould.engine.spec import BodySpec
 from sould.engine.weights import BodyWeights, WeightFormat
 from tests.fakes.finished import finished
@@ -335,7 +335,7 @@ def test_layers_below_stay_out_and_are_computed_once(kernel: NativeKernel) -> No
 def test_what_is_asked_is_computed_once_where_no_rank_is_open(kernel: NativeKernel) -> None:
     """With a scope that is shut before answers, and half open after, all gradients are the same."""
     decoder = Decoder(SPEC, random_body(SPEC, ALL_FORMATS, seed=0), kernel=kernel)
-    soul, first = Soul(SPEC, ranks=RANKS, seed=1), scope_layer(SPEC)
+    soul, first = Soul(SPEC, ranks=RANKS, seed=1), middle_of(SPEC)
     prefix, below = tokens(SPEC, 9, seed=7), Below(first)
     rows = [answer(SPEC, 14, range(8, 14)), answer(SPEC, 9, [8]), answer(SPEC, 6, range(1, 6))]
     rows += [replace(rows[0], weight=0.5), anchor(SPEC, 12, [5, 9, 11], k=5)]

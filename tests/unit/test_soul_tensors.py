@@ -9,10 +9,10 @@ import torch
 from sould.engine.kernel.selftest import SPEC, random_soul
 from sould.engine.soul.night import dreamer_of
 from sould.engine.soul.tensors import all_tensors, soul_of
-from sould.engine.soul.weights import MATRICES, RANKS, Soul, opening, scope_layer
+from sould.engine.soul.weights import MATRICES, RANKS, Soul, middle_of, opening
 from tests.fakes.finished import finished
 
-MIDDLE = scope_layer(SPEC)
+MIDDLE = middle_of(SPEC)
 
 
 def told(ranks: dict[str, int]) -> Soul:

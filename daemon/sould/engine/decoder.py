@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 from sould.engine import ternary
 from sould.engine.kvcache import KVCache
-from sould.engine.soul.weights import MatrixName, Soul, matrix_sizes, scope_layer
+from sould.engine.soul.weights import MatrixName, Soul, matrix_sizes
 from sould.engine.spec import Activation, BodySpec
 from sould.engine.triton_kernel.layout import GpuWeight
 from sould.engine.wearer import Wearer
@@ -183,7 +183,7 @@ class Decoder(Wearer[Soul]):
             x_TD = x_TD.to(self.devices[i])
             x_TD = x_TD + self._attention(i, self._norm(x_TD, layer.attn_norm), span, cache)
             h_TD = self._norm(x_TD, layer.mlp_norm)
-            if self._soul is not None and i == scope_layer(self.spec):
+            if self._soul is not None and i == self._soul.reads:
                 opening_TR = self._soul.opening(h_TD)
             x_TD = x_TD + self._mlp(i, h_TD, opening_TR)
         return x_TD

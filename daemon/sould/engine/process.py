@@ -34,6 +34,7 @@ from sould.engine.link import Link, Request
 from sould.engine.loading import Body, gpu_bytes, load, resident_bytes
 from sould.engine.native.decoder import NativeDecoder
 from sould.engine.native.teacher import NativeTeacher
+from sould.engine.runner import AnySoul
 from sould.engine.scheduler import Failed, Finished, Job, Outcome, Scheduler, Told
 from sould.engine.soul.teacher import Teacher
 from sould.engine.soul.worn import WornSoul
@@ -151,17 +152,18 @@ class Engine:
         self._take_off()
         yield None
         self._worn = souls.wear(body, params, self._writer)
-        teacher = self._teacher = self._new_teacher(body, params)
+        teacher = self._teacher = self._new_teacher(body, params, self._worn.soul)
         self._learning.begin(self._worn, teacher)
         return self._worn.told(all_taught=True)
 
-    def _new_teacher(self, body: Body, params: Wear) -> AnyTeacher:
+    def _new_teacher(self, body: Body, params: Wear, soul: AnySoul) -> AnyTeacher:
         if isinstance(body.decoder, NativeDecoder):
             return NativeTeacher(body)
         return Teacher(
             body,
             system=params.system,
             dreams=params.dreams,
+            reads=souls.layer_read_by(soul),
             cache_dir=self._cache_dir,
             should_yield=lambda: not self._link.inbox.empty(),
         )

@@ -63,6 +63,11 @@ def wear(body: Body, params: Wear, writer: Writer) -> WornSoul:
     return worn
 
 
+def layer_read_by(soul: AnySoul) -> int | None:
+    """Return the layer that a soul's scopes read, None if it has none yet."""
+    return soul.reads if isinstance(soul, Soul) and soul.used is not None else None
+
+
 def diff(body: Body, params: SoulDiff, stop: Event) -> Steps[SoulDifference]:
     """Compare two soul files, "" being the bare body; every yield ends a small step.
 

@@ -47,12 +47,12 @@ def tensor_shapes(
 
 def first_layers(dims: Dims, names: Container[str]) -> dict[str, int]:
     """Return the layer that each part begins with, of parts that are not empty: the first of all,
-    or that in the middle.
+    or one in the middle.
     """
     return {
         part: layer
         for part in PARTS
-        for layer in (dims.n_layers // 2, 0)  # of both the lower one
+        for layer in reversed(range(dims.n_layers))  # of all the lowest one
         if first_name(layer, part) in names
     }
 

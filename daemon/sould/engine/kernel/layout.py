@@ -17,7 +17,7 @@ from torch import Tensor
 from sould.engine.formats import bases
 from sould.engine.formats.ternary import row_bytes
 from sould.engine.soul.weights import MATRICES as SOUL_MATRICES
-from sould.engine.soul.weights import Soul, matrix_sizes, scope_layer
+from sould.engine.soul.weights import Soul, matrix_sizes
 from sould.engine.spec import Activation, BodySpec
 from sould.engine.weights import (
     BASES,
@@ -213,7 +213,7 @@ def soul_struct(spec: BodySpec, soul: Soul) -> CSoul | None:
                 getattr(layer, side)[j] = part_RX.data_ptr()
     _check("soul: scope", soul.scope, torch.float32, (sum(soul.ranks.values()), spec.d_model + 1))
     scope = soul.scope[used].data_ptr()
-    return CSoul(used.stop - used.start, scope_layer(spec), soul.first, scope, layers)
+    return CSoul(used.stop - used.start, soul.reads, soul.first, scope, layers)
 
 
 def check_operands(x_TK: Tensor, n_in: int, y_TN: Tensor, n_out: int) -> None:

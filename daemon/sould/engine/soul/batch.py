@@ -15,7 +15,7 @@ from torch import Tensor
 from sould.engine.decoder import Decoder
 from sould.engine.soul.attention import Continued
 from sould.engine.soul.computed import Asked, Below
-from sould.engine.soul.forward import Run, Share, attention, norm, shared
+from sould.engine.soul.forward import Run, Share, Worn, attention, norm, shared
 from sould.engine.soul.products import Interrupted, Observe, Products
 from sould.engine.soul.targets import Target, head_loss
 from sould.engine.soul.weights import MATRICES, MatrixName, Soul, opening
@@ -199,6 +199,28 @@ def scope_inputs(
     return h_TD[_wanted(len(prefix), positions, [len(text) for text in texts])]
 
 
+@torch.no_grad()
+def inputs_of_layers(
+    decoder: Decoder, products: Products, prefix: Sequence[int], rows: Sequence[Row], layers: range
+) -> list[Tensor]:
+    """Return of each row what goes into the MLPs of some layers of the bare body where its only
+    target is predicted from, (N, D) on the CPU.
+    """
+    texts = _texts(rows)
+    run = Run(decoder, Worn(decoder.spec, None), products)
+    layout = shared(decoder, prefix, texts)
+    wanted = _wanted(len(prefix), [row.positions for row in rows], [len(text) for text in texts])
+    x_TD = run.layers(run.embedded(prefix, texts), layout, range(layers.start))
+    found = []
+    for i in layers:
+        x_TD = x_TD.to(decoder.devices[i])
+        h_TD = x_TD + attention(decoder, i, x_TD, layout, products)
+        found.append(norm(decoder, h_TD, decoder.layers[i].mlp_norm).cpu()[wanted])
+        if i + 1 in layers:
+            x_TD = run.layers(x_TD, layout, range(i, i + 1))
+    return [*torch.stack(found, 1)]
+
+
 class _Leaves:
     """The ranks of a soul that take part in learning ``part``, as leaves of the graph, each on the
     device of its layer.
@@ -210,6 +232,7 @@ class _Leaves:
         rows = slice(start, max(mine.stop, used.stop))
         self._mine = slice(mine.start - start, mine.stop - start)
         self._scope = soul.scope[rows].clone()
+        self.reads = soul.reads
         self._pairs = {}
         spans = [(device, len([*some])) for device, some in groupby(devices)]
         for name in MATRICES:

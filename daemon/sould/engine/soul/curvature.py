@@ -141,7 +141,7 @@ class Surveyor:
         self._chat_prefix = chat_prefix
         self._first = first
         self._below = Below(first)
-        self._bare = Soul(decoder.spec, ranks={FAST: 1})
+        self._bare = Soul(decoder.spec, ranks={FAST: 1}, reads=first)
         self._should_yield = should_yield
         self._generator = torch.Generator().manual_seed(seed)
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from sould.engine.decoder import Decoder
 from sould.engine.soul.attention import Layout, Shared
 from sould.engine.soul.products import Products, frozen_linear, learning_mlp
-from sould.engine.soul.weights import MATRICES, MatrixName, Soul, matrix_sizes, scope_layer
+from sould.engine.soul.weights import MATRICES, MatrixName, Soul, matrix_sizes, middle_of
 from sould.engine.spec import BodySpec
 
 
@@ -21,6 +21,11 @@ class Share(Protocol):
 
     def pair(self, layer: int, name: MatrixName, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return A_RI and B_RO, where gradients end, on the layer's device."""
+        ...
+
+    @property
+    def reads(self) -> int:
+        """The layer whose MLP's input openings are read from."""
         ...
 
     def opening(self, x_TD: Tensor) -> Tensor | None:
@@ -33,6 +38,7 @@ class Worn:
 
     def __init__(self, spec: BodySpec, soul: Soul | None) -> None:
         self._soul = soul
+        self.reads = middle_of(spec) if soul is None else soul.reads
         self._sizes = matrix_sizes(spec)
         self._nothing: dict[tuple[MatrixName, torch.device], tuple[Tensor, Tensor]] = {}
 
@@ -78,7 +84,7 @@ class Run:
             x_TD = x_TD + attention(decoder, i, x_TD, layout, products)
             sides = [side for name in MATRICES for side in self._share.pair(i, name, device)]
             h_TD = norm(decoder, x_TD, decoder.layers[i].mlp_norm)
-            if i == scope_layer(decoder.spec):
+            if i == self._share.reads:
                 opening_TR = self._share.opening(h_TD)
             if opening_TR is not None:
                 opening_TR = opening_TR.to(device)

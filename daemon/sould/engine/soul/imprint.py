@@ -34,7 +34,6 @@ from sould.engine.soul.weights import (
     Fault,
     MatrixName,
     Soul,
-    scope_layer,
 )
 
 BEGIN_TOKENS = 3  # of an answer
@@ -91,7 +90,7 @@ class Imprinter:
         mine = soul.rows(part)
         told = soul.voice.start if part == SLOW else mine.stop
         self._told = slice(told - mine.start)  # the ranks of the part for what was told
-        self._first = scope_layer(soul.spec)
+        self._first = soul.reads
         self._below = Below(self._first)
         self._asked = Asked(self._below) if part == SLOW else None
         self._weights = {name: w[self._first :] for name, w in soul.tensors(part).items()}

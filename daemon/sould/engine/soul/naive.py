@@ -34,9 +34,9 @@ class _Beside(Decoder):
 
     def _mlp(self, i: int, x_TD: Tensor, opening_TR: Tensor | None) -> Tensor:
         weights_RD, bias_R = self._beside.scope[:, :-1], self._beside.scope[:, -1]
-        if i == self.spec.n_layers // 2:
+        if i == self._beside.reads:
             self._opening_TR = (x_TD.detach() @ weights_RD.T + bias_R).clamp(0, 1)
-        elif i < self.spec.n_layers // 2:
+        elif i < self._beside.reads:
             self._opening_TR = torch.ones(len(x_TD), len(bias_R))
         return super()._mlp(i, x_TD, self._opening_TR)
 

@@ -270,7 +270,7 @@ def dreamer_of(worn: Soul, seed: int) -> Generator[None, None, Soul]:
     their number goes, and which has no fast ones: dreaming goes on from what was learned awake.
     The slots stay, and what knows how the user talks. Yields after each matrix.
     """
-    copy = Soul(worn.spec, ranks=worn.ranks, seed=seed, limits=worn.limits)
+    copy = Soul(worn.spec, ranks=worn.ranks, seed=seed, limits=worn.limits, reads=worn.reads)
     if worn.used is None:
         return copy
     apart = {r for slot in worn.slots for r in (slot.begin, slot.rest) if _is_apart(worn, r)}

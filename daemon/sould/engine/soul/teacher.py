@@ -27,6 +27,7 @@ from sould.engine.soul.dreams import Fact, Written, with_lent
 from sould.engine.soul.facts import LONGEST, gist, is_japanese, told
 from sould.engine.soul.imprint import Imprinter, Progress
 from sould.engine.soul.kept import keep_json, kept_json, not_kept
+from sould.engine.soul.middle import layer_to_read
 from sould.engine.soul.night import MOST_SECONDS, Dreaming, Night
 from sould.engine.soul.recall import marks, probes_of
 from sould.engine.soul.recipe import Recipe
@@ -34,7 +35,7 @@ from sould.engine.soul.replies import answers_of
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import OTHER, Matcher, Topic
 from sould.engine.soul.updates import standing, superseded
-from sould.engine.soul.weights import Soul, scope_layer
+from sould.engine.soul.weights import Soul
 
 if TYPE_CHECKING:
     from sould.engine.loading import Body
@@ -66,6 +67,7 @@ class Teacher:
         cache_dir: Path,
         should_yield: Callable[[], bool],
         dreams: Dreams = "auto",
+        reads: int | None = None,
     ) -> None:
         assert isinstance(body.decoder, Decoder)
         self._body = body
@@ -78,8 +80,8 @@ class Teacher:
         self._key = hashlib.sha256(made_of.encode()).hexdigest()
         self._folder = cache_dir / "teacher"
         self._anchors: list[Anchor] = []
-        self._first = scope_layer(self._decoder.spec)
-        self._curvature = Curvature(self._decoder.spec, self._first)
+        self._reads = reads
+        self._curvature = Curvature(self._decoder.spec, self._decoder.spec.n_layers)  # of no layer
         self._bank: Generator[None, None, None] | None = self._make_bank()
         self._matchers: dict[str, Matcher] = {}
         self._fits_path = self._folder / f"fits-{FITS_VERSION}-{self._key[:16]}.json"
@@ -134,6 +136,7 @@ class Teacher:
         started_s = time.perf_counter()
         yield Stage(stage="preparing")
         yield from self._prepared()
+        self._have_read(soul)
         telling = [record for record in order.records if self.tells(record)]
         facts = []
         for n, record in enumerate(telling):
@@ -261,8 +264,16 @@ class Teacher:
             self.prepare()
             yield
 
+    def _have_read(self, soul: Soul) -> None:
+        """Have the scopes of a soul that knows nothing yet read the body's best layer."""
+        assert self._reads is not None
+        if soul.used is None:
+            soul.read_at(self._reads)
+        assert soul.reads == self._reads, "what is kept of the body is of the layer that it reads"
+
     def _ready(self, soul: Soul, inner_lr: float) -> Generator[None, None, Imprinter]:
         yield from self._prepared()
+        self._have_read(soul)
         if self._imprinter is None or self._imprinter[:2] != (soul, inner_lr):
             imprinter = Imprinter(
                 self._decoder,
@@ -284,20 +295,19 @@ class Teacher:
         self._curvature.clear()
         yield from self._matcher(is_ja=False).prepare()
         self._keep(self._matcher(is_ja=False))
+        first = yield from self._layer_to_read()
         anchors_path = self._folder / f"anchors-{self._key[:16]}.safetensors"
-        curvature_path = self._folder / f"curvature-{self._key[:16]}.safetensors"
+        curvature_path = self._folder / f"curvature-{first}-{self._key[:16]}.safetensors"
         anchors = anchors_of.restore(anchors_path, self._key, decoder.spec.vocab_size)
-        empty = Curvature(decoder.spec, self._first)
+        empty = self._curvature = Curvature(decoder.spec, first)
         curvature = curvature_of.restore(curvature_path, self._key, empty)
         if anchors is not None and curvature is not None:
             self._anchors += anchors
-            self._curvature.add(curvature)
+            self._curvature = curvature
             return
         log.info("making anchors for body %s", self._body.summary.name)
         maker = Maker(decoder, self._scorer, form, self._body.tokenizer.encode, self._body.ends)
-        surveyor = Surveyor(
-            decoder, form.prefix, first=self._first, should_yield=self._should_yield
-        )
+        surveyor = Surveyor(decoder, form.prefix, first=first, should_yield=self._should_yield)
         prompts = general_prompts()
         for start in range(0, len(prompts), BATCH):
             made: list[Anchor] = []
@@ -307,6 +317,21 @@ class Teacher:
         with not_kept(anchors_path):
             anchors_of.store(anchors_path, self._anchors, self._key)
             curvature_of.store(curvature_path, self._curvature, self._key)
+
+    def _layer_to_read(self) -> Generator[None, None, int]:
+        """Return the layer that the soul's scopes read; for one without any, the body's best."""
+        if self._reads is None:
+            path = self._folder / f"reads-{self._key[:16]}.json"
+            kept = kept_json(path, dict[str, int])
+            if "layer" not in kept:
+                topics = self._matcher(is_ja=False).topics
+                should_yield = self._should_yield
+                layer = yield from layer_to_read(self._decoder, self._form, topics, should_yield)
+                kept = {"layer": layer}
+                log.info("scopes on body %s read layer %d", self._body.summary.name, layer)
+                keep_json(path, kept)
+            self._reads = kept["layer"]
+        return self._reads
 
     def _fact(self, record: Told) -> Generator[None, None, Fact]:
         statement = told(record)

@@ -79,7 +79,8 @@ def soul_of(
     firsts = first_layers(dims_of(spec), tensors)
     found = {part: len(tensors[first_name(layer, part)]) for part, layer in firsts.items()}
     ranks = {**RANKS, **found, SLOW: max(RANKS[SLOW], found.get(SLOW, 0))}
-    soul = Soul(spec, ranks=ranks, seed=seed, limits=limits)
+    reads = max(firsts.values(), default=0) or None  # of before there were scopes: all layers
+    soul = Soul(spec, ranks=ranks, seed=seed, limits=limits, reads=reads)
     lie = {part: _where(soul, part, rank) for part, rank in found.items()}
 
     def fill() -> None:

@@ -96,7 +96,8 @@ class Soul:
 
     ``ranks``: of each part, in the order they lie in. ``seed``: of the random A, whose numbers
     have deviation in_features^-0.5. ``limits``: matrix → (N,), what ‖B·A‖_F may not pass, see
-    :func:`norm_limits`; without them there are none.
+    :func:`norm_limits`; without them there are none. ``reads``: the layer whose MLP's input
+    openings are read from, the first that learns; None is half way.
 
     ``a``, ``b``: matrix → (N, R, I) and (N, R, O). ``scope``: (R, D + 1), weights and a bias.
     Change them only inside :meth:`change`, so that every change is checked and ``state`` tells of
@@ -110,6 +111,7 @@ class Soul:
         ranks: Mapping[str, int] = RANKS,
         seed: int = 0,
         limits: Mapping[MatrixName, Tensor] | None = None,
+        reads: int | None = None,
     ) -> None:
         if not ranks or min(ranks.values()) < 1:
             raise ValueError(
@@ -118,6 +120,7 @@ class Soul:
         self.spec = spec
         self.ranks = dict(ranks)
         self.limits = dict(limits or {})
+        self.reads = middle_of(spec) if reads is None else reads
         self.a: dict[MatrixName, Tensor] = {}
         self.b: dict[MatrixName, Tensor] = {}
         generator = torch.Generator().manual_seed(seed)
@@ -129,7 +132,7 @@ class Soul:
         self._identity = object()
         self._version = 0
         self._used: tuple[int, slice | None] = (0, None)
-        self._known_first = (0, scope_layer(spec))
+        self._known_first = (0, self.reads)
         self._copies: tuple[int, dict[tuple[object, ...], Tensor]] = (0, {})
 
     @property
@@ -165,7 +168,7 @@ class Soul:
     def opening(self, x_TD: Tensor) -> Tensor | None:
         """Return how far each rank that :meth:`pair` returns is open to each token, (T, R) f32.
 
-        ``x_TD``: what goes into the MLP of layer ``scope_layer(spec)``.
+        ``x_TD``: what goes into the MLP of layer ``reads``.
         """
         rows = self._in_use("gate")
         if rows is None:
@@ -205,10 +208,16 @@ class Soul:
         """The layer below which no rank does anything: the one that learning begins with, or 0."""
         version, first = self._known_first
         if version != self._version:
-            middle = scope_layer(self.spec)
-            first = 0 if any(bool(b[:middle].any()) for b in self.b.values()) else middle
+            is_below = any(bool(b[: self.reads].any()) for b in self.b.values())
+            first = 0 if is_below else self.reads
             self._known_first = (self._version, first)
         return first
+
+    def read_at(self, layer: int) -> None:
+        """Have openings read from another layer; of an empty soul, which has none yet."""
+        assert self.used is None, "what was learned was learned for one layer"
+        self.reads = layer
+        self._known_first = (self._version, layer)
 
     def is_silent(self, rank: int) -> bool:
         """Tell whether one of all ranks does nothing: its B is zero."""
@@ -328,10 +337,8 @@ def _restore(touched: Sequence[Tensor], before: Sequence[Tensor]) -> None:
         tensor.copy_(old)
 
 
-def scope_layer(spec: BodySpec) -> int:
-    """Return the layer whose MLP's input openings are read from, the first that learns: half of
-    them are below.
-    """
+def middle_of(spec: BodySpec) -> int:
+    """Return the layer that half of them are below."""
     return spec.n_layers // 2
 
 
