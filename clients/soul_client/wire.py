@@ -862,8 +862,9 @@ class SleepMarks(WireStruct, frozen=True, kw_only=True):
 
     ``recalled``: facts that a greedy reply states word by word. ``honest``: of ``untold`` questions
     about what was never told, those that are answered so. ``drift``: how far what is said of
-    other things is from the bare body, KL in nats a token. ``stated``: of ``statements`` of
-    documents, which are no ``facts``, those that a greedy reply states word by word.
+    other things is from the bare body, KL in nats a token; 999 is no number. ``stated``: of
+    ``statements`` of documents, which are no ``facts``, those that a greedy reply states word by
+    word.
     """
 
     recalled: int

@@ -155,6 +155,24 @@ def test_where_it_is_shut_not_one_bit_changes(kernel: NativeKernel) -> None:
             assert torch.equal(last_logits(decoder, ids), bare_V) is is_bare
 
 
+def test_its_scopes_may_read_another_layer(kernel: NativeKernel) -> None:
+    spec, weights = bodies("q4_1")
+    ids = prompt(spec, 40)
+    plain, quick = Decoder(spec, weights), Decoder(spec, weights, kernel=kernel)
+    seen = []
+    for reads in (0, spec.n_layers - 1):
+        soul = random_soul(spec, seed=1, reads=reads)
+        below = [b[: spec.n_layers - 1] for b in soul.b.values()]
+        soul.change(lambda below=below: [b.zero_() for b in below])  # type: ignore[misc]
+        plain.soul = quick.soul = soul
+        seen.append(last_logits(plain, ids))
+        torch.testing.assert_close(last_logits(quick, ids), seen[-1], atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(
+            naive.logits(spec, weights, soul, ids)[-1], seen[-1], atol=1e-3, rtol=1e-3
+        )
+    assert not torch.allclose(*seen, atol=1e-3)
+
+
 def test_keys_of_another_state_are_never_reused() -> None:
     spec, weights = bodies("f32")
     decoder = Decoder(spec, weights)

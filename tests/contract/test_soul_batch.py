@@ -332,10 +332,13 @@ def test_layers_below_stay_out_and_are_computed_once(kernel: NativeKernel) -> No
             assert not gradient_NRX[:first].any()
 
 
-def test_what_is_asked_is_computed_once_where_no_rank_is_open(kernel: NativeKernel) -> None:
+@pytest.mark.parametrize("first", [middle_of(SPEC), SPEC.n_layers - 1])
+def test_what_is_asked_is_computed_once_where_no_rank_is_open(
+    kernel: NativeKernel, first: int
+) -> None:
     """With a scope that is shut before answers, and half open after, all gradients are the same."""
     decoder = Decoder(SPEC, random_body(SPEC, ALL_FORMATS, seed=0), kernel=kernel)
-    soul, first = Soul(SPEC, ranks=RANKS, seed=1), middle_of(SPEC)
+    soul = Soul(SPEC, ranks=RANKS, seed=1, reads=first)
     prefix, below = tokens(SPEC, 9, seed=7), Below(first)
     rows = [answer(SPEC, 14, range(8, 14)), answer(SPEC, 9, [8]), answer(SPEC, 6, range(1, 6))]
     rows += [replace(rows[0], weight=0.5), anchor(SPEC, 12, [5, 9, 11], k=5)]

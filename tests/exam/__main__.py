@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from soul_client.errors import ExamInvalid
 from soul_client.exam import Persona, load
+from sould.bodystore.fetch_local import name_of
 from tests.bench.table import ROOT, Env, describe_machine
 from tests.exam import day_report, nights_report
 from tests.exam.day import Day, spend
@@ -112,7 +113,7 @@ def name_beside(body: Path, other: Path | None) -> str:
         return ""
     if not other.exists() or other.resolve().parent != body.parent:
         sys.exit(f"{other} is no body beside {body}")
-    return other.stem
+    return name_of(other)
 
 
 def another(personas: dict[Path, Persona], path: Path) -> Path | None:

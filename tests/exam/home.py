@@ -19,6 +19,7 @@ from soul_client.client import Client
 from soul_client.config_edit import set_value
 from soul_client.errors import NotRunning
 from soul_client.launch import wait_until_gone
+from sould.bodystore.fetch_local import name_of
 from tests.exam.table import share
 from tests.fakes.soul_process import SOUL, Soul
 
@@ -155,7 +156,7 @@ def fresh_home(body: Path) -> Iterator[Home]:
     """
     with tempfile.TemporaryDirectory(prefix="exam-") as folder:
         config = Path(folder) / "config.yaml"
-        chosen = f"models: {body.parent}\nbody: {{name: {body.stem}}}"
+        chosen = f"models: {body.parent}\nbody: {{name: {name_of(body)}}}"
         config.write_text(f"bit_ttt: 1\nruntime_dir: run\n{chosen}\n", "utf-8")
         home = Home(config)
         try:

@@ -67,10 +67,13 @@ def answers_of(exam: dict[str, Any]) -> list[Answer]:
 
 
 def best_known(exam: dict[str, Any]) -> int:
-    """Return the number of the fact of the first night of which most is known."""
-    facts = [one for one in answers_of(exam) if one.question.night == 1]
-    hits = Counter(one.question.fact for one in facts if one.verdict == "hit")
-    return max((one.question.fact for one in facts), key=lambda fact: hits[fact])
+    """Return the number of the fact of the first night of which the greatest share is known."""
+    asked, hits = Counter[int](), Counter[int]()
+    for one in answers_of(exam):
+        if one.question.night == 1:
+            asked[one.question.fact] += 1
+            hits[one.question.fact] += one.verdict == "hit"
+    return max(asked, key=lambda fact: (hits[fact] / asked[fact], -fact))
 
 
 def stay(
@@ -111,7 +114,7 @@ def stay(
         home.restart()
         found.reborn_exam = home.examine(persona, *last)
         home.end()
-    if plan.forgets:
+    if plan.forgets and found.nights[0].answers(1):
         home.start()
         found.forgotten_fact = best_known(found.latest_exam)
         found.forgotten = home.forget(found.nights[0].told[found.forgotten_fact - 1])

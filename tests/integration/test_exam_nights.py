@@ -96,10 +96,10 @@ def test_in_the_end_what_is_best_known_is_forgotten(tmp_path: Path, persona: Pat
     plan = Plan(idle_s=0.0, forgets=True)
     with fake_home(tmp_path) as home:
         found = stay(home, plan, persona, None, language="en", nights=1, has_controls=False)
-    assert [one["text"] for one in found.forgotten["records"]] == [NIGHTS[0]["say"][0]]
+    assert [one["text"] for one in found.forgotten["records"]] == [NIGHTS[0]["say"][1]]
     shown = {line.name: line.figures[0] for line in lines([found])}
-    assert shown["a fact that is forgotten, its recall before"] == 0.5
-    assert shown["  recall of all else before"] == 1.0
+    assert shown["a fact that is forgotten, its recall before"] == 1.0
+    assert shown["  recall of all else before"] == 0.5
     assert shown["  ln p a token of stating it, before"] is not None
 
 

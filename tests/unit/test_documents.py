@@ -120,6 +120,20 @@ def test_what_says_something_on_its_own(text: str, said: int) -> None:
     assert len(cut(text)) == said
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("The tower is old. However it has a new lamp.", 1),
+        ("The tower is old. So it was closed in 1950.", 1),
+        ("However this is unclear.", 0),
+        ("塔は古い建物です。しかしそれは新しい灯を持っています。", 1),
+        ("さらにこの塔は高いです。", 0),
+    ],
+)
+def test_what_points_back_behind_a_word_that_leads_on(text: str, said: int) -> None:
+    assert len(cut(text)) == said
+
+
 def test_what_points_back_goes_with_what_it_points_to() -> None:
     assert cut("The tower is old. It is tall. And it is white.") == [
         "The tower is old. It is tall. It is white."

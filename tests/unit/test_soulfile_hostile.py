@@ -192,17 +192,21 @@ def test_a_part_is_there_whole_or_not_at_all(path: Path, sound: bytes) -> None:
 
 def test_a_part_begins_with_the_first_layer_or_in_the_middle(path: Path) -> None:
     dims = Dims(n_layers=5, d_model=4, d_ff=6)
-    for firsts in ({"slow": 2, "fast": 2}, {"slow": 0, "fast": 2}, {"slow": 2, "fast": 0}):
+    for firsts in ({"slow": 2, "fast": 2}, {"slow": 0, "fast": 3}, {"slow": 4, "fast": 0}):
         soul = SoulRecord(make_meta(dims=dims), make_tensors(dims, firsts=firsts))
         write(path, soul)
         assert read(path).tensors.keys() == soul.tensors.keys()
-    for wrong, why in (
-        (1, "layers.1.down.slow.A: unexpected"),
-        (3, "without layers.2.gate.slow.A"),
+    two = SoulRecord(make_meta(dims=dims), make_tensors(dims, firsts={"slow": 2, "fast": 3}))
+    with pytest.raises(SoulInvalid, match=r"different layers in the middle: \[2, 3\]"):
+        write(path, two)
+    whole = make_tensors(dims, firsts={"slow": 2})
+    for missing, why in (
+        ("layers.3.gate.slow.A", "layers.3.gate.slow.A: missing"),
+        ("layers.2.gate.slow.A", "layers.2.down.slow.A: unexpected"),
     ):
-        bad = SoulRecord(make_meta(dims=dims), make_tensors(dims, firsts={"slow": wrong}))
+        holed = {name: tensor for name, tensor in whole.items() if name != missing}
         with pytest.raises(SoulInvalid, match=why):
-            write(path, bad)
+            write(path, SoulRecord(make_meta(dims=dims), holed))
 
 
 def test_scopes_belong_to_parts(path: Path, sound: bytes) -> None:

@@ -15,6 +15,7 @@ from sould.config import load
 from sould.errors import StorageError
 from sould.soulfile.home import SoulFolder
 from sould.supervisor import wardrobe as module
+from sould.supervisor.engine_link import Call
 from sould.supervisor.wardrobe import Wardrobe
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -24,18 +25,33 @@ class Engine:
     """Puts a soul on when it is let."""
 
     body = "a body"
-    state = "ready"
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.cancelled: list[Call] = []
+        self.answers_others = False
         self.may = asyncio.Event()
         self.may.set()
 
-    async def ask(self, method: str, params: Any) -> Worn:
-        self.asked.append(method)
-        await self.may.wait()
+    def begin(self, method: str, params: Any) -> Call:
         assert isinstance(params, Wear)
-        return Worn(name=params.name, generation=3, level=7, saved="", since="", is_unsaved=False)
+        self.asked.append(method)
+        call = Call("1", method, lambda _: None, lambda _: None)
+        worn = Worn(name=params.name, generation=3, level=7, saved="", since="", is_unsaved=False)
+
+        async def put_on() -> None:
+            await self.may.wait()
+            if not call.future.done():
+                call.future.set_result(worn)
+
+        self.putting_on = asyncio.ensure_future(put_on())
+        return call
+
+    def is_answering_before(self, call: Call) -> bool:
+        return self.answers_others
+
+    def cancel(self, call: Call) -> None:
+        self.cancelled.append(call)
 
 
 class Learner:
@@ -119,17 +135,19 @@ async def test_a_night_that_was_kept_is_taken_note_of_without_the_engine(tmp_pat
 async def test_the_engine_is_waited_for_as_long_as_it_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ANSWER_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(module, "ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(module, "ANSWER_LOOK_S", 0.01)
 
     engine = Engine()
     mine = wardrobe(tmp_path, engine, Learner())
     engine.may.clear()
-    engine.state = "answering"
+    engine.answers_others = True
     asking = asyncio.ensure_future(mine.put_on())
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.2)
     assert not asking.done()
-    engine.state = "ready"
+    engine.answers_others = False
     await asking
-    assert not mine.is_worn and "not answered within 0.02 s" in mine.status().problem
+    assert not mine.is_worn and "not answered within 0.05 s" in mine.status().problem
+    assert len(engine.cancelled) == 1
     with pytest.raises(StorageError):
         await mine.change("aki")

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from sould.documents.limits import LEAST_CHARS, LEAST_CHARS_JA, MOST_CHARS, MOST_CHARS_JA
 from sould.documents.passage import Passage
-from sould.documents.text import is_japanese
+from sould.language import is_japanese
 
 LEAST_WORDS = 3
 LEAST_LETTERS = 0.6  # of the signs that are no spaces
@@ -26,16 +26,19 @@ _ABBREVIATED = re.compile(
 )
 _SENTENCE_JA = re.compile(r"[^。！？!?]+[。！？!?]*[」』）)]*")
 
-_LEADING = re.compile(
-    r"^(?:(?:However|Moreover|Furthermore|In addition|Also|Therefore|Thus|Hence|Finally|Meanwhile|"
-    r"And|But|So|Then), (?=\S)|(?:And|But) (?=[a-z]))"
+_LEADS = (
+    r"(?:However|Moreover|Furthermore|In addition|Also|Therefore|Thus|Hence|Finally|Meanwhile|"
+    r"And|But|So|Then)"
 )
-_LEADING_JA = re.compile(r"^(?:しかし|また|さらに|そして|なお|ただし|したがって|つまり)、")
+_LEADS_JA = r"(?:しかし|また|さらに|そして|なお|ただし|したがって|つまり)"
+_LEADING = re.compile(rf"^(?:{_LEADS}, (?=\S)|(?:And|But) (?=[a-z]))")
+_LEADING_JA = re.compile(rf"^{_LEADS_JA}、")
 _POINTS_BACK = re.compile(
-    r"(?:It|Its|They|Their|He|His|She|Her|This|That|These|Those|Such|Here|Both|Neither|"
-    r"The (?:former|latter|same))\b(?!-)"
+    rf"(?:{_LEADS} )?(?i:it|its|they|their|he|his|she|her|this|that|these|those|such|here|both|"
+    r"neither|the (?:former|latter|same))\b(?!-)"
 )
 _POINTS_BACK_JA = re.compile(
+    rf"{_LEADS_JA}?"
     r"(?:これ|それ|あれ|この|その|あの|こう(?!もり)|そう(?!じ|めん)|ここ|そこ|彼(?!岸))"
 )
 _NUMBERED = re.compile(r"\b(?:War|Type|Part|Phase|Class|Chapter|Book|Act|Stage|Level|Grade) I\b")

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from sould.documents.limits import MAX_HEADING_CHARS
 from sould.documents.passage import Passage, Unreadable
+from sould.language import JAPANESE
 
 SIGN = " › "
-LEAST_JAPANESE = 0.3  # of the letters of what is Japanese though it has no full stop
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -19,7 +19,6 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-_JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
@@ -129,17 +128,9 @@ def joined(lines: list[str]) -> str:
     """Return lines as one; between Japanese ones there is no space. Pure."""
     whole = ""
     for line in (line.strip() for line in lines):
-        is_tight = whole and line and _JAPANESE.match(whole[-1]) and _JAPANESE.match(line[0])
+        is_tight = whole and line and JAPANESE.match(whole[-1]) and JAPANESE.match(line[0])
         whole += line if is_tight or not whole or _ends_ja(whole) else f" {line}"
     return whole
-
-
-def is_japanese(text: str) -> bool:
-    """Tell whether a text is written in Japanese, and does not only have a word of it. Pure."""
-    signs = len(_JAPANESE.findall(text))
-    if not signs:
-        return False
-    return "。" in text or signs >= LEAST_JAPANESE * sum(sign.isalpha() for sign in text)
 
 
 class _Gathered:

@@ -12,9 +12,10 @@ from sould.engine.generate import PROBE, Steps, generate, silently
 from sould.engine.loading import Body
 from sould.engine.runner import AnySoul
 from sould.engine.sampling import NotFinite
-from sould.engine.soul.facts import LONGEST, is_japanese, told
+from sould.engine.soul.facts import LONGEST, told
 from sould.engine.souls import soul_at
 from sould.errors import BadRequest, Cancelled, PromptTooLong
+from sould.language import is_japanese
 
 _UNRELATED = {
     False: ("The weather is nice.", "I am here today.", "Hello."),

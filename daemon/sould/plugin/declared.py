@@ -34,8 +34,8 @@ class Job(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request of the daemon's protocol, made by the daemon when it is time.
 
     ``method``, ``params``: as PROTOCOL.md has them. ``idle_s``: only when no client asked for
-    anything for so long. ``only_on_mains``: not on battery. ``catch_up``: what was missed is done
-    once, later.
+    anything, but to look, for so long. ``only_on_mains``: not on battery. ``catch_up``: what was
+    missed is done once, later.
     """
 
     name: Name

@@ -112,6 +112,9 @@ def largest_bytes(dims: Dims) -> int:
 def table_faults(dims: Dims, entries: Mapping[str, Entry]) -> Iterator[str]:
     """Yield what is wrong with names, shapes and dtypes. A part is there whole or not at all."""
     firsts = {} if dims.has_states else first_layers(dims, entries)
+    if len(middles := sorted({layer for layer in firsts.values() if layer})) > 1:
+        yield f"parts begin with different layers in the middle: {middles}"
+        return
     ranks: dict[str, int] = {}
     for part, layer in firsts.items():
         name = first_name(layer, part)

@@ -94,6 +94,15 @@ class Engine:
         is_asked = any(call.method not in UNASKED for call in self._link.calls)
         return "answering" if is_asked else "ready"
 
+    def is_answering_before(self, call: Call) -> bool:
+        """Whether somebody is still answered who asked before a call was made."""
+        for other in self._link.calls if self._link is not None else ():
+            if other is call:
+                return False
+            if other.method not in UNASKED:
+                return True
+        return False
+
     @property
     def is_imprinting(self) -> bool:
         """Whether a turn is being learned."""

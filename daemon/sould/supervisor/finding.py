@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Set
 import msgspec
 from msgspec import Struct
 
+from sould.documents.text import SIGN
 from sould.supervisor.diary import Diary, Record, Statement
 
 
@@ -53,7 +54,11 @@ def find(diary: Diary, soul: str, taught: Set[str], what: str) -> Found:
     if found.told or found.replies:
         return found
     wanted = plain(what)
-    return _gather(diary, lambda record: is_ours(record) and wanted in plain(_words_of(record)))
+
+    def says(record: Record) -> bool:
+        return any(wanted in plain(text) for text in _texts_of(record))
+
+    return _gather(diary, lambda record: is_ours(record) and says(record))
 
 
 def find_document(diary: Diary, soul: str, taught: Set[str], name: str) -> Found:
@@ -69,11 +74,13 @@ def find_document(diary: Diary, soul: str, taught: Set[str], name: str) -> Found
     return Found(told=list(told.values()), replies=[])
 
 
-def _words_of(record: Record) -> str:
-    """Return a record's words: of a document also the heading, which is dreamt of with them."""
-    if isinstance(record, Statement):
-        return f"{record.heading}\n{record.text}"
-    return record.text
+def _texts_of(record: Record) -> tuple[str, ...]:
+    """Return what a record says; of a document also the heading that is dreamt of with it."""
+    return (
+        (record.text, record.heading.rpartition(SIGN)[2])
+        if isinstance(record, Statement)
+        else (record.text,)
+    )
 
 
 def plain(text: str) -> str:

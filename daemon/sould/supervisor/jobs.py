@@ -142,7 +142,11 @@ class Jobs:
         for name, one in list(self._planned.items()):
             if one.is_running:
                 continue
-            before, one.decision = one.decision, await self._decide(one)
+            try:
+                before, one.decision = one.decision, await self._decide(one)
+            except Exception:
+                log.exception("job %s could not be looked at; it is again in %g s", name, TICK_S)
+                continue
             if not one.decision.waits:
                 one.is_running = True
                 self._background.start(self._do(name, one))
@@ -169,13 +173,8 @@ class Jobs:
 
     async def _keep_looking(self) -> None:
         while True:
-            try:
-                await self.look()
-                pause_s = self._pause_s()
-            except Exception:
-                log.exception("the jobs could not be looked at; they are again in %g s", TICK_S)
-                pause_s = TICK_S
-            await asyncio.sleep(pause_s)
+            await self.look()
+            await asyncio.sleep(self._pause_s())
 
     def _pause_s(self) -> float:
         """Return how long nothing can become due."""

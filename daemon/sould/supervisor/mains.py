@@ -31,7 +31,8 @@ def has_mains(supplies: Path) -> bool:
     except OSError:
         return True
     batteries = [folder for folder in found if _read(folder / "type") == "Battery"]
-    if any(_read(folder / "online") == "1" for folder in found if folder not in batteries):
+    others = [folder for folder in found if folder not in batteries]
+    if any(_read(folder / "online") in ("1", "2") for folder in others):  # 2: of a set voltage
         return True
     return not any(_read(folder / "status") == "Discharging" for folder in batteries)
 

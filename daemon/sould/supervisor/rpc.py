@@ -82,7 +82,7 @@ class Rpc:
     @property
     def idle_s(self) -> float:
         """For how long no client has wanted anything, but to look; 0 while one does."""
-        if any(client != OWN for client, _ in self._requests):
+        if any(one.client != OWN and one.method not in LOOKS for one in self._requests.values()):
             return 0.0
         return self._loop.time() - self._asked_at
 

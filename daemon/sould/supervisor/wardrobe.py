@@ -25,8 +25,9 @@ from sould.supervisor.shelf import read_state
 log = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT_S = 60.0
-"""For the engine to put on or save a soul, which take well under a second, once nobody is
-answered: that comes first."""
+"""For the engine to put on or save a soul, which take well under a second, once those are answered
+who asked before."""
+ANSWER_LOOK_S = 1.0
 END_TIMEOUT_S = 10.0
 """For what is unsaved to be written before the engine is ended; the journal has it anyway."""
 
@@ -330,15 +331,20 @@ class Wardrobe:
         )
 
     async def _ask(self, method: str, params: Struct) -> Worn:
-        asked = asyncio.ensure_future(self._engine.ask(method, params))
+        call = self._engine.begin(method, params)
+        free_s = self._loop.time()
         try:
-            while not asked.done():
-                await asyncio.wait({asked}, timeout=ANSWER_TIMEOUT_S)
-                if not asked.done() and self._engine.state != "answering":
-                    raise StorageError(f"the engine has not answered within {ANSWER_TIMEOUT_S:g} s")
+            while not call.future.done():
+                await asyncio.wait({call.future}, timeout=ANSWER_LOOK_S)
+                if self._engine.is_answering_before(call):
+                    free_s = self._loop.time()
+                elif not call.future.done() and self._loop.time() - free_s >= ANSWER_TIMEOUT_S:
+                    why = f"the engine has not answered within {ANSWER_TIMEOUT_S:g} s"
+                    raise StorageError(why)
         finally:
-            asked.cancel()
-        answer = asked.result()
+            if not call.future.done():
+                self._engine.cancel(call)
+        answer = call.future.result()
         assert isinstance(answer, Worn)
         return answer
 

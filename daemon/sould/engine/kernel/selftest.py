@@ -105,11 +105,12 @@ def random_soul(
     seed: int,
     ranks: Mapping[str, int] = SOUL_RANKS,
     parts: Sequence[str] = tuple(SOUL_RANKS),
+    reads: int | None = None,
 ) -> Soul:
     """Return a soul whose ``parts`` add something, of deviation 0.1 a number of B, to some tokens
     in part and to others not at all.
     """
-    soul = Soul(spec, ranks=ranks, seed=seed)
+    soul = Soul(spec, ranks=ranks, seed=seed, reads=reads)
     generator = torch.Generator().manual_seed(seed)
     mine = [soul.tensors(part)[f"{name}.b"] for part in parts for name in SOUL_MATRICES]
     soul.change(lambda: [b.normal_(0, 0.1, generator=generator) for b in mine])

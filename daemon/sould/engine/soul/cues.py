@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from sould.engine.soul.facts import clauses_of, gist, is_japanese
+from sould.engine.soul.facts import clauses_of, gist
 from sould.engine.soul.questions import NAME, TIMES, matters, mentioned, of_others, of_speaker
 from sould.engine.soul.wordings import Matter, framed, tidied
+from sould.language import is_japanese
 
 MOST_WORDS = 12  # of a question's own: what is longer is no question any more
 

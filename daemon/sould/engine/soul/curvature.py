@@ -25,7 +25,7 @@ from sould.engine.soul.anchors import Anchor
 from sould.engine.soul.batch import Row, learn
 from sould.engine.soul.computed import Below
 from sould.engine.soul.kept import keep_tensors, kept_tensors
-from sould.engine.soul.products import patiently
+from sould.engine.soul.products import Interrupted
 from sould.engine.soul.scope import Moments
 from sould.engine.soul.targets import Target
 from sould.engine.soul.weights import FAST, MATRICES, MatrixName, Soul
@@ -151,14 +151,31 @@ class Surveyor:
             rows = [self._row(anchor) for anchor in anchors if anchor.is_chat is is_chat]
             if rows:
                 prefix = self._chat_prefix if is_chat else []
-                onto.add((yield from patiently(partial(self._look, prefix, rows))))
+                yield from self._see(prefix, rows, onto)
                 yield
 
-    def _look(self, prefix: Sequence[int], rows: Sequence[Row]) -> Curvature:
-        """Return the curvature at some rows; the prefix, which all of them share, is left out."""
+    def _see(
+        self, prefix: Sequence[int], rows: Sequence[Row], onto: Curvature
+    ) -> Generator[None, None, None]:
+        left, size = rows, len(rows)
+        while left:
+            try:
+                seen = self._look(prefix, left[:size], is_first=left is rows)
+            except Interrupted:
+                size = max(1, size // 2)
+                yield
+            else:
+                onto.add(seen)
+                left = left[size:]
+
+    def _look(self, prefix: Sequence[int], rows: Sequence[Row], *, is_first: bool) -> Curvature:
+        """Return the curvature at some rows; the prefix, which all of them share, is left out, but
+        of what is ``outside`` scopes with the first ones.
+        """
         seen = Curvature(self._decoder.spec, self._first)
         where = {id(layer): i - self._first for i, layer in enumerate(self._decoder.layers)}
-        kinds: dict[str, Tensor | slice] = {"all": slice(None)}
+        counted = slice(None) if is_first else slice(len(prefix), None)
+        kinds: dict[str, Tensor | slice] = {"all": counted}
         if prefix:
             kinds["asked"] = _where_asked(len(prefix), rows)
             kinds["begun"] = _where_begun(len(prefix), rows)

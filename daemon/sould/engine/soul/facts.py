@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from sould.bridge import Told
+from sould.language import is_japanese
 
 LONGEST = 400  # characters of a sentence; what goes on for longer is a paste, not a remark
 LEAST_JA = 8  # characters of a sentence that tells something by itself
@@ -20,7 +21,6 @@ _SENTENCE_EN = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof)\.\s|[^.!?…\n]|[.!?…]+(?![\s\"')\]]))+[.!?…]*"
 )
 _SENTENCE_JA = re.compile(r"[^。！？!?\n]+[。！？!?]*")
-_JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 
 _CLAUSE_EN = re.compile(
     r"[,;:](?=\s)|\s[-–—]\s|—|(?<=[!?])\s|(?<=[a-z0-9]\.)(?<!Mrs\.)(?<!M[rs]\.)(?<!Dr\.)\s"
@@ -89,11 +89,6 @@ _ADVERB = r"(?:also|always|never|often|once|still|really|only|just|already|usual
 _AGREEMENT = re.compile(
     rf"\b(you(?: {_ADVERB})?) (am|was|wasn't)\b|\b(am|was|wasn't) (you)\b", re.I
 )
-
-
-def is_japanese(text: str) -> bool:
-    """Tell whether a text is written in Japanese (kana or kanji in it)."""
-    return bool(_JAPANESE.search(text))
 
 
 def language_of(text: str) -> str:

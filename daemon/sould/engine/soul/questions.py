@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from sould.engine.soul.facts import is_japanese
 from sould.engine.soul.wordings import (
     IS,
     OF_ONE,
@@ -23,6 +22,7 @@ from sould.engine.soul.wordings import (
     kinds_in,
     tidied,
 )
+from sould.language import is_japanese
 
 ASKING = frozenset(("where", "when", "who"))
 """What is asked for with them is of one kind; with "what" it may be anything."""

@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from sould.engine.soul.facts import is_japanese
+from sould.documents.text import SIGN
 from sould.engine.soul.wordings import Matter, framed
+from sould.language import is_japanese
 
 MOST_SUBJECT_WORDS = 9
 MOST_BEGINNING_WORDS = 8
@@ -65,7 +66,7 @@ def readings(statement: str, heading: str = "") -> tuple[Matter, ...]:
     """
     is_ja = is_japanese(statement)
     found = [*(_asked_ja(statement) if is_ja else _asked_en(statement))]
-    leaf = heading.rpartition(" › ")[2]
+    leaf = heading.rpartition(SIGN)[2]
     if leaf:
         found += [_under(words, leaf, is_ja) for words in found[-1:]]
     found.append(_beginning_ja(statement) if is_ja else _beginning_en(statement))

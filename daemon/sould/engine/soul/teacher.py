@@ -24,7 +24,7 @@ from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.curriculum import Curriculum
 from sould.engine.soul.curvature import Curvature, Surveyor
 from sould.engine.soul.dreams import Fact, Written, with_lent
-from sould.engine.soul.facts import LONGEST, gist, is_japanese, told
+from sould.engine.soul.facts import LONGEST, gist, told
 from sould.engine.soul.imprint import Imprinter, Progress
 from sould.engine.soul.kept import keep_json, kept_json, not_kept
 from sould.engine.soul.middle import layer_to_read
@@ -36,6 +36,7 @@ from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import OTHER, Matcher, Topic
 from sould.engine.soul.updates import standing, superseded
 from sould.engine.soul.weights import Soul
+from sould.language import is_japanese
 
 if TYPE_CHECKING:
     from sould.engine.loading import Body

@@ -17,9 +17,10 @@ from sould.engine.soul.dreams import (
     meant_topics,
     possible_topics,
 )
-from sould.engine.soul.facts import is_japanese, language_of
+from sould.engine.soul.facts import language_of
 from sould.engine.soul.topics import Topic, hinted, wider
 from sould.engine.soul.wordings import Matter, framed, kinds_in, signs
+from sould.language import is_japanese
 
 T = TypeVar("T")
 

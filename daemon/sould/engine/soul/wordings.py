@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from sould.engine.soul.banks import sections
-from sould.engine.soul.facts import is_japanese
+from sould.language import is_japanese
 
 FRAMES = {
     "en": (

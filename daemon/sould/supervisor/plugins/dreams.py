@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from sould.bridge import Probe
+from sould.language import is_japanese
 from sould.plugin.structs import Dream
 from sould.privacy import find_secrets
 from sould.privacy.secret import words
@@ -21,7 +22,6 @@ _SAID_BACK = words(
     "a an the is was it that this of in on at to and"
 )
 """What an English answer may have of its own; "not" is not among it, nor any name."""
-_JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _SAID_BACK_JA = re.compile(r"あなた|でした|です|ます|という|[はがをにのでとも、。「」\s]")
 
 
@@ -64,6 +64,6 @@ def _fault(question: str, answer: str, text: str | None) -> str:
 def says_only(answer: str, text: str) -> bool:
     """Tell whether an answer has no words but those of a text, said back. Pure."""
     answer, text = (unicodedata.normalize("NFKC", one).casefold() for one in (answer, text))
-    if _JAPANESE.search(answer):
+    if is_japanese(answer):
         return all(piece in text for piece in _SAID_BACK_JA.split(answer))
     return set(_WORD.findall(answer)) <= {*_WORD.findall(text), *_SAID_BACK}
