@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from sould.engine.soul.curriculum import BEGUN_SHARE, LEAST_UNTOLD, MOST_UNTOLD, Curriculum
-from sould.engine.soul.dreams import MOST_TOPICS, SURE, Dream, Fact, shared_out
+from sould.engine.soul.dreams import MOST_TOPICS, Dream, Fact, shared_out
 from sould.engine.soul.questions import matters
-from sould.engine.soul.topics import OTHER, Topic, load_topics
+from sould.engine.soul.topics import OTHER, SURE, Topic, load_topics
 from sould.engine.soul.wordings import kinds_in
 
 TOPICS = tuple(Topic(name, (f"{name} one?", f"{name} two?")) for name in "abcde")

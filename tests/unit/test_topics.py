@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from sould.engine.bodyfile import open_body
 from sould.engine.decoder import Decoder
 from sould.engine.read_weights import read_weights
+from sould.engine.soul import topics as topics_module
 from sould.engine.soul.banks import sections
 from sould.engine.soul.chatform import ChatForm
 from sould.engine.soul.scoring import Scorer
 from sould.engine.soul.topics import (
     CANDIDATES,
     OTHER,
+    SURE,
     Matcher,
     Topic,
     hinted,
@@ -38,6 +43,43 @@ def test_who_cannot_stand_something_hates_it() -> None:
     hate = Topic("dislikes", ("What do I hate?",), frozenset({"hate"}))
     assert hinted([hate], "I can't abide traffic.") == [True]
     assert hinted([hate], "I stand near the door.") == [False]
+
+
+def test_what_is_done_for_a_living_is_a_job_and_no_place_to_live_in() -> None:
+    topics = load_topics("en")
+    found = {
+        t.name
+        for t, is_it in zip(topics, hinted(topics, "I mow for a living."), strict=True)
+        if is_it
+    }
+    assert "job" in found and "home town" not in found
+
+
+class Guessing(Matcher):
+    """Guesses what is hinted at worse than most of what it looks at."""
+
+    def __init__(self) -> None:
+        super().__init__(None, None, lambda text: [], "en")  # type: ignore[arg-type]
+
+    def _forward(self, statement: str, questions: Sequence[str]) -> Generator[None, None, Tensor]:
+        yield
+        return torch.zeros(len(questions))
+
+    def _reverse(self, statement: str, questions: Sequence[str]) -> Generator[None, None, Tensor]:
+        yield
+        is_hinted = torch.tensor(["get around" in question for question in questions])
+        return torch.linspace(-1, 1, len(questions)) * ~is_hinted - 0.5 * is_hinted
+
+
+def test_a_hint_makes_sure_what_the_body_only_guesses(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [topic.name for topic in load_topics("en")]
+
+    def fit() -> float:
+        return finished(Guessing().scores("I ride a unicycle."))[names.index("bike or travel")]
+
+    assert fit() >= SURE
+    monkeypatch.setattr(topics_module, "SURE_IF_HINTED", 99.0)
+    assert 4.0 < fit() < SURE
 
 
 @pytest.mark.parametrize("statement", ["My catalogue is long.", "I like scat.", "犬がいます。", ""])

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from sould.bridge import Probe
 from sould.engine.soul.targets import Target
-from sould.engine.soul.topics import OTHER
+from sould.engine.soul.topics import CLEAR_SHARE, OTHER, SURE
 
 MOST_TOPICS = 3
 NEW = 2.0  # nats a token, of what was not asked yet
 LEAST_NEED = 0.1  # nats a token: what is known well is asked for all the same
-SURE = 7.0  # a topic that fits a statement so well is meant by it, a lesser one may be
-CLEAR_SHARE = 0.5  # of a statement's best fit: what fits it less well is not meant by it
 
 
 @dataclass(frozen=True)

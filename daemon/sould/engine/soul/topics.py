@@ -28,6 +28,9 @@ CANDIDATES = 24
 HINT = 6.0  # what a word that belongs to a topic adds to its score
 NAMED = 9.0  # … and more if it names the thing that is spoken of ("my sister")
 ASKED = 3.0  # what it adds that both tell, or ask for, a place, a time or a person
+SURE = 7.0  # a topic that fits a statement so well is meant by it, a lesser one may be
+SURE_IF_HINTED = 4.0  # … if a word of the statement belongs to it
+CLEAR_SHARE = 0.5  # of a statement's best fit: what fits it less well is not meant by it
 ASKED_SHARE = 0.2  # of a topic's wordings that begin with the word for it
 
 BACKGROUND = {
@@ -45,6 +48,7 @@ BACKGROUND = {
 _FOLLOWS = {"en": "Said: {}\nQuestion:", "ja": "発言: {}\n質問:"}
 _HINTS = "+ "
 _HATES = re.compile(r"\b(?:can't|cannot|can not|couldn't) (?:stand|abide|bear|stomach)\b")
+_EARNS = re.compile(r"\bfor a living\b")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -74,8 +78,8 @@ def hinted(topics: Sequence[Topic], text: str) -> list[bool]:
     """Return of each topic whether a word of a text belongs to it, in the singular or plural; in a
     script without spaces, whether such a word is anywhere in it.
     """
-    text = text.lower()
-    words = set(_WORD.findall(_HATES.sub("hate", text)))
+    text = _EARNS.sub("as an occupation", _HATES.sub("hate", text.lower()))
+    words = set(_WORD.findall(text))
     words |= {word.removesuffix("s") for word in words}
     return [
         any(hint in words if hint.isascii() else hint in text for hint in topic.hints)
@@ -145,6 +149,9 @@ class Matcher:
         reverse = yield from self._reverse(statement, [firsts[i] for i in some])
         total = torch.full((len(firsts),), OTHER)
         total[some] = first[some] + _z(reverse) + _z(reverse - usual[some, 1])
+        # The surer the words are, the less the body need be: many a body's guesses are not so good.
+        is_sure = is_hinted & (total >= max(SURE_IF_HINTED, CLEAR_SHARE * float(total.max())))
+        total[is_sure] = total[is_sure].clamp_min(SURE)
         return [float(score) for score in total]
 
     def prepare(self) -> Generator[None, None, None]:
