@@ -33,10 +33,11 @@ _LEADS = (
 _LEADS_JA = r"(?:しかし|また|さらに|そして|なお|ただし|したがって|つまり)"
 _LEADING = re.compile(rf"^(?:{_LEADS}, (?=\S)|(?:And|But) (?=[a-z]))")
 _LEADING_JA = re.compile(rf"^{_LEADS_JA}、")
-_POINTS_BACK = re.compile(
-    rf"(?:{_LEADS} )?(?i:it|its|they|their|he|his|she|her|this|that|these|those|such|here|both|"
-    r"neither|the (?:former|latter|same))\b(?!-)"
+_BACK = (
+    "It|Its|They|Their|He|His|She|Her|This|That|These|Those|Such|Here|Both|Neither|"
+    "The (?:former|latter|same)"
 )
+_POINTS_BACK = re.compile(rf"(?:{_BACK}|{_LEADS} (?:{_BACK.lower()}))\b(?!-)")
 _POINTS_BACK_JA = re.compile(
     rf"{_LEADS_JA}?"
     r"(?:これ|それ|あれ|この|その|あの|こう(?!もり)|そう(?!じ|めん)|ここ|そこ|彼(?!岸))"
