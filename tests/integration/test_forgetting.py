@@ -27,8 +27,12 @@ def forget(peer: Peer, what: str, **params: Any) -> Any:
 def holding(daemon: DaemonProcess, text: str) -> list[str]:
     """Return the files of the workspace that have a text in them."""
     folder = locate.workspace_dir(daemon.config)
-    found = [path for path in folder.rglob("*") if path.is_file()]
-    return [path.name for path in found if text.encode() in path.read_bytes()]
+    while True:
+        found = [path for path in folder.rglob("*") if path.is_file()]
+        try:
+            return [path.name for path in found if text.encode() in path.read_bytes()]
+        except FileNotFoundError:  # the daemon put a file in place of another: look again
+            continue
 
 
 def said(daemon: DaemonProcess) -> list[str]:
