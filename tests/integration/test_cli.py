@@ -403,6 +403,19 @@ def test_a_chat_survives_its_daemon(tmp_path: Path) -> None:
         assert soul("down").returncode == 0
 
 
+def test_a_chat_begins_beside_a_body_that_is_still_written_to(tmp_path: Path) -> None:
+    with running(tmp_path) as (process, _):
+        body = tmp_path / "models" / "smollm2-135m-instruct.gguf"
+        soul = Soul(process.config)
+        with body.open("ab") as copy, in_terminal([*SOUL, "chat"], soul.env) as chat:
+            copy.write(b"\0")
+            copy.flush()
+            assert soul.json("body", "list")["bodies"][0]["name"] == "other"
+            chat.wait_for(">")
+            chat.type("tokens 3\r")
+            chat.wait_for("t2")
+
+
 def test_safe_mode_for_any_command_but_not_beside_plugins(tmp_path: Path) -> None:
     config = write_config(tmp_path, "plugins: {enabled: [nobody]}")
     soul = Soul(config)

@@ -211,6 +211,8 @@ def test_a_body_that_is_missing_and_known_is_fetched(
     )  # fmt: skip
     daemon.scripts["body.list"] = answer((Kind.DONE, wire.BodyList(bodies=[])))
     daemon.scripts["body.catalog"] = answer((Kind.DONE, wire.Catalog(bodies=[entry])))
+    missing = wire.Error(code=ErrorCode.BODY_MISSING, message="no body")
+    daemon.scripts["body.info"] = answer((Kind.ERROR, missing))
     pulled = wire.BodyPulled(name="smollm2", path="p", size_bytes=1)
     daemon.scripts["body.pull"] = answer((Kind.DONE, pulled))
     conversation.prepare_body()

@@ -12,7 +12,8 @@ from soul_cli.settings import Settings
 from soul_cli.speaking import speak
 from soul_cli.waiting import Waiting
 from soul_client import calls
-from soul_client.wire import ChatDone, SamplingOverrides
+from soul_client.errors import DaemonError
+from soul_client.wire import ChatDone, ErrorCode, SamplingOverrides
 
 if TYPE_CHECKING:
     from soul_client.client import Client
@@ -84,13 +85,25 @@ class Conversation:
     def prepare_body(self) -> None:
         """Fetch the configured body if it is not in ``models/`` but is in the catalog."""
         name = self.client.status().body_configured
-        if any(one.name == name for one in self.client.body_list().bodies):
+        if self._has_body(name):
             return
         if all(one.name != name for one in self.client.body_catalog().bodies):
             return  # the first message will say what is missing, and where to get one
         with Waiting(self.settings.texts) as waiting:
             waiting.show(self.settings.texts("stage.downloading"))
             self.client.body_pull(name, on_update=waiting.update)
+
+    def _has_body(self, name: str) -> bool:
+        """Tell whether something lies there, be it still written to, or broken: the first message
+        will say so.
+        """
+        if any(one.name == name for one in self.client.body_list().bodies):
+            return True
+        try:
+            self.client.body_info(name)
+        except DaemonError as e:
+            return e.code is not ErrorCode.BODY_MISSING
+        return True
 
     def continue_last(self) -> None:
         """Go on with the session used last; with a new one if there is none."""
