@@ -65,6 +65,7 @@ def some_rows(spec: BodySpec) -> list[Row]:
 def assert_equal(got: Learned, want: Learned, tolerance: float) -> None:
     """``tolerance``: of the losses, and of gradients twice that share of the largest."""
     assert got.losses == pytest.approx(want.losses, rel=tolerance, abs=tolerance)
+    assert got.worst == pytest.approx(want.worst, rel=tolerance, abs=tolerance)
     assert got.gradients.keys() == want.gradients.keys()
     for key, want_NRX in want.gradients.items():
         scale = float(want_NRX.abs().max())

@@ -102,7 +102,8 @@ def test_what_is_known_badly_is_asked_for_more_often() -> None:
     facts = [fact("cat", 9, 0, 0, 0, 0), fact("dog", 0, 9, 0, 0, 0)]
     curriculum = Curriculum(TOPICS, facts, seed=0)
     for _ in range(20):
-        curriculum.note(curriculum.dreams(facts[0], 1) + curriculum.dreams(facts[1], 1), [0.0, 4.0])
+        dreams = curriculum.dreams(facts[0], 1) + curriculum.dreams(facts[1], 1)
+        curriculum.note(dreams, [0.0, 4.0], [0.0, 4.0])
     asked = [dream.fact.id for _ in range(2000) for dream in curriculum.review(1)]
     assert asked.count("dog") > 10 * asked.count("cat") > 0
 
@@ -114,7 +115,7 @@ def test_a_night_has_as_much_of_the_untold_as_is_not_learned_yet() -> None:
     rex, untold = curriculum.dreams(told, 1), curriculum.untold.some(1)
     for losses, share in (([0.1, 2.0], MOST_UNTOLD), ([2.0, 0.1], LEAST_UNTOLD)):
         for _ in range(20):
-            curriculum.note(rex + untold, losses)
+            curriculum.note(rex + untold, losses, losses)
         dealt = [dream for _ in range(200) for dream in curriculum.mixed(9)]
         assert sum(dream.fact is None for dream in dealt) / len(dealt) == pytest.approx(
             share, abs=0.01
@@ -127,10 +128,10 @@ def test_of_an_answer_whose_end_is_known_mostly_the_beginning_is_learned() -> No
     fits = (9.0, 0.0, 0.0, 0.0, 0.0)
     told = Fact("rex", "My dog is called Rex.", fits)
     said = Fact("doc", "The pump is made of brass.", fits, source="pump.md", heading="Pump")
-    for loss, whole in ((2.0, 1.0), (0.1, 1 - BEGUN_SHARE)):
+    for worst, whole in ((2.0, 1.0), (0.1, 1 - BEGUN_SHARE)):
         curriculum = Curriculum(TOPICS, [told, said], seed=0)
         for one in (told, said):
-            curriculum.note(curriculum.dreams(one, 1), [loss])
+            curriculum.note(curriculum.dreams(one, 1), [0.1], [worst])
         dealt = [dream for _ in range(200) for dream in curriculum.mixed(9)]
         mine = [dream.is_whole for dream in dealt if dream.fact is told]
         assert sum(mine) / len(mine) == pytest.approx(whole, abs=0.06)
@@ -142,8 +143,8 @@ def test_of_the_untold_what_is_taken_for_something_told_comes_again() -> None:
     told = Fact("rex", "My dog is called Rex.", (0.0,) * len(topics))
     curriculum = Curriculum(topics, [told], seed=0)
     known, mistaken, *others = curriculum.untold.some(999)
-    curriculum.note([known, *others], [0.0] * (1 + len(others)))
-    curriculum.note([mistaken], [5.0])
+    curriculum.note([known, *others], [0.0] * (1 + len(others)), [0.0] * (1 + len(others)))
+    curriculum.note([mistaken], [5.0], [5.0])
     dealt = Counter(dream.question for _ in range(400) for dream in curriculum.mixed(9))
     assert dealt[mistaken.question] > 10 * dealt[known.question]
 

@@ -47,12 +47,13 @@ class Row:
 class Learned:
     """``gradients``: of Σ weight · loss, by the names of ``Soul.tensors(part)``.
 
-    ``losses``: of each row, summed over its positions, unweighted. ``tokens``: of prefix
-    and rows, up to where the last targets are predicted from.
+    ``losses``: of each row, summed over its positions, unweighted; ``worst``: the highest of them.
+    ``tokens``: of prefix and rows, up to where the last targets are predicted from.
     """
 
     gradients: dict[str, Tensor]
     losses: list[float]
+    worst: list[float]
     tokens: int
 
     def and_also(self, other: Learned) -> Learned:
@@ -62,6 +63,7 @@ class Learned:
         return Learned(
             gradients={name: one + other.gradients[name] for name, one in self.gradients.items()},
             losses=[*self.losses, *other.losses],
+            worst=[*self.worst, *other.worst],
             tokens=self.tokens + other.tokens,
         )
 
@@ -126,9 +128,11 @@ def learn(
         weights_P = torch.tensor([weight for row in rows for weight in row.weights])
         loss = losses_P @ weights_P.to(losses_P.device)
         grads = torch.autograd.grad(loss, leaves.tensors, materialize_grads=True)
+    of_rows = torch.split(losses_P.detach().cpu(), counts)
     return Learned(
         gradients=leaves.gradients(grads),
-        losses=[float(part_n.sum()) for part_n in torch.split(losses_P.detach().cpu(), counts)],
+        losses=[float(loss_n.sum()) for loss_n in of_rows],
+        worst=[float(loss_n.max()) for loss_n in of_rows],
         tokens=len(prefix) + sum(row.positions[-1] for row in rows),
     )
 

@@ -22,7 +22,7 @@ WRITTEN_SHARE = 0.5  # of these, if its body wrote any
 RESTING_SHARE = 0.25
 LATELY = 0.3  # the weight of the last loss in a running mean
 BEGUN_SHARE = 2 / 3  # of the dreams whose end is known: only how they begin is learned
-ENDS = 0.3  # nats a token: a whole answer that is known so well is known to its end
+ENDS = 0.3  # nats: a whole answer none of whose tokens is known worse is known to its end
 LEAST_UNTOLD, MOST_UNTOLD = 0.27, 0.45  # of the dreams
 
 
@@ -69,7 +69,7 @@ class Curriculum:
             for fact, owned in zip(facts, shared_out(facts), strict=True)
         }
         self._losses: dict[str, float] = {}  # by fact, of late; "": of what was never told
-        self._ends: dict[str, float] = {}  # by fact, of the last whole answer
+        self._ends: dict[str, float] = {}  # by fact, of the worst token of the last whole answer
         self._questions = {
             (fact.id, topic): self._fitting(fact, topic)
             for fact in facts
@@ -173,13 +173,17 @@ class Curriculum:
             return dream
         return replace(dream, is_whole=self._random.random() >= BEGUN_SHARE)
 
-    def note(self, dreams: Sequence[Dream], losses: Sequence[float]) -> None:
-        """Take note of the losses, nats a token, that dreams were learned at."""
-        for dream, loss in zip(dreams, losses, strict=True):
+    def note(
+        self, dreams: Sequence[Dream], losses: Sequence[float], worst: Sequence[float]
+    ) -> None:
+        """Take note of the losses, nats a token, that dreams were learned at. ``worst``: of each the
+        token with the highest one; a mean over a long answer would hide it.
+        """
+        for dream, loss, end in zip(dreams, losses, worst, strict=True):
             if dream.fact is None:
                 self.untold.note(dream, loss)
             elif dream.is_whole:
-                self._ends[dream.fact.id] = loss
+                self._ends[dream.fact.id] = end
             key = dream.fact.id if dream.fact else ""
             before = self._losses.get(key, loss)
             self._losses[key] = before + LATELY * (loss - before)

@@ -206,8 +206,8 @@ class Imprinter:
         """Take one step on dreams and anchors."""
         progress.question = next((one.question for one in dreams if one.fact is not None), "")
         rows = self._dream_rows(dreams)
-        losses = yield from self._learn(rows, self._told, progress, asked=self._asked)
-        curriculum.note(dreams, losses)
+        losses, worst = yield from self._learn(rows, self._told, progress, asked=self._asked)
+        curriculum.note(dreams, losses, worst)
 
     def _learn(
         self,
@@ -216,9 +216,9 @@ class Imprinter:
         progress: Progress,
         is_chat: bool = True,
         asked: Asked | None = None,
-    ) -> Generator[None, None, list[float]]:
+    ) -> Generator[None, None, tuple[list[float], list[float]]]:
         """Take one step on rows and anchors of their kind, in some ranks of the part, and return
-        the losses of the rows, nats a token.
+        the losses of the rows, nats a token, and the highest loss of a token in each.
         """
         rows_beside = [*rows, *self._anchor_rows(is_chat)]
         learned = yield from self._learned(rows_beside, progress, is_chat, asked)
@@ -231,7 +231,7 @@ class Imprinter:
         progress.fault = yield from self._step(learned.gradients, ranks)
         progress.steps += 1
         yield
-        return losses
+        return losses, learned.worst[: len(rows)]
 
     def _prefix(self, is_chat: bool) -> Sequence[int]:
         return self._form.prefix if is_chat else ()

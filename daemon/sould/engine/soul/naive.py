@@ -88,5 +88,6 @@ def learn(
     return Learned(
         gradients={f"{name}.{side}": next(grads)[:, mine] for name in MATRICES for side in "ab"},
         losses=[float(loss_P.detach().sum()) for loss_P in losses],
+        worst=[float(loss_P.detach().max()) for loss_P in losses],
         tokens=tokens,
     )
