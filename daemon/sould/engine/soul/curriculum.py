@@ -176,8 +176,8 @@ class Curriculum:
     def note(
         self, dreams: Sequence[Dream], losses: Sequence[float], worst: Sequence[float]
     ) -> None:
-        """Take note of the losses, nats a token, that dreams were learned at. ``worst``: of each the
-        token with the highest one; a mean over a long answer would hide it.
+        """Take note of the losses, nats a token, that dreams were learned at. ``worst``: of each
+        that of its worst token, which a mean over a long answer would hide.
         """
         for dream, loss, end in zip(dreams, losses, worst, strict=True):
             if dream.fact is None:
