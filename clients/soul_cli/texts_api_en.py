@@ -14,7 +14,7 @@ TEXTS = {
     "api.no_key": "none is needed",
     "api.model": "models",
     "api.off": "the API is off",
-    "api.off_hint": "'soul plugins enable soul_openai', then 'soul restart'.",
+    "api.off_hint": "'soul plugins enable soul_openai' turns it on.",
     "api.silent": "the API is on, but does not serve",
     "api.logs_hint": "'soul status' and 'soul logs' say more.",
 }

@@ -14,7 +14,7 @@ TEXTS = {
     "api.no_key": "不要です",
     "api.model": "モデル",
     "api.off": "API は無効です",
-    "api.off_hint": "'soul plugins enable soul_openai' のあと 'soul restart'。",
+    "api.off_hint": "'soul plugins enable soul_openai' で有効になります。",
     "api.silent": "API は有効ですが、応答していません",
     "api.logs_hint": "詳しくは 'soul status' と 'soul logs' を見てください。",
 }

@@ -68,8 +68,8 @@ TEXTS = {
     "command.report": "Show what came of the last night.",
     "command.exam": (
         "Ask the questions of FILE, a persona or a general quiz, and score the answers.\n\n"
-        "Each is asked on its own: empty context, greedy, off the record. It is not scored if "
-        "an accepted answer is in the prompt. Default: after the last night. Of a .txt file "
+        "Each is asked on its own: empty context, greedy, off the record. It ends with an error if "
+        "an accepted answer is in a prompt. Default: after the last night. Of a .txt file "
         "(a paragraph a line) it measures the perplexity, and of a persona's held-out phrases, as "
         "plain text too. The controls ask the bare body the same. What was said before is learned "
         "first."
@@ -93,6 +93,7 @@ TEXTS = {
     "option.config": "The config.yaml to use.",
     "option.is_json": "Print JSON.",
     "option.language": "Language of the texts.",
+    "option.dry_run": "Only say what would be done; change nothing.",
     "option.session": "The conversation to go on with; a new one by default.",
     "option.is_continued": "Go on with the last conversation.",
     "option.system": "System prompt instead of the configured one.",
@@ -182,7 +183,7 @@ TEXTS = {
     "stage.dreaming": "dreaming",
     "stage.examining": "examining",
     "stage.probing": "asking both",
-    "stage.tracing": "asking every generation",
+    "stage.tracing": "asking every saved state",
     "stage.weighing": "weighing what was told",
     "stage.downloading": "fetching the body",
     "stage.checking": "checking the body",
@@ -277,21 +278,25 @@ TEXTS = {
     "why.unload": "the body was unloaded",
     "why.evening": "before it slept",
     "why.sleep": "sleep",
-    "sleep.begun": "asleep; 'soul report' shows what came of it, 'soul wake' ends it early",
+    "why.settings": "before a setting was changed",
+    "why.refused": "a plugin did not accept the night",
+    "sleep.begun": (
+        "asleep; when it is over 'soul report' shows what came of it, 'soul wake' ends it early"
+    ),
     "sleep.of": "night of {began}, soul {soul}:",
     "sleep.kept": "slept {duration}: what it dreamt is kept",
     "sleep.rolled_back": "slept {duration}: not kept, it is as it was: {why}",
-    "sleep.nothing": "nothing to go over: nothing was told since the last night",
+    "sleep.nothing": "nothing to go over: no fact that it learns was told since the last night",
     "sleep.old": "of {old} facts of earlier nights that were known in the evening {kept} still are",
     "sleep.unreadable": "lines of the diary that are no records, and were passed over: {count}",
     "sleep.early": "it ended early: {why}",
     "sleep.before": (
-        "before: {recalled} of {facts} facts recalled; said to be unknown: {honest} of {untold} "
-        "things never told; drift {drift}"
+        "before: {recalled} of {facts} facts recalled; it said that it does not know {honest} of "
+        "{untold} things never told; other answers changed by {drift} (0: not at all)"
     ),
     "sleep.after": (
-        "after: {recalled} of {facts} facts recalled; said to be unknown: {honest} of {untold} "
-        "things never told; drift {drift}"
+        "after: {recalled} of {facts} facts recalled; it said that it does not know {honest} of "
+        "{untold} things never told; other answers changed by {drift} (0: not at all)"
     ),
     "sleep.failed": "not recalled yet:",
     "sleep.learned": "recalled:",
@@ -300,7 +305,10 @@ TEXTS = {
     "sleep.said_after": "morning: {reply}",
     "sleep.replaced": "out of date, something newer was told:",
     "sleep.left": "{count} more wait for the coming nights",
-    "wake.woken": "waking: what was dreamt so far is kept if it passes the exam",
+    "wake.woken": (
+        "waking: what was dreamt so far is kept if it passes the exam; if it had not begun to "
+        "dream, nothing has changed"
+    ),
     "wake.awake": "it is not asleep",
     "save.copied": "a copy of it is called {name}",
     "reset.confirm": "Let {name} forget all it has learned (level {level})? 'soul undo' undoes it.",
@@ -331,7 +339,10 @@ TEXTS = {
         "What do you remember about me?"
     ),
     # why
-    "provenance.likelihood": "ln p a token: {bare} without the soul, {now} with it",
+    "provenance.likelihood": (
+        "how likely the answer is (ln p a token, 0: certain): {bare} without the soul, "
+        "{now} with it"
+    ),
     "provenance.rise": "{when}: {rise} nats a token (number {number}, new records: {count})",
     "provenance.older": (
         "all up to {when}: {rise} nats a token (number {number}, records: {count}; what came "
@@ -342,7 +353,7 @@ TEXTS = {
     "provenance.records": "what explains it, read by the bare body before the question:",
     "provenance.no_record": "no record explains it to the bare body (compared: {count})",
     "provenance.gone": "no longer in the diary, of what was looked for: {count}",
-    "provenance.own": "nothing it learned made this likelier: the body says it of its own",
+    "provenance.own": "nothing it learned made this likelier: the bare body says it anyway",
     "provenance.nothing": "{name} was taught nothing yet: the bare body says this",
     # conversations
     "role.system": "system",

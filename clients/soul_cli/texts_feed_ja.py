@@ -34,6 +34,6 @@ TEXTS = {
     "feed.learned": "学んだ文",
     "feed.fed": "与えた日時",
     "sleep.documents": "文書:",
-    "sleep.read_before": "夜: {statements} 文中 {stated} 文を言えました",
+    "sleep.read_before": "夕方: {statements} 文中 {stated} 文を言えました",
     "sleep.read_after": "朝: {statements} 文中 {stated} 文を言えました",
 }

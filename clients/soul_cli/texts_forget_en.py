@@ -9,7 +9,6 @@ TEXTS = {
         "what it learned after that it learns again. It is asked about it before and after. What "
         "was exported or copied before keeps it."
     ),
-    "option.dry_run": "Only show what would be forgotten.",
     "option.wait": "Wait until the soul has learned again what it had learned after it.",
     "usage.forget": "without a terminal to ask on, it takes --yes to forget.",
     "stage.forgetting": "forgetting",
@@ -23,7 +22,7 @@ TEXTS = {
     "forget.confirm": "Forget it? It cannot be undone.",
     "forget.done": "forgotten by {name} (messages: {count}, replies: {replies})",
     "forget.reborn": "what it is being reborn as goes back too: {names}",
-    "forget.not_asked": "no body wore the soul: how well it knew that is not known",
+    "forget.not_asked": "the soul could not be asked: how well it knew that is not known",
     "forget.no_fact": "there was no fact in it that a soul learns",
     "forget.not_measured": "how well it is forgotten is not known: the soul could not be asked",
     "forget.of": "{count} of {facts}",

@@ -8,7 +8,6 @@ TEXTS = {
         "FILE is a data export of ChatGPT (its zip or conversations.json), a chat of SillyTavern "
         "(.jsonl) or a diary (.jsonl). What is in the diary already is not taken in again."
     ),
-    "option.dry_run": "Only say what there is in it; take nothing in.",
     "option.imported": "List the conversations that were imported.",
     "stage.reading_log": "reading the chat log",
     "stage.recording": "writing it into the diary",

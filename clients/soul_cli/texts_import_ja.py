@@ -8,7 +8,6 @@ TEXTS = {
         "FILE は ChatGPT のデータエクスポート(zip または conversations.json)、"
         "SillyTavern の会話(.jsonl)、日記(.jsonl)のいずれか。すでに日記にあるものは取り込みません。"
     ),
-    "option.dry_run": "内容を調べるだけで、何も取り込みません。",
     "option.imported": "取り込んだ会話の一覧を表示します。",
     "stage.reading_log": "会話の記録を読んでいます",
     "stage.recording": "日記に書いています",

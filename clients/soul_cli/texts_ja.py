@@ -71,7 +71,7 @@ TEXTS = {
     "command.exam": (
         "FILE(ペルソナまたは一般知識クイズ)の質問をして、答えを採点します。\n\n"
         "質問は一つずつ、空の文脈で、最も確からしいトークンを選び、オフレコで行います。"
-        "プロンプトに正解が含まれていれば採点しません。省略時は最後の夜のあとの試験です。"
+        "プロンプトに正解が含まれていればエラーで終わります。省略時は最後の夜のあとの試験です。"
         ".txt ファイル(一行一段落)ならパープレキシティを測ります。ペルソナの口調で言っていない文"
         "(held_out)も、素の文章として測ります。対照実験では、ソウルなしのボディに同じことを"
         "します。それまでに話したことを学び終えてから始めます。"
@@ -95,6 +95,7 @@ TEXTS = {
     "option.config": "使う config.yaml。",
     "option.is_json": "JSON で出力します。",
     "option.language": "表示する言語。",
+    "option.dry_run": "何が行われるかを表示するだけで、何も変更しません。",
     "option.session": "続ける会話。省略時は新しい会話。",
     "option.is_continued": "最後の会話を続けます。",
     "option.system": "設定の代わりに使うシステムプロンプト。",
@@ -154,7 +155,7 @@ TEXTS = {
     "error.protocol_mismatch": "プロトコルの不一致",
     "error.too_large": "大きすぎます",
     "error.prompt_too_long": "メッセージが長すぎます",
-    "error.busy": "混み合っています",
+    "error.busy": "今はできません",
     "error.not_found": "見つかりません",
     "error.body_invalid": "このボディは使えません",
     "error.body_missing": "ボディがありません",
@@ -174,7 +175,7 @@ TEXTS = {
     "stage.starting": "デーモンを起動しています",
     "stage.ending": "デーモンの終了を待っています",
     "stage.queued": "順番を待っています(前に {position} 件)",
-    "stage.waiting": "順番を待っています",
+    "stage.waiting": "待っています",
     "stage.loading": "ボディを読み込んでいます",
     "stage.prefill": "読んでいます",
     "stage.imprinting": "学んでいます",
@@ -279,21 +280,25 @@ TEXTS = {
     "why.unload": "ボディの解放",
     "why.evening": "寝る前",
     "why.sleep": "睡眠",
-    "sleep.begun": "眠りました。結果は朝に 'soul report' で見られます。'soul wake' で起こせます",
+    "why.settings": "設定の変更の前",
+    "why.refused": "プラグインが夜を認めなかった",
+    "sleep.begun": (
+        "眠りました。結果は、終わったら 'soul report' で見られます。'soul wake' で起こせます"
+    ),
     "sleep.of": "{began} の夜、ソウル {soul}:",
     "sleep.kept": "{duration} 眠りました。夢で学んだことを残します",
     "sleep.rolled_back": "{duration} 眠りましたが、残さず元に戻しました: {why}",
-    "sleep.nothing": "復習することがありません。前の夜から何も聞いていません",
+    "sleep.nothing": "復習することがありません。前の夜から、学ぶことは聞いていません",
     "sleep.old": "以前の夜に学び、夜の前に覚えていた {old} 件のうち {kept} 件を今も覚えています",
     "sleep.unreadable": "日記の中で読めず、飛ばした行: {count}",
     "sleep.early": "途中で終わりました: {why}",
     "sleep.before": (
         "前: {facts} 件中 {recalled} 件を覚えています。聞いていないこと {untold} 件中 {honest} 件を"
-        "知らないと答えます。ずれ {drift}"
+        "知らないと答えます。ほかの答えの変化 {drift}(0 は変化なし)"
     ),
     "sleep.after": (
         "後: {facts} 件中 {recalled} 件を覚えています。聞いていないこと {untold} 件中 {honest} 件を"
-        "知らないと答えます。ずれ {drift}"
+        "知らないと答えます。ほかの答えの変化 {drift}(0 は変化なし)"
     ),
     "sleep.failed": "まだ思い出せません:",
     "sleep.learned": "思い出せました:",
@@ -302,7 +307,9 @@ TEXTS = {
     "sleep.said_after": "朝: {reply}",
     "sleep.replaced": "新しい話に置き換わりました:",
     "sleep.left": "あと {count} 件は次の夜に復習します",
-    "wake.woken": "起きます。ここまでの夢は、試験に通れば残ります",
+    "wake.woken": (
+        "起きます。ここまでの夢は、試験に通れば残ります。まだ夢を見ていなければ、何も変わりません"
+    ),
     "wake.awake": "眠っていません",
     "save.copied": "複製の名前は {name} です",
     "reset.confirm": (
@@ -335,7 +342,9 @@ TEXTS = {
         "私について何を覚えていますか?"
     ),
     # why
-    "provenance.likelihood": "1 トークンあたりの ln p: ソウルなし {bare}、ソウルあり {now}",
+    "provenance.likelihood": (
+        "答えの確からしさ(1 トークンあたりの ln p、0 は確実): ソウルなし {bare}、ソウルあり {now}"
+    ),
     "provenance.rise": "{when}: 1 トークンあたり {rise} nat({number} 番、新しい記録 {count} 件)",
     "provenance.older": (
         "{when} まで: 1 トークンあたり {rise} nat({number} 番、記録 {count} 件。"

@@ -12,14 +12,11 @@ TEXTS = {
     "lab.opened": "opened {url}",
     "lab.no_browser": "no browser could be opened here; this address is good for five minutes:",
     "lab.enable": "The Model Lab is the plugin soul_lab, which is not enabled. Enable it?",
-    "lab.enable_live": (
-        "The Model Lab is the plugin soul_lab, which is not enabled. Enable it, and start the "
-        "daemon anew?"
-    ),
     "lab.restart": "The daemon runs without the plugin soul_lab. Start it anew?",
     "lab.failed": "the page has no server: {problem}",
     "lab.not_there": "the page had no server after {seconds} s; 'soul logs' may say why",
     "usage.lab": (
-        "the plugin soul_lab is not in use; run 'soul plugins enable soul_lab', then 'soul restart'"
+        "the plugin soul_lab is not in use; run 'soul plugins enable soul_lab', or "
+        "'soul restart' if the daemon runs without plugins"
     ),
 }

@@ -12,17 +12,13 @@ TEXTS = {
     "lab.opened": "{url} を開きました",
     "lab.no_browser": "ここではブラウザを開けません。次のアドレスは 5 分間有効です:",
     "lab.enable": "モデルラボはプラグイン soul_lab です。まだ有効ではありません。有効にしますか?",
-    "lab.enable_live": (
-        "モデルラボはプラグイン soul_lab です。まだ有効ではありません。"
-        "有効にしてデーモンを起動し直しますか?"
-    ),
     "lab.restart": "デーモンはプラグイン soul_lab なしで動いています。起動し直しますか?",
     "lab.failed": "ページのサーバーが動いていません: {problem}",
     "lab.not_there": (
         "{seconds} 秒待ってもページのサーバーが現れません。'soul logs' で理由が分かるかもしれません"
     ),
     "usage.lab": (
-        "プラグイン soul_lab が使われていません。'soul plugins enable soul_lab' のあと "
-        "'soul restart' を実行してください"
+        "プラグイン soul_lab が使われていません。'soul plugins enable soul_lab' を、"
+        "デーモンがプラグインなしで動いている場合は 'soul restart' を実行してください"
     ),
 }

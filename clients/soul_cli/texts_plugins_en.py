@@ -62,7 +62,7 @@ TEXTS = {
     "plugin.starting": "starting",
     "plugin.on": "on",
     "plugin.failed": "cannot be used",
-    "plugin.disabled": "off until the next start, it failed {strikes} times",
+    "plugin.disabled": "off until its settings change or the next start, it failed {strikes} times",
     "plugin.problem": "{state}: {problem}",
     "plugin.on_later": "{state} (on from the next start)",
     "plugin.off_later": "{state} (off from the next start)",

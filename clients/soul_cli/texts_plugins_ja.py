@@ -65,7 +65,7 @@ TEXTS = {
     "plugin.starting": "開始中",
     "plugin.on": "動作中",
     "plugin.failed": "使えません",
-    "plugin.disabled": "{strikes} 回失敗したため、次の起動まで無効",
+    "plugin.disabled": "{strikes} 回失敗したため、設定の変更か次の起動まで無効",
     "plugin.problem": "{state}、{problem}",
     "plugin.on_later": "{state}(次の起動から有効)",
     "plugin.off_later": "{state}(次の起動から無効)",

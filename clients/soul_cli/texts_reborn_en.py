@@ -17,7 +17,7 @@ TEXTS = {
     "reborn.done": "{name} is reborn on body {body} as {reborn} (nights: {nights}; {duration})",
     "reborn.records": "what it was told: {records}, learned: {learned}",
     "reborn.left": "left in nights that were rolled back, to be learned later: {count}",
-    "reborn.silent": "said in nights that told nothing: {count}",
+    "reborn.silent": "messages with no fact in them: {count}",
     "reborn.gone": "taught to the old one, and not in the diary any more: {count}",
     "reborn.old": "old, {body}",
     "reborn.new": "reborn, {body}",
@@ -30,6 +30,8 @@ TEXTS = {
     "reborn.accept": "'{command}' lets it take the name {name}; until then nothing has changed.",
     "reborn.accepted": "{name} is the reborn soul now; the old one is kept as {kept}.",
     "reborn.configure": "To have its body loaded at every start, set body.name to {body} in {path}",
-    "reborn.begun": "{name} is being reborn; '{command}' shows how it went. '/stop' stops it.",
+    "reborn.begun": (
+        "{name} is being reborn; when it is over '{command}' compares both. '/stop' stops it."
+    ),
     "chat.help.reincarnate": "have a soul reborn on another body, from the diary",
 }

@@ -30,6 +30,8 @@ TEXTS = {
     "reborn.accept": "「{command}」で名前 {name} を継がせます。それまでは何も変わりません。",
     "reborn.accepted": "{name} は生まれ変わりました。元のものは {kept} に残っています。",
     "reborn.configure": "起動時にもそのボディを使うには、{path} の body.name を {body} にします。",
-    "reborn.begun": "{name} は生まれ変わり中です。結果は「{command}」、停止は「/stop」。",
+    "reborn.begun": (
+        "{name} は生まれ変わり中です。終わったら「{command}」で比べられます。停止は「/stop」。"
+    ),
     "chat.help.reincarnate": "日記をもとに、ソウルを別のボディで生まれ変わらせる",
 }

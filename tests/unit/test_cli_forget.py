@@ -161,7 +161,7 @@ def test_a_soul_that_was_not_worn_is_said(
 ) -> None:
     done = wire.Forgotten(soul="mika", records=FOUND.records, asked=False)
     daemon.scripts["soul.forget"] = answer((Kind.DONE, done))
-    assert "no body wore the soul" in soul("biscuit", "--yes")[1]
+    assert "the soul could not be asked" in soul("biscuit", "--yes")[1]
 
 
 def test_it_asks_and_without_a_terminal_needs_yes(

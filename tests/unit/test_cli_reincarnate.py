@@ -40,7 +40,7 @@ SHOWN = [
     "mika is reborn on body other as mika-other (nights: 3; 3 min 20 s)",
     "what it was told: 30, learned: 20",
     "left in nights that were rolled back, to be learned later: 4",
-    "said in nights that told nothing: 6",
+    "messages with no fact in them: 6",
     "taught to the old one, and not in the diary any more: 2",
     "                old, tiny  reborn, other  never told",
     "asked, says it  3 of 5     4 of 5         0 of 5",
@@ -117,5 +117,6 @@ def test_in_the_chat_it_is_begun_and_left_to_itself(daemon: FakeDaemon) -> None:
         daemon.scripts["soul.reincarnate"] = answer(
             (Kind.ACK, wire.Ack()), (Kind.PROGRESS, working)
         )
-        assert "'soul reincarnate mika' shows" in commands.run(talk, "reincarnate", "mika")
-        assert [one["body"] for one in asked(daemon)] == ["other", ""]
+        assert "'soul reincarnate mika' compares" in commands.run(talk, "reincarnate", "mika")
+        assert "mika --body other' comp" in commands.run(talk, "reincarnate", "mika other")
+        assert [one["body"] for one in asked(daemon)] == ["other", "", "other"]

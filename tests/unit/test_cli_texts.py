@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
@@ -12,7 +13,7 @@ import pytest
 from soul_cli.chat.commands import COMMANDS
 from soul_cli.exits import Exit
 from soul_cli.settings import Settings, from_environment
-from soul_cli.texts import LANGUAGES, Texts, table
+from soul_cli.texts import LANGUAGES, PARTS, Texts, table
 from soul_client.wire import ErrorCode, UnreadReason
 
 SOURCES = [
@@ -48,6 +49,12 @@ def test_both_languages_have_the_same_keys() -> None:
     english, japanese = (table(language) for language in ("en", "ja"))
     assert english.keys() == japanese.keys()
     assert all(english.values()) and all(japanese.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_takes_the_place_of_another(language: str) -> None:
+    parts = [import_module(f"soul_cli.{part}_{language}").TEXTS for part in PARTS]
+    assert sum(map(len, parts)) == len(table(language))
 
 
 def test_both_languages_have_the_same_placeholders() -> None:

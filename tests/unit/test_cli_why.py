@@ -37,7 +37,7 @@ REASONS = wire.SoulReasons(
 )  # fmt: skip
 SHOWN = [
     "Biscuit.",
-    "ln p a token: -2.50 without the soul, -0.25 with it",
+    "how likely the answer is (ln p a token, 0: certain): -2.50 without the soul, -0.25 with it",
     "",
     "  2026-05-03 14:00, every few minutes: +0.50 nats a token (number 2, new records: 2)",
     "* night of 2026-05-03: +1.75 nats a token (number 4, new records: 0)",
@@ -95,7 +95,7 @@ def test_where_there_is_no_reason_none_is_said() -> None:
         "  all up to 2026-05-03 14:00, every few minutes: -0.25 nats a token (number 2, "
         "records: 2; what came before it is not kept)",
         "",
-        "nothing it learned made this likelier: the body says it of its own",
+        "nothing it learned made this likelier: the bare body says it anyway",
     ]
     unexplained = msgspec.structs.replace(REASONS, records=[], gone=[])
     assert reason_lines(english, unexplained)[-1] == (

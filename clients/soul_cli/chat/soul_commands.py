@@ -176,8 +176,9 @@ def _reincarnate(conversation: Conversation, argument: str) -> str:
     with Waiting(settings.texts) as waiting:
         card = client.start(calls.soul_reincarnate(*words)).begin(waiting.update)
     if card is None:
-        command = f"soul reincarnate {argument}"
-        return settings.texts("reborn.begun", name=words[0], command=command)
+        name, *body = words
+        command = shlex.join(["soul", "reincarnate", name, *(["--body", *body] if body else [])])
+        return settings.texts("reborn.begun", name=name, command=command)
     return "\n".join(reborn_lines.card_lines(settings.texts, card))
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 PLUGIN = "soul_lab"
 THERE_WITHIN_S = 30.0
 POLL_S = 0.05
+TAKEN_UP_S = 2.0
+"""A daemon sees a change of its config within this."""
 MOST_FAILURES = 2
 """So often its server may end before it is given up: a port may be in use for a moment."""
 
@@ -63,17 +65,21 @@ def _ensure_enabled(settings: Settings) -> None:
     from soul_cli.config_edit import enabled_in, set_enabled
     from soul_client.locate import read_values
 
-    is_enabled = PLUGIN in enabled_in(read_values(settings.config_path))
-    without = _runs_without(settings)
-    if is_enabled and not without:
-        return
+    if PLUGIN not in enabled_in(read_values(settings.config_path)):
+        _confirm(settings, "lab.enable")
+        set_enabled(settings.config_path, PLUGIN, enabled=True)
+    until_s = time.monotonic() + TAKEN_UP_S
+    while (without := _runs_without(settings)) and time.monotonic() < until_s:
+        time.sleep(POLL_S)
+    if without:  # it runs without any plugins
+        _confirm(settings, "lab.restart")
+        end_daemon(settings, END_WITHIN_S)
+
+
+def _confirm(settings: Settings, question: str) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError(settings.texts("usage.lab"))
-    question = "lab.restart" if is_enabled else "lab.enable_live" if without else "lab.enable"
     click.confirm(settings.texts(question), default=True, abort=True, err=True)
-    set_enabled(settings.config_path, PLUGIN, enabled=True)
-    if without:
-        end_daemon(settings, END_WITHIN_S)
 
 
 def _runs_without(settings: Settings) -> bool:
