@@ -125,10 +125,11 @@ class Ack(WireStruct, frozen=True, kw_only=True):
 class Progress(WireStruct, frozen=True, kw_only=True):
     """How far a request is.
 
-    ``stage``: queued, loading, prefill, imprinting, probing, downloading, checking, placing,
-    reading_log, reading_documents, recording, and those of making bodies. ``part`` of ``parts``:
-    which piece of a long work it is about, a night of many; 0: it is all of it. ``loss``: of the
-    newest dreams of a night, or of a training, nats a token.
+    ``stage``: queued, waiting, loading, prefill, imprinting, probing, downloading, checking,
+    placing, reading_log, reading_documents, recording, preparing, gathering, writing, dreaming,
+    examining, forgetting, tracing, weighing, scoring, and those of making bodies. ``part`` of
+    ``parts``: which piece of a long work it is about, a night of many; 0: it is all of it.
+    ``loss``: of the newest dreams of a night, or of a training, nats a token.
     """
 
     stage: str
@@ -1139,7 +1140,9 @@ class Status(WireStruct, frozen=True, kw_only=True):
 
 
 class Cancel(WireStruct, frozen=True, kw_only=True):
-    """Body of a ``cancel`` frame on ``ctl``: stop request ``target`` ("" or "all": every one)."""
+    """Body of a ``cancel`` frame on ``ctl``: stop request ``target`` ("" or "all": every one;
+    "sleep": the night ends early).
+    """
 
     target: str = ""
 

@@ -64,6 +64,9 @@ class Options(Struct, frozen=True, kw_only=True):
     stop: str | list[str] | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    mirostat: int | None = None
+    typical_p: float | None = None
+    tfs_z: float | None = None
 
     def sampling(self) -> SamplingOverrides:
         """Return how the reply is to be sampled.
@@ -72,6 +75,9 @@ class Options(Struct, frozen=True, kw_only=True):
             Refused: a value is out of range, or asks for what there is not.
         """
         refuse_penalties(self.presence_penalty, self.frequency_penalty)
+        for name, off in (("mirostat", 0), ("typical_p", 1.0), ("tfs_z", 1.0)):
+            if getattr(self, name) not in (None, off):
+                raise unsupported(name, f"only {off:g}")
         window = MOST_WINDOW if self.repeat_last_n == -1 else self.repeat_last_n
         values = {
             "max_tokens": None if self.num_predict in _NO_LIMIT else self.num_predict,

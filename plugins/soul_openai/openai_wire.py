@@ -128,12 +128,19 @@ class ChatRequest(Common, frozen=True, kw_only=True):
     logprobs: bool | None = None
     tools: list[Any] | None = None
     tool_choice: Any = None
+    functions: list[Any] | None = None
+    function_call: Any = None
+    modalities: list[str] | None = None
     response_format: ResponseFormat | None = None
 
     def check(self) -> None:
         """Raise ``Refused`` for what a body cannot do."""
         if self.tools and self.tool_choice != "none":
             raise unsupported("tools", "a body calls none")
+        if self.functions and self.function_call != "none":
+            raise unsupported("functions", "a body calls none")
+        if self.modalities not in (None, ["text"]):
+            raise unsupported("modalities", "only text")
         if self.logprobs:
             raise unsupported("logprobs", "they are not told")
         if self.response_format and self.response_format.type != "text":

@@ -37,18 +37,19 @@ OTHER = dataclasses.replace(BODY, fingerprint="a71e" * 16, name="other")
 def main(folder: Path) -> None:
     """Kill at step after step until it comes through."""
     first, workspace = folder / "first", folder / "workspace"
-    _prepare(first)
+    prepare(first)
     kill_noted(
         first,
         workspace,
         NOTE,
-        change=lambda: _acceptance(workspace).accept("mika", "mika-other"),
-        finish=lambda: _acceptance(workspace).finish_what_was_begun(),
-        state=lambda: _state(workspace),
+        change=lambda: acceptance(workspace).accept("mika", "mika-other"),
+        finish=lambda: acceptance(workspace).finish_what_was_begun(),
+        state=lambda: state_of(workspace),
     )
 
 
-def _prepare(workspace: Path) -> None:
+def prepare(workspace: Path) -> None:
+    """Make such a workspace."""
     workspace.mkdir(mode=0o700)
     diary = _diary(workspace)
     diary.open()
@@ -75,7 +76,8 @@ def _diary(workspace: Path) -> Diary:
     return Diary(workspace / "memories", lambda: NOW)
 
 
-def _acceptance(workspace: Path) -> Acceptance:
+def acceptance(workspace: Path) -> Acceptance:
+    """Return who accepts in it."""
     return Acceptance(
         workspace=workspace,
         diary=_diary(workspace),
@@ -85,7 +87,7 @@ def _acceptance(workspace: Path) -> Acceptance:
     )
 
 
-def _state(workspace: Path) -> dict[str, Any]:
+def state_of(workspace: Path) -> dict[str, Any]:
     """Return every soul as it is opened, with its reports, and which one is in use."""
     souls = SoulFolder(workspace / "souls")
     reports = [one.soul for one in Reports(workspace / "reports").all()]

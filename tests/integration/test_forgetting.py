@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from soul_client import locate
 from soul_client.wire import ErrorCode, Kind
 from tests.fakes.daemon_process import DaemonProcess, Peer, diary_of, running
@@ -205,10 +207,13 @@ def test_what_failed_half_way_is_finished_when_it_is_asked_for_again(tmp_path: P
         assert said(daemon) == ["one"]
 
 
-def test_without_a_body_it_is_forgotten_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fault", ["--refuse-load", "--die-loading"])
+def test_without_a_body_it_is_forgotten_too(tmp_path: Path, fault: str) -> None:
     with running(tmp_path) as (_, peer):
         teach(peer, "one", SECRET)
-    with running(tmp_path, "", "--refuse-load") as (daemon, peer):
+    (tmp_path / "loads").write_text("99")
+    engine = [fault] if fault == "--refuse-load" else [fault, str(tmp_path / "loads")]
+    with running(tmp_path, "", *engine) as (daemon, peer):
         found = forget(peer, "Biscuit", wait=True)
         assert (found["asked"], found["before"], found["after"]) == (False, None, None)
         assert (len(found["records"]), found["relearned"]) == (1, 1)

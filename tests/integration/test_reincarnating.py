@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,13 @@ def test_what_cannot_be_is_refused_and_nothing_is_begun(tmp_path: Path) -> None:
         assert asked.code is ErrorCode.BAD_REQUEST and "--body" in asked.hint
         assert peer.ask("soul.reincarnate", {"name": "nobody"}).code is ErrorCode.NOT_FOUND
         assert list(souls(peer)) == ["default"]
+
+
+def test_a_night_that_goes_on_is_waited_for(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        teach(peer, "sleep 0.5;my cat is called Biscuit")
+        peer.send("soul.sleep")
+        while peer.status().state != "dreaming":
+            time.sleep(0.01)
+        reincarnate(peer)
+        assert peer.ask("soul.report")["outcome"] == "kept"

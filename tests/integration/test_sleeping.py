@@ -252,3 +252,22 @@ def test_a_night_comes_back_to_what_earlier_ones_learned(tmp_path: Path) -> None
             report = peer.ask("soul.sleep")
         told = [(fact["text"], fact["nights"]) for fact in report["facts"]]
         assert told == [("one", 2), ("two", 1), ("three", 0)]
+
+
+def test_a_night_that_was_undone_is_dreamt_again(tmp_path: Path) -> None:
+    with running(tmp_path) as (_, peer):
+        peer.say("my cat is called Biscuit")
+        await_soul(peer, is_done)
+        assert peer.ask("soul.sleep")["outcome"] == "kept"
+        peer.ask("soul.undo", {"steps": 1})
+        report = peer.ask("soul.report")
+        assert (report["outcome"], report["why"]) == (
+            "rolled_back",
+            "the soul went back to before it",
+        )
+        again = peer.ask("soul.sleep")
+        assert (again["outcome"], len(again["facts"])) == ("kept", 1)
+        number = peer.ask("soul.history")["generations"][0]["number"]
+        peer.ask("soul.save")
+        peer.ask("soul.undo", {"to": number})
+        assert peer.ask("soul.report")["outcome"] == "kept", "it went back to after it"

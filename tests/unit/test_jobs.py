@@ -240,3 +240,16 @@ async def test_a_night_cut_short_begins_again_three_times_at_most(tmp_path: Path
     assert night.was_cut_short()
     night.end()
     assert not night.was_cut_short()
+
+
+async def test_a_night_that_is_refused_does_not_begin_at_every_start(tmp_path: Path) -> None:
+    for code, is_over in ((ErrorCode.BUSY, False), (ErrorCode.BAD_REQUEST, True)):
+        NightNote(tmp_path).begin()
+        home = Home(tmp_path)
+        home.answers = [Error(code=code, message="no")]
+        home.idle_s = 15
+        await home.jobs.open()
+        await home.jobs.look()
+        await home.rest()
+        assert (home.jobs.status() == []) is is_over
+        assert NightNote(tmp_path).was_cut_short() is not is_over

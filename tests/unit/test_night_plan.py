@@ -303,3 +303,15 @@ def test_ten_thousand_records_are_gone_over_night_by_night_in_little_memory(diar
         reports.append(night(*ids(order), day=len(reports)))
     size = sum(path.stat().st_size for path in diary.files())
     assert size > 5e6 > 4 * peak
+
+
+def test_what_was_imported_later_is_older_all_the_same(diary: Diary) -> None:
+    write(diary, "rome")
+    early = (NOON - timedelta(hours=2)).isoformat()
+    write(diary, "paris", ts=early, imported=NOON.isoformat())
+    assert ids(plan(diary, set(), waiting=["rome", "paris"])) == ["paris", "rome"]
+
+
+def test_a_night_that_a_wrong_clock_put_into_the_future_holds_nothing_up(diary: Diary) -> None:
+    write(diary, "a")
+    assert plan(diary, {"a"}, night("a", day=31)).is_due

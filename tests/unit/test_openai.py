@@ -214,6 +214,8 @@ def test_settings_that_are_wrong_are_named(wrong: dict[str, Any], told: str) -> 
     [
         {"n": 2},
         {"tools": [{"type": "function"}]},
+        {"functions": [{"name": "f"}]},
+        {"modalities": ["text", "audio"]},
         {"logprobs": True},
         {"response_format": {"type": "json_object"}},
         {"presence_penalty": 0.5},
@@ -385,3 +387,12 @@ def test_a_port_that_somebody_else_has_is_named(tmp_path: Path) -> None:
         )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"127.0.0.1 port {port} cannot be had: ")
+
+
+@pytest.mark.parametrize("option", [{"mirostat": 2}, {"typical_p": 0.7}, {"tfs_z": 0.5}])
+def test_how_ollama_samples_else_is_refused_by_its_name(option: dict[str, float]) -> None:
+    (name,) = option
+    with pytest.raises(Refused, match="only") as e:
+        msgspec.convert(option, Options).sampling()
+    assert e.value.param == name
+    assert msgspec.convert({"mirostat": 0, "typical_p": 1, "tfs_z": 1.0}, Options).sampling()

@@ -80,14 +80,16 @@ class Body(Struct, frozen=True, kw_only=True):
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """A user's record of the diary, of which a night is to be made.
+    """A user's record of the diary, or a statement of a document, of which a night is to be made.
 
+    ``source``: the document's name, "" of what the user said.
     ``nights``: how many nights it was learned in before. ``is_resting``: it is not its turn
     tonight, so that it is dreamt of now and then.
     """
 
     id: str
     text: str
+    source: str = ""
     nights: int = 0
     is_resting: bool = False
 

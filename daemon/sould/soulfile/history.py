@@ -105,10 +105,18 @@ class SoulHome:
             SoulInvalid: what was asked for, or everything, is damaged.
             StorageError: the state is as it was.
         """
+        return self.go_back(self.older(now=now, steps=steps, to=to), now=now)
+
+    def older(self, *, now: datetime, steps: int = 1, to: int | None = None) -> GenerationFile:
+        """Return the generation that :meth:`undo` goes back to, what the journal holds being
+        written as one first. Raises as it does.
+        """
         current = self.current(now=now, why="undo")
-        if to is None:
-            to = self._before(current, steps)
-        older = self._number(to, read_header)  # its seal is checked when it is written again
+        # Its seal is checked when it is written again.
+        return self._number(self._before(current, steps) if to is None else to, read_header)
+
+    def go_back(self, older: GenerationFile, *, now: datetime) -> GenerationFile:
+        """Write an older state again as the newest, as :meth:`undo` does."""
         meta = stamped(older, now, self.name, why="undo", **afresh(now))
         return self.add(lambda path: restamp(older.path, path, meta))
 

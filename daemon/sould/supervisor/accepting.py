@@ -1,8 +1,8 @@
 """A reborn soul takes the name of the old one, which is kept under another: on disk, and whole.
 
-The note, ``workspace/reborn.json``, says what is to become of both. Until it is gone the daemon
-takes nothing else up at its start. Every step can be made again; a renamed folder ends each half.
-Blocking: call it from a thread.
+The note, ``workspace/reborn.json``, says what is to become of both; while it is there, a start
+finishes that before anything else. Every step can be made again, and what needs room on the disk
+comes before a name is given away. Blocking: call it from a thread.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class Acceptance:
             TooLarge: that is too much; nothing was changed.
             SouldError: nothing was changed; StorageError: it is finished at the next start.
         """
-        self.finish()
+        done = self.finish()
+        if done is not None and (done.name, done.reborn) == (name, reborn):
+            return done.kept_as
         old, new = read_state(self._souls, name), read_state(self._souls, reborn)
         again = self._again(name, old, reborn, new)
         if len(again) > MOST_AGAIN:
@@ -98,28 +100,35 @@ class Acceptance:
         self.finish()
         return note.kept_as
 
-    def finish(self) -> None:
-        """Carry out what is noted, if anything is.
+    def finish(self) -> Note | None:
+        """Carry out what is noted, if anything is, and return it.
 
         Raises:
             SouldError: it is not done, and still noted.
         """
         note = self._noted()
         if note is None:
-            return
+            return None
         names = self._souls.names()
+        if note.reborn in names:
+            self._stamp_reborn(note)
         if note.kept_as not in names:
             self._stamp(note.name, note.kept_as)
             self._reports.rename(note.name, note.kept_as)
             self._souls.rename(note.name, note.kept_as)
         if note.reborn in names:
-            self._bear(note)
+            home = self._souls.home(note.reborn)
+            with storing(home.folder, "changed"):
+                (home.folder / FILE).unlink(missing_ok=True)
+            self._souls.rename(note.reborn, note.name)
+        self._reports.rename(note.reborn, note.name)
         if self._souls.active() == note.reborn:
             self._souls.set_active(note.name)
         with storing(self._note, "removed"):
             self._note.unlink(missing_ok=True)
             sync_dir(self._note.parent)
         log.info("soul %s is the one that was %s", note.name, note.reborn)
+        return note
 
     def finish_what_was_begun(self) -> None:
         """Finish, at the start, what a crash cut short; what hinders it is logged."""
@@ -128,7 +137,7 @@ class Acceptance:
         except SouldError as e:
             log.error("a reborn soul has not taken its name yet, the next start tries again: %s", e)
 
-    def _bear(self, note: Note) -> None:
+    def _stamp_reborn(self, note: Note) -> None:
         self._stamp(
             note.reborn,
             note.name,
@@ -136,11 +145,6 @@ class Acceptance:
             since=note.since,
             again=pack(note.again) if note.again else None,
         )
-        self._reports.rename(note.reborn, note.name)
-        home = self._souls.home(note.reborn)
-        with storing(home.folder, "changed"):
-            (home.folder / FILE).unlink(missing_ok=True)
-        self._souls.rename(note.reborn, note.name)
 
     def _stamp(self, soul: str, name: str, *, created: str = "", **config: str | None) -> None:
         """Write the state of a soul again, as that of one called ``name``."""

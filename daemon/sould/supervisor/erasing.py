@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from sould.chats import spool
 from sould.durable import sync_dir
-from sould.errors import NotFound, SouldError, SoulMissing, TooLarge
+from sould.errors import NotFound, SouldError, SoulInvalid, SoulMissing, TooLarge
 from sould.soulfile import forgetting
 from sould.soulfile.generations import storing
 from sould.soulfile.history import SoulHome, again_of, heard_of, meta_of, since_of
@@ -197,6 +197,11 @@ class Eraser:
         """
         for name, rebirth in self._rebirths.of(soul).items():
             home = self._souls.home(name)
+            try:
+                heard = _heard_in(home)
+            except SoulInvalid as e:  # nobody can accept it, or go on with it
+                log.warning("what soul %s is being reborn as cannot be read: %s", soul, e)
+                continue
             if forgetting.touched(home, ids):
                 before = rebirth.before
                 changed = msgspec.structs.replace(
@@ -208,7 +213,8 @@ class Eraser:
                 )
                 self._rebirths.put(name, changed)
                 forgetting.forget(home, ids, again=(), now=self._clock())
-            self._reports.mark_undone(name, _heard_in(home))  # a crash may have come before it
+                heard = _heard_in(home)
+            self._reports.mark_undone(name, heard)  # a crash may have come before it
 
     def _noted(self) -> Note | None:
         hint = "remove it, and say again what is to be forgotten"

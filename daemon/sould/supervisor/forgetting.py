@@ -10,7 +10,7 @@ import msgspec
 
 from soul_client.wire import DiaryRecord, Forgotten, Progress, RecallMarks, SoulForget
 from sould.bridge import Examine, Examined, Mark, Probe
-from sould.errors import BadRequest, EngineDied, SouldError
+from sould.errors import BadRequest, SouldError
 from sould.supervisor.engine import Engine
 from sould.supervisor.erasing import MOST_RECORDS, Eraser, Plan
 from sould.supervisor.learner import Learner
@@ -103,20 +103,22 @@ class Forgetting:
         """Have the soul worn, if that can be; it forgets without a body, too."""
         try:
             await request.race(self._engine.ensure(self._body_name(), request.progress))
-        except EngineDied:
-            raise
         except SouldError as e:
             log.warning("it is forgotten without a body: %s", e)
 
     async def _known(self, request: Request, plan: Plan) -> Examined | None:
-        """Return how well the soul knows what is to be forgotten, None if it is not worn."""
+        """Return how well the soul knows what is to be forgotten, None if it cannot be asked."""
         if not self._wardrobe.is_worn:
             return None
         order = Examine(
             records=[told_of(one) for one in evenly(plan.found.told, MOST_RECORDS)],
             beside=self._learner.recent,
         )
-        found = await request.race(self._engine.ask("soul.examine", order, request.progress))
+        try:
+            found = await request.race(self._engine.ask("soul.examine", order, request.progress))
+        except SouldError as e:
+            log.warning("it is forgotten without being asked for: %s", e)
+            return None
         assert isinstance(found, Examined)
         return found
 

@@ -106,6 +106,7 @@ def make_handlers(
         clock=parts.clock,
         body_name=lambda: parts.bodies.wanted,
         plugins=parts.plugins,
+        reports=parts.reports,
         converter=Converter(parts.config, lambda: parts.bodies.wanted),
     )
     provenance = Provenance(

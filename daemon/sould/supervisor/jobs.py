@@ -225,8 +225,11 @@ class Jobs:
             is_over = answer.code is ErrorCode.CANCELLED  # somebody did not want it
             past = timetable.ended(past, problem=answer.message, is_done=is_over)
         await self._note(name, one, past)
-        if one.is_once:
-            self._planned.pop(name, None)
+        if not one.is_once or (isinstance(answer, Error) and answer.code is ErrorCode.BUSY):
+            return
+        if isinstance(answer, Error):  # refused, it would be at every start
+            await asyncio.to_thread(self._night.end)
+        self._planned.pop(name, None)
 
     async def _note(self, name: str, one: Planned, past: Past) -> bool:
         one.past = past

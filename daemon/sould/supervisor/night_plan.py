@@ -123,7 +123,9 @@ def order_night(
     tonight = _with_heirs(ids, read, taught, past)
     user, documents, chosen = tonight.user, tonight.documents, tonight.chosen
     found = diary.find(chosen)
-    is_another_day = not kept or now.timestamp() - instant(kept[-1].began) >= ANOTHER_DAY_S
+    # A clock that was set back since then says nothing.
+    age_s = now.timestamp() - instant(kept[-1].began) if kept else -1.0
+    is_another_day = not 0.0 <= age_s < ANOTHER_DAY_S
     order = Sleep(
         records=[told_of(found[id_]) for id_ in [*ids, *read] if id_ in found],
         seed=len(nights),
@@ -218,12 +220,13 @@ def _course_of(ids: Sequence[str], taught: Set[str], past: Mapping[str, Past]) -
 
 def _recorded(diary: Diary, wanted: Set[str]) -> tuple[list[str], list[str]]:
     """Return the ids of what users said, and of what documents say, of those wanted, each once,
-    in the order of the diary.
+    the oldest first: what was imported lies behind what was said later.
     """
-    said: dict[str, None] = {}
-    read: dict[str, None] = {}
+    said: dict[str, float] = {}
+    read: dict[str, float] = {}
     for path in reversed(diary.files()):
         for record in diary.read(path):
             if teaches(record) and record.id in wanted:
-                (read if record.role == "document" else said)[record.id] = None
-    return list(said), list(read)
+                of_its_kind = read if record.role == "document" else said
+                of_its_kind[record.id] = instant(record.ts)
+    return sorted(said, key=said.__getitem__), sorted(read, key=read.__getitem__)

@@ -91,6 +91,8 @@ class Reincarnating:
             body, reborn = await request.race(asyncio.to_thread(self._look_up, params))
             card = await self._ended(reborn) if params.accept and reborn else None
             while card is None:
+                if self._is_asleep():  # that night would be lost
+                    await request.race(self._quiet(request))
                 card = await self._go_on(request, params.name, body)
             return await self._accept(request, card) if params.accept else card
         finally:

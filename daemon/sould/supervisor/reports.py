@@ -15,12 +15,14 @@ import msgspec
 
 from soul_client.wire import SleepReport
 from sould.errors import NotFound, StorageError
+from sould.supervisor.diary import instant
 from sould.supervisor.files import make_private_dir, write_private
 
 log = logging.getLogger(__name__)
 
 FOLDER = "reports"
 UNDONE = "something that it went over is forgotten; the rest is learned again"
+WENT_BACK = "the soul went back to before it"
 
 
 class Reports:
@@ -74,6 +76,15 @@ class Reports:
         """
         self._rewrite(soul, partial(_undone, heard=heard))
 
+    def mark_gone_back(self, soul: str, saved: str) -> None:
+        """Let the nights of a soul that began since a state was ``saved``, to which it went back,
+        say that they were undone. Done again, it goes on.
+
+        Raises:
+            StorageError: some may not say so yet; do it again.
+        """
+        self._rewrite(soul, partial(_gone_back, saved_s=instant(saved)))
+
     def drop_answers(self) -> None:
         """Remove from all reports what was asked and replied: any of it may have been about
         something that is to be forgotten, whatever soul knew it. Done again, it goes on.
@@ -103,6 +114,12 @@ class Reports:
 def _undone(report: SleepReport, heard: Set[str]) -> SleepReport:
     if report.outcome == "kept" and any(one.id not in heard for one in report.facts):
         return msgspec.structs.replace(report, outcome="rolled_back", why=UNDONE)
+    return report
+
+
+def _gone_back(report: SleepReport, saved_s: float) -> SleepReport:
+    if report.outcome == "kept" and instant(report.began) >= saved_s:
+        return msgspec.structs.replace(report, outcome="rolled_back", why=WENT_BACK)
     return report
 
 

@@ -151,12 +151,12 @@ class Sleeping:
             except Stopped as e:
                 if e.reason is not StopReason.SHUTDOWN:
                     await self._as_it_was(soul.name, evening)
+                    self._plugins.after_sleep(told_of(_lost(night, "it was stopped")))
                 raise
             except SouldError as e:  # who does not wait for it is told all the same
                 why = f"the engine is gone: {e}" if isinstance(e, EngineDied) else e.message
-                lost = SleepReport(
-                    outcome="rolled_back", why=why, soul=soul.name, began=night.began
-                )
+                lost = _lost(night, why)
+                self._plugins.after_sleep(told_of(lost))
                 await asyncio.to_thread(self._reports.keep, lost, began)
                 raise
             report = msgspec.structs.replace(
@@ -237,6 +237,10 @@ class Sleeping:
         found = self._diary.find({fact.id for fact in report.facts})
         facts = [_in_words(fact, found.get(fact.id)) for fact in report.facts]
         return msgspec.structs.replace(report, facts=facts)
+
+
+def _lost(night: Night, why: str) -> SleepReport:
+    return SleepReport(outcome="rolled_back", why=why, soul=night.soul, began=night.began)
 
 
 def _in_words(fact: Dreamt, record: Record | None) -> Dreamt:

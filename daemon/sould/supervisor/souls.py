@@ -35,6 +35,7 @@ from soul_client.wire import (
 )
 from sould.errors import EngineDied, SouldError, SoulInvalid, SoulMismatch
 from sould.plugin import structs
+from sould.soulfile.history import meta_of
 from sould.soulfile.home import SoulFolder, SoulHome
 from sould.supervisor import shelf
 from sould.supervisor.children import run_child
@@ -43,6 +44,7 @@ from sould.supervisor.engine import Engine
 from sould.supervisor.learner import Learner
 from sould.supervisor.loaded import loaded
 from sould.supervisor.plugins.hooks import Plugins
+from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.wardrobe import Wardrobe
@@ -64,6 +66,7 @@ class Souls:
         clock: Callable[[], datetime],
         body_name: Callable[[], str],
         plugins: Plugins,
+        reports: Reports,
         converter: Converter,
         verify_command: Sequence[str] = VERIFY_COMMAND,
     ) -> None:
@@ -75,6 +78,7 @@ class Souls:
         self._clock = clock
         self._body_name = body_name
         self._plugins = plugins
+        self._reports = reports
         self._converter = converter
         self._verify_command = verify_command
 
@@ -131,12 +135,18 @@ class Souls:
         """Go back to an older generation; what waits to be learned is let go with the rest."""
         async with self._alone(request):
             await self._save_unless_dead("undo")
-            home = self._folder.home(self._wardrobe.name)
-            await asyncio.to_thread(
-                lambda: home.undo(steps=params.steps, to=params.to, now=self._clock())
-            )
+            await asyncio.to_thread(self._go_back, params)
             await self._wardrobe.again()
             return self._wardrobe.status()
+
+    def _go_back(self, params: SoulUndo) -> None:
+        """Go back, and let the nights since then say that they were undone, so that what they went
+        over is dreamt of again. Blocking.
+        """
+        home, now = self._folder.home(self._wardrobe.name), self._clock()
+        older = home.older(steps=params.steps, to=params.to, now=now)
+        home.go_back(older, now=now)
+        self._reports.mark_gone_back(home.name, meta_of(older).saved)
 
     async def reset(self, request: Request, params: Empty) -> SoulStatus:
         """Begin the soul in use anew, with nothing learned."""

@@ -40,6 +40,7 @@ def _told(order: Sleep) -> list[Told]:
         Told(
             id=one.id,
             text=one.text,
+            source=one.source,
             nights=order.nights.get(one.id, 0),
             is_resting=one.id in order.resting,
         )
