@@ -159,6 +159,16 @@ def test_whole_record_without_newline_is_kept(diary: Diary) -> None:
     assert texts(diary) == ["q1 猫", "r1", "q2 猫", "r2"]
 
 
+def test_so_is_one_of_an_older_day(diary: Diary) -> None:
+    diary.append(turn(1))
+    newest = diary.files()[0]
+    older = newest.with_name("2020-01-01.jsonl")
+    older.write_bytes(newest.read_bytes().rstrip(b"\n"))
+    assert texts(diary) == ["q1 猫", "q1 猫", "r1"]
+    diary.open()
+    assert texts(diary) == ["q1 猫", "r1"] * 2
+
+
 @pytest.mark.parametrize("room_bytes", [0, 1, 40, 150])
 def test_full_disk_leaves_the_file_as_it_was(diary: Diary, room_bytes: int) -> None:
     diary.append(turn(1))

@@ -92,18 +92,19 @@ class Diary:
         self._passed_over: set[tuple[str, int]] = set()
 
     def open(self) -> None:
-        """Make the folder, and mend what a crash may have torn in the newest file.
+        """Make the folder, and mend files whose last line has no end: a crash may have torn it, or
+        somebody left it out of one that was edited by hand.
 
         Raises:
             StorageError: the folder cannot be made or is not private.
         """
         make_private_dir(self.folder)
-        for path in self.files()[:1]:
+        for age, path in enumerate(self.files()):
             try:
                 with open(path, "ab+", buffering=0, opener=open_private) as file:
                     mend(path, file, is_whole)
             except OSError as e:  # chatting without a diary beats not starting: see is_writable
-                self.is_writable = False
+                self.is_writable = self.is_writable and age > 0
                 log.error("%s cannot be written: %s", path, e.strerror)
 
     def files(self) -> list[Path]:

@@ -27,9 +27,10 @@ def mend(path: Path, file: FileIO, is_whole: Callable[[bytes], bool]) -> None:
     moved beside the file. Unless it is a whole line: then only the newline is missing.
     """
     end = file.seek(0, os.SEEK_END)
-    start = _last_line_start(file, end)
-    if start == end:
+    file.seek(max(0, end - 1))
+    if file.read(1) in (b"", b"\n"):
         return
+    start = _last_line_start(file, end)
     file.seek(start)
     tail = file.readall()
     if is_whole(tail):
