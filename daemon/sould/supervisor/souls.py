@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -33,7 +34,7 @@ from soul_client.wire import (
     TextScore,
     TextScored,
 )
-from sould.errors import EngineDied, SouldError, SoulInvalid, SoulMismatch
+from sould.errors import EngineDied, SouldError, SoulInvalid, SoulMismatch, StorageError
 from sould.plugin import structs
 from sould.soulfile.history import meta_of
 from sould.soulfile.home import SoulFolder, SoulHome
@@ -48,6 +49,8 @@ from sould.supervisor.reports import Reports
 from sould.supervisor.request import Request
 from sould.supervisor.scheduler import Scheduler
 from sould.supervisor.wardrobe import Wardrobe
+
+log = logging.getLogger(__name__)
 
 VERIFY_COMMAND = (sys.executable, "-m", "sould", "verify")
 
@@ -146,7 +149,10 @@ class Souls:
         home, now = self._folder.home(self._wardrobe.name), self._clock()
         older = home.older(steps=params.steps, to=params.to, now=now)
         home.go_back(older, now=now)
-        self._reports.mark_gone_back(home.name, meta_of(older).saved)
+        try:
+            self._reports.mark_gone_back(home.name, meta_of(older).saved)
+        except StorageError as e:  # it went back all the same
+            log.warning("reports of nights that were undone do not say so: %s", e)
 
     async def reset(self, request: Request, params: Empty) -> SoulStatus:
         """Begin the soul in use anew, with nothing learned."""
