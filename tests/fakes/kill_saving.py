@@ -32,7 +32,7 @@ from sould.soulfile.meta import BodyShape, Dims
 from sould.soulfile.opening import open_soul, save_generation
 from sould.soulfile.record import SoulRecord, Weights
 from tests.fakes.kill_write import files_in
-from tests.fakes.souls import BODY, BOTH, make_entry, make_meta, make_tensors
+from tests.fakes.souls import BODY, BOTH, make_entry, make_meta, make_tensors, undo
 
 Report = dict[str, Any]
 
@@ -112,7 +112,7 @@ def _import(souls: SoulFolder) -> None:
 
 
 def _undo(souls: SoulFolder) -> None:
-    _mika(souls).undo(to=1, now=_NOW)
+    undo(_mika(souls), to=1, now=_NOW)
 
 
 # What is done, and in whose lines it is killed: those that write, or have it written.

@@ -8,11 +8,14 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sould.soulfile.generations import GenerationFile
+from sould.soulfile.history import SoulHome
 from sould.soulfile.journal import JournalEntry
 from sould.soulfile.layout import is_fast, is_scope, tensor_shapes
 from sould.soulfile.meta import BodyShape, Dims, SoulMeta
@@ -103,6 +106,11 @@ def same(one: SoulRecord, other: SoulRecord) -> bool:
             for n, a in one.tensors.items()
         )
     )
+
+
+def undo(home: SoulHome, *, now: datetime, steps: int = 1, to: int | None = None) -> GenerationFile:
+    """Go back, as ``soul.undo`` does; return the new generation."""
+    return home.go_back(home.older(now=now, steps=steps, to=to), now=now)
 
 
 def split(raw: bytes) -> tuple[bytes, bytes]:

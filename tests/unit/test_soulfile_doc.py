@@ -20,7 +20,7 @@ from sould.soulfile.recognise import Kind
 from sould.soulfile.record import SoulRecord, write
 from sould.soulfile.taught import pack
 from tests.fakes.soul_folder import NOW
-from tests.fakes.souls import make_entry, make_meta, make_soul, split
+from tests.fakes.souls import make_entry, make_meta, make_soul, split, undo
 
 DOC = (
     Path(__file__)
@@ -74,7 +74,7 @@ def test_the_folder(tmp_path: Path) -> None:
     souls.set_active("mika")
     found = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
     assert [row[0].strip("`") for row in table("Folder")[:3]] == found
-    undone = home.undo(to=1, now=NOW)
+    undone = undo(home, to=1, now=NOW)
     forget(home, {"hand made"}, again=["else"], now=NOW)
     forgetful, _ = home.newest()
     assert undone.meta is not None and forgetful is not None and forgetful.meta is not None

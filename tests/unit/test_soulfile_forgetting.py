@@ -15,7 +15,7 @@ from sould.soulfile.opening import save_generation
 from sould.soulfile.record import read
 from sould.soulfile.taught import pack
 from tests.fakes.soul_folder import NOW, after, level, names_in, newest, spoil
-from tests.fakes.souls import make_entry, make_soul
+from tests.fakes.souls import make_entry, make_soul, undo
 
 SINCE = "2026-01-01T00:00:00+00:00"
 
@@ -77,7 +77,7 @@ def test_a_soul_that_begins_anew_has_heard_nothing(mika: SoulHome) -> None:
     save_generation(mika.folder, make_soul(1, level=1, taught=frozenset("a"), config=config))
     reset = mika.reset(now=NOW)
     assert reset is not None and heard_of(meta_of(reset)) == frozenset()
-    assert heard_of(meta_of(mika.undo(to=1, now=NOW))) == {"a", "x"}
+    assert heard_of(meta_of(undo(mika, to=1, now=NOW))) == {"a", "x"}
 
 
 def test_what_was_known_from_the_beginning_leaves_an_empty_soul(mika: SoulHome) -> None:
@@ -142,7 +142,7 @@ def test_an_undo_and_a_copy_do_not_learn_again(mika: SoulHome) -> None:
     save(mika, "a", "b")
     told_to_forget(mika, "a", again=["b"])
     save(mika)
-    assert again_of(meta_of(mika.undo(to=3, now=NOW))) == frozenset()
+    assert again_of(meta_of(undo(mika, to=3, now=NOW))) == frozenset()
 
 
 def test_without_a_sound_generation_nothing_is_removed(mika: SoulHome) -> None:

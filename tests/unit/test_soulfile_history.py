@@ -13,7 +13,7 @@ from sould.soulfile.journal import Journal, JournalEntry
 from sould.soulfile.opening import save_generation
 from sould.soulfile.record import SoulRecord, read
 from tests.fakes.soul_folder import NOW, after, grow, level, newest, spoil
-from tests.fakes.souls import learned, make_entry, make_soul, make_tensors, same
+from tests.fakes.souls import learned, make_entry, make_soul, make_tensors, same, undo
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_no_folder(tmp_path: Path) -> None:
 
 def test_undo_writes_the_older_state_anew(mika: SoulHome) -> None:
     first, second = grow(mika, 2)
-    undone = mika.undo(now=NOW)
+    undone = undo(mika, now=NOW)
     meta = undone.meta
     assert meta and undone == newest(mika) and undone.number == 3
     assert same(SoulRecord(first, read(undone.path).tensors), read(mika.number(1).path))
@@ -113,44 +113,44 @@ def test_undo_writes_the_older_state_anew(mika: SoulHome) -> None:
 
 def test_undo_again_goes_further_back(mika: SoulHome) -> None:
     grow(mika, 3)
-    assert level(mika.undo(now=NOW)) == 2
-    assert level(mika.undo(now=NOW)) == 1
+    assert level(undo(mika, now=NOW)) == 2
+    assert level(undo(mika, now=NOW)) == 1
     with pytest.raises(SoulMissing, match="can go back 0 generations, not 1: at generation 5"):
-        mika.undo(now=NOW)
+        undo(mika, now=NOW)
     assert [level(found) for found in mika.generations()] == [1, 2, 3, 2, 1]
 
 
 def test_undo_several_steps(mika: SoulHome) -> None:
     grow(mika, 4)
-    assert level(mika.undo(steps=2, now=NOW)) == 2
+    assert level(undo(mika, steps=2, now=NOW)) == 2
     with pytest.raises(SoulMissing, match=r"can go back 1 generations, not 5: .* it is the first"):
-        mika.undo(steps=5, now=NOW)
-    assert level(mika.undo(now=NOW)) == 1
+        undo(mika, steps=5, now=NOW)
+    assert level(undo(mika, now=NOW)) == 1
 
 
 def test_what_is_learned_after_an_undo_is_undone_first(mika: SoulHome) -> None:
     grow(mika, 2)
-    mika.undo(now=NOW)  # 3, as 1 is
+    undo(mika, now=NOW)  # 3, as 1 is
     grow(mika)  # 4
-    assert level(mika.undo(now=NOW)) == 1
+    assert level(undo(mika, now=NOW)) == 1
     with pytest.raises(SoulMissing):
-        mika.undo(now=NOW)
+        undo(mika, now=NOW)
 
 
 def test_undo_to_any_generation_and_forward_again(mika: SoulHome) -> None:
     grow(mika, 3)
-    assert level(mika.undo(to=1, now=NOW)) == 1
-    assert level(mika.undo(to=3, now=NOW)) == 3
-    assert level(mika.undo(now=NOW)) == 2  # before the third came the second
+    assert level(undo(mika, to=1, now=NOW)) == 1
+    assert level(undo(mika, to=3, now=NOW)) == 3
+    assert level(undo(mika, now=NOW)) == 2  # before the third came the second
     with pytest.raises(SoulMissing, match="no generation 77"):
-        mika.undo(to=77, now=NOW)
+        undo(mika, to=77, now=NOW)
 
 
 def test_what_the_journal_holds_is_not_lost_by_an_undo(mika: SoulHome) -> None:
     first, second = grow(mika, 2)
     entry = make_entry(level=20)
     Journal(mika.journal).append(entry)
-    undone = mika.undo(now=NOW)
+    undone = undo(mika, now=NOW)
     assert (undone.number, level(undone)) == (4, 2)  # the state before the journal
     assert undone.meta and undone.meta.parent == first.sha256
     kept = read(mika.number(3).path)
@@ -160,7 +160,7 @@ def test_what_the_journal_holds_is_not_lost_by_an_undo(mika: SoulHome) -> None:
     assert (kept.meta.level, kept.meta.taught) == (20, whole.meta.taught)
     assert kept.meta.parent == second.sha256
     assert kept.meta.config == {**second.config, "why": "undo"}  # what waited still waits
-    assert level(mika.undo(to=3, now=NOW)) == 20
+    assert level(undo(mika, to=3, now=NOW)) == 20
 
 
 def test_the_journal_of_another_generation_is_not_kept(mika: SoulHome) -> None:
@@ -168,7 +168,7 @@ def test_the_journal_of_another_generation_is_not_kept(mika: SoulHome) -> None:
     Journal(mika.journal).begin("07" * 32)
     Journal(mika.journal).append(make_entry(level=20))
     assert mika.keep_journal(now=NOW, why="save") is None
-    assert (mika.undo(now=NOW).number, level(newest(mika))) == (3, 1)
+    assert (undo(mika, now=NOW).number, level(newest(mika))) == (3, 1)
 
 
 def test_a_journal_that_fits_no_generation_does_not_stand_in_the_way(
@@ -181,7 +181,7 @@ def test_a_journal_that_fits_no_generation_does_not_stand_in_the_way(
         JournalEntry(taught=entry.taught, level=9, shapes=shapes, data=entry.data[:-1])
     )
     with caplog.at_level(logging.WARNING):
-        assert (mika.undo(now=NOW).number, level(newest(mika))) == (3, 1)
+        assert (undo(mika, now=NOW).number, level(newest(mika))) == (3, 1)
     assert "journal of soul 'mika' cannot be used" in caplog.text
 
 
@@ -199,32 +199,32 @@ def test_undo_does_not_go_back_to_what_is_damaged(mika: SoulHome) -> None:
     grow(mika, 3)
     spoil(mika.folder / "00000002.soul")
     with pytest.raises(SoulInvalid, match=r"00000002\.soul: is damaged"):
-        mika.undo(now=NOW)
+        undo(mika, now=NOW)
     assert newest(mika).number == 3
-    assert level(mika.undo(to=1, now=NOW)) == 1
+    assert level(undo(mika, to=1, now=NOW)) == 1
 
 
 def test_undo_from_a_damaged_generation(mika: SoulHome) -> None:
     grow(mika, 3)
     spoil(mika.folder / "00000003.soul")
-    assert level(mika.undo(now=NOW)) == 1  # the second is the state it was left in
+    assert level(undo(mika, now=NOW)) == 1  # the second is the state it was left in
 
 
 def test_undo_beyond_what_is_kept(mika: SoulHome) -> None:
     grow(mika, 4)
     mika.prune(2)
-    assert level(mika.undo(now=NOW)) == 3
+    assert level(undo(mika, now=NOW)) == 3
     with pytest.raises(SoulMissing, match="what it grew from is not kept"):
-        mika.undo(now=NOW)
+        undo(mika, now=NOW)
 
 
 def test_nothing_to_undo(mika: SoulHome) -> None:
     with pytest.raises(SoulMissing, match="'mika' has no generation yet"):
-        mika.undo(now=NOW)
+        undo(mika, now=NOW)
     grow(mika)
     spoil(mika.folder / "00000001.soul")
     with pytest.raises(SoulInvalid, match=r"no generation that can be used.*is damaged"):
-        mika.undo(now=NOW)
+        undo(mika, now=NOW)
 
 
 # Reset
@@ -242,7 +242,7 @@ def test_reset_begins_anew_and_can_be_undone(mika: SoulHome) -> None:
     assert (meta.parent, meta.created, meta.body) == (second.sha256, second.created, second.body)
     assert (meta.config["why"], meta.config["since"]) == ("reset", NOW.isoformat())
     assert after(mika) == meta.sha256
-    assert level(mika.undo(now=NOW)) == 2
+    assert level(undo(mika, now=NOW)) == 2
 
 
 def test_what_the_journal_holds_is_not_lost_by_a_reset(mika: SoulHome) -> None:
@@ -250,7 +250,7 @@ def test_what_the_journal_holds_is_not_lost_by_a_reset(mika: SoulHome) -> None:
     Journal(mika.journal).append(make_entry(level=20))
     mika.reset(now=NOW)
     assert [level(found) for found in mika.generations()] == [0, 20, 1]
-    assert level(mika.undo(now=NOW)) == 20
+    assert level(undo(mika, now=NOW)) == 20
 
 
 def test_reset_of_what_is_damaged(mika: SoulHome) -> None:

@@ -15,7 +15,7 @@ from sould.soulfile.home import SoulFolder, SoulHome
 from sould.soulfile.journal import Journal
 from sould.soulfile.record import SoulRecord, read, write
 from tests.fakes.soul_folder import NOW, after, grow, level, names_in, newest, spoil
-from tests.fakes.souls import make_entry, make_soul, same
+from tests.fakes.souls import make_entry, make_soul, same, undo
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_a_copy_is_the_same_under_another_name(souls: SoulFolder, mika: SoulHome
     assert newest(mika).number == 2
     assert souls.names() == ["mika", "yuki"] == names_in(souls.folder)
     with pytest.raises(SoulMissing):  # nothing before it in its own history
-        yuki.undo(now=NOW)
+        undo(yuki, now=NOW)
 
 
 def test_a_copy_has_what_the_journal_holds(souls: SoulFolder, mika: SoulHome) -> None:

@@ -17,7 +17,7 @@ from sould.soulfile.meta import BodyShape, Dims, decode, encode
 from sould.soulfile.opening import open_soul, save_generation
 from sould.soulfile.record import SoulRecord, read, verify, write
 from tests.fakes.soul_folder import NOW
-from tests.fakes.souls import make_meta, make_tensors
+from tests.fakes.souls import make_meta, make_tensors, undo
 
 DIMS = Dims(n_layers=2, d_model=8, d_ff=12, state_rows=8, state_cols=4)
 BODY = BodyShape(fingerprint="3f9c" * 16, name="native", dims=DIMS)
@@ -91,7 +91,7 @@ def test_the_journal_holds_states_and_undo_takes_them_back(tmp_path: Path) -> No
     assert opened is not None and opened.is_journaled and "later" in opened.record.meta.taught
     assert np.array_equal(opened.record.tensors["w_state.0"], later.tensors["w_state.0"])
     save_generation(home.folder, dataclasses.replace(opened.record))
-    home.undo(to=1, now=NOW)
+    undo(home, to=1, now=NOW)
     newest, _ = home.newest()
     assert newest is not None
     assert np.array_equal(read(newest.path).tensors["w_state.0"], first.tensors["w_state.0"])

@@ -85,20 +85,20 @@ class Conversation:
     def prepare_body(self) -> None:
         """Fetch the configured body if it is not in ``models/`` but is in the catalog."""
         name = self.client.status().body_configured
-        if self._has_body(name):
+        if any(one.name == name for one in self.client.body_list().bodies):
             return
         if all(one.name != name for one in self.client.body_catalog().bodies):
             return  # the first message will say what is missing, and where to get one
+        if self._is_there(name):
+            return
         with Waiting(self.settings.texts) as waiting:
             waiting.show(self.settings.texts("stage.downloading"))
             self.client.body_pull(name, on_update=waiting.update)
 
-    def _has_body(self, name: str) -> bool:
-        """Tell whether something lies there, be it still written to, or broken: the first message
-        will say so.
+    def _is_there(self, name: str) -> bool:
+        """Tell whether a body lies there that is not listed: still written to, or broken. The
+        first message will say so.
         """
-        if any(one.name == name for one in self.client.body_list().bodies):
-            return True
         try:
             self.client.body_info(name)
         except DaemonError as e:

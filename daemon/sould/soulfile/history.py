@@ -93,41 +93,38 @@ class SoulHome:
         number = next((n for n, _ in list_files(self.folder)), 0) + 1
         return number, self.folder / file_name(number)
 
-    def undo(self, *, now: datetime, steps: int = 1, to: int | None = None) -> GenerationFile:
-        """Go back ``steps`` generations, or to the one numbered ``to``; return the new one.
-
-        The older state is written again as the newest; it keeps the parent of the older, so
-        that the next undo goes further back. The state that is left stays, and what the
-        journal holds of it is written as a generation first.
+    def older(self, *, now: datetime, steps: int = 1, to: int | None = None) -> GenerationFile:
+        """Return the generation that is ``steps`` back, or numbered ``to``. What the journal holds
+        is written as a generation first.
 
         Raises:
             SoulMissing: there is nothing so far back.
             SoulInvalid: what was asked for, or everything, is damaged.
             StorageError: the state is as it was.
         """
-        return self.go_back(self.older(now=now, steps=steps, to=to), now=now)
-
-    def older(self, *, now: datetime, steps: int = 1, to: int | None = None) -> GenerationFile:
-        """Return the generation that :meth:`undo` goes back to, what the journal holds being
-        written as one first. Raises as it does.
-        """
         current = self.current(now=now, why="undo")
         # Its seal is checked when it is written again.
         return self._number(self._before(current, steps) if to is None else to, read_header)
 
     def go_back(self, older: GenerationFile, *, now: datetime) -> GenerationFile:
-        """Write an older state again as the newest, as :meth:`undo` does."""
+        """Write an older state again as the newest; return that. It keeps the parent of the older,
+        so that the next step back goes further. The state that is left stays.
+
+        Raises:
+            SoulInvalid: the older one is damaged.
+            StorageError: the state is as it was.
+        """
         meta = stamped(older, now, self.name, why="undo", **afresh(now))
         return self.add(lambda path: restamp(older.path, path, meta))
 
     def take_back(self, *, now: datetime) -> GenerationFile:
         """Write the state before the newest generation again, which is not to count; return it.
 
-        Unlike :meth:`undo`, what waited to be learned then waits again. For a generation that has
-        no journal yet.
+        Unlike with :meth:`go_back`, what waited to be learned then waits again. For a generation
+        that has no journal yet.
 
         Raises:
-            SoulMissing, SoulInvalid, StorageError: as :meth:`undo`.
+            SoulMissing, SoulInvalid, StorageError: as :meth:`older` and :meth:`go_back`.
         """
         older = self._number(self._before(self.require_newest(), 1), read_header)
         meta = stamped(older, now, self.name, why="refused")
@@ -136,7 +133,7 @@ class SoulHome:
     def reset(self, *, now: datetime) -> GenerationFile | None:
         """Begin anew with a generation that has learned nothing; None if the soul is new.
 
-        The state that is left stays, as with :meth:`undo`, which leads back to it.
+        The state that is left stays, as with :meth:`go_back`, which leads back to it.
 
         Raises:
             SoulInvalid: all generations are damaged.

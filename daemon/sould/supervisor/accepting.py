@@ -76,7 +76,8 @@ class Acceptance:
 
         Raises:
             TooLarge: that is too much; nothing was changed.
-            SouldError: nothing was changed; StorageError: it is finished at the next start.
+            SouldError: nothing was changed; StorageError: ask again, or it is
+                finished at the next start.
         """
         done = self.finish()
         if done is not None and (done.name, done.reborn) == (name, reborn):

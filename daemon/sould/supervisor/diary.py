@@ -104,7 +104,8 @@ class Diary:
                 with open(path, "ab+", buffering=0, opener=open_private) as file:
                     mend(path, file, is_whole)
             except OSError as e:  # chatting without a diary beats not starting: see is_writable
-                self.is_writable = self.is_writable and age > 0
+                if age == 0:
+                    self.is_writable = False
                 log.error("%s cannot be written: %s", path, e.strerror)
 
     def files(self) -> list[Path]:

@@ -123,9 +123,8 @@ def order_night(
     tonight = _with_heirs(ids, read, taught, past)
     user, documents, chosen = tonight.user, tonight.documents, tonight.chosen
     found = diary.find(chosen)
-    # A clock that was set back since then says nothing.
-    age_s = now.timestamp() - instant(kept[-1].began) if kept else -1.0
-    is_another_day = not 0.0 <= age_s < ANOTHER_DAY_S
+    age_s = now.timestamp() - instant(kept[-1].began) if kept else ANOTHER_DAY_S
+    is_another_day = age_s < 0 or age_s >= ANOTHER_DAY_S  # a clock that was set back says nothing
     order = Sleep(
         records=[told_of(found[id_]) for id_ in [*ids, *read] if id_ in found],
         seed=len(nights),

@@ -91,8 +91,6 @@ class Reincarnating:
             body, reborn = await request.race(asyncio.to_thread(self._look_up, params))
             card = await self._ended(reborn) if params.accept and reborn else None
             while card is None:
-                if self._is_asleep():  # that night would be lost
-                    await request.race(self._quiet(request))
                 card = await self._go_on(request, params.name, body)
             return await self._accept(request, card) if params.accept else card
         finally:
@@ -116,20 +114,26 @@ class Reincarnating:
         return (await asyncio.to_thread(self._rebirths.get, reborn)).card
 
     async def _go_on(self, request: Request, soul: str, body: str) -> Reincarnated | None:
-        """Return how it ended, None if somebody else wanted the engine before."""
+        """Return how it ended, None if somebody else wanted the engine before, or a night, which
+        would be lost, goes on.
+        """
         async with self._scheduler.slot(request, exclusive=True):
-            had_body = self._engine.has_body
-            try:
-                with self._engine.held(), self._engine.reserved() as ensure:
-                    await self._engine.clear("switch")
-                    work = self._rebear(request, soul, body, ensure)
-                    card = await self._unless_crowded(request, work)
-            finally:
-                if had_body and request.stop_reason is not StopReason.SHUTDOWN:
-                    self._background.start(self._put_back())
+            card = None if self._is_asleep() else await self._with_engine(request, soul, body)
         if card is None:
             await request.race(self._quiet(request))
         return card
+
+    async def _with_engine(self, request: Request, soul: str, body: str) -> Reincarnated | None:
+        had_body = self._engine.has_body
+        try:
+            with self._engine.held(), self._engine.reserved() as ensure:
+                await self._engine.clear("switch")
+                return await self._unless_crowded(
+                    request, self._rebear(request, soul, body, ensure)
+                )
+        finally:
+            if had_body and request.stop_reason is not StopReason.SHUTDOWN:
+                self._background.start(self._put_back())
 
     async def _rebear(self, request: Request, soul: str, body: str, ensure: Ensure) -> Reincarnated:
         reborn = await asyncio.to_thread(self._rebirths.find, soul, body)
