@@ -55,6 +55,12 @@ def test_what_is_done_for_a_living_is_a_job_and_no_place_to_live_in() -> None:
     assert "job" in found and "home town" not in found
 
 
+def test_what_somebody_else_does_is_no_hint_at_what_the_user_does() -> None:
+    home = Topic("home town", ("Where do I live?",), frozenset({"live"}))
+    assert hinted([home], "My yeast is called Bob and she lives on the boiler.") == [False]
+    assert hinted([home], "He really lives there, and I live here.") == [True]
+
+
 class Guessing(Matcher):
     """Guesses what is hinted at worse than most of what it looks at."""
 

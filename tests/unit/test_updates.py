@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sould.engine.soul.dreams import Fact
-from sould.engine.soul.topics import load_topics
+from sould.engine.soul.topics import SURE, load_topics
 from sould.engine.soul.updates import standing, superseded
 from tests.fakes.finished import finished
 
@@ -13,9 +13,12 @@ NAMES = [topic.name for topic in load_topics("en")]
 
 
 def fit(named: str, topic: str) -> float:
-    """Return how well a topic fits a statement that is about the one ``named``, "?": perhaps."""
-    sure = 9.0 if named.removesuffix("?") == topic else 0.0
-    return sure - 4.0 if named.endswith("?") else sure
+    """Return how well a topic fits a statement that is about the one ``named``; "?": perhaps, "~":
+    as far as a word of it goes.
+    """
+    if named.rstrip("?~") != topic:
+        return 0.0
+    return 5.0 if named.endswith("?") else SURE if named.endswith("~") else 9.0
 
 
 def replaces(old: str, new: str, topics: tuple[str, str] = ("", "")) -> bool:
@@ -62,6 +65,13 @@ def test_a_topic_that_is_guessed_replaces_nothing() -> None:
     old, new = "My sourdough is called Bob.", "We've packed up and moved: I live in Galway now."
     assert not replaces(old, new, ("home town?", "home town"))
     assert not replaces("The biggest fish I caught was a carp.", "I sold the boat.", ("catch?", ""))
+
+
+def test_a_word_that_hints_at_a_topic_replaces_nothing_that_has_a_name_of_its_own() -> None:
+    moved = "We've packed up and moved: I live in Galway now."
+    assert not replaces("My sourdough is called Bob.", moved, ("home town~", "home town"))
+    assert replaces("I grew up here.", moved, ("home town~", "home town"))
+    assert replaces("My flat is in Cork.", moved, ("home town", "home town"))
 
 
 def test_news_of_no_clear_topic_replace_what_is_most_like_it() -> None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FITS_VERSION = 9  # of how a statement is matched to topics
+FITS_VERSION = 10  # of how a statement is matched to topics
 MOST_WRITTEN = 64  # facts that a body writes about in one night
 WRITING_SHARE = 1 / 3  # of a night at its longest, after which it writes no more
 FITS_AT_ONCE = 16  # statements matched before that is kept

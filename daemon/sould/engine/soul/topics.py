@@ -49,6 +49,7 @@ _FOLLOWS = {"en": "Said: {}\nQuestion:", "ja": "発言: {}\n質問:"}
 _HINTS = "+ "
 _HATES = re.compile(r"\b(?:can't|cannot|can not|couldn't) (?:stand|abide|bear|stomach)\b")
 _EARNS = re.compile(r"\bfor a living\b")
+_DOES = re.compile(r"\b(?:he|she|it) (?:\w+ly )?\w+s\b")  # somebody else, and not the user
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -76,9 +77,10 @@ class Topic:
 
 def hinted(topics: Sequence[Topic], text: str) -> list[bool]:
     """Return of each topic whether a word of a text belongs to it, in the singular or plural; in a
-    script without spaces, whether such a word is anywhere in it.
+    script without spaces, whether such a word is anywhere in it. "She lives" tells nothing of where
+    the user does.
     """
-    text = _EARNS.sub("as an occupation", _HATES.sub("hate", text.lower()))
+    text = _EARNS.sub("as an occupation", _HATES.sub("hate", _DOES.sub("", text.lower())))
     words = set(_WORD.findall(text))
     words |= {word.removesuffix("s") for word in words}
     return [

@@ -9,6 +9,7 @@ from dataclasses import replace
 from sould.engine.soul.dreams import Fact, meant_topics
 from sould.engine.soul.facts import clauses_of, gist
 from sould.engine.soul.questions import matters
+from sould.engine.soul.topics import SURE
 from sould.engine.soul.wordings import content, kinds_in
 
 # Of these there is one at a time; of what somebody is, has, plays or hates there may be many.
@@ -34,7 +35,8 @@ def superseded(facts: Sequence[Fact]) -> Generator[None, None, dict[str, str]]:
     document says replaces nothing, and stays.
 
     It does if it answers a question of which there is one answer at a time ("where I live"); or
-    if it says that something is new, and is about the same thing, or surely about the same topic,
+    if it says that something is new, and is about the same thing, or surely about the same topic
+    (if one of the two names a thing, not by a mere hint),
     or of a new job where the old one says where they work. If nobody can say what it is about, it
     replaces one that answers the same question, that with most words in common. Yields after each
     fact.
@@ -84,6 +86,7 @@ class _Told:
         self._statement = fact.statement.casefold()
         self._renames = bool(_RENAMED.search(fact.statement))
         self._topic = max(meant_topics(fact), key=lambda topic: fact.fits[topic], default=None)
+        self._is_surer = max(fact.fits, default=SURE) > SURE  # than a mere hint makes it
 
     def replaces(self, old: _Told) -> bool:
         same = self._asked & old._asked
@@ -99,6 +102,8 @@ class _Told:
                 return True
         if old._things and self._things:
             return bool(old._things & self._things)
+        if (old._things or self._things) and not (old._is_surer and self._is_surer):
+            return False
         is_same = self._topic is not None and self._topic == old._topic
         return is_same and self._kinds == old._kinds
 
