@@ -20,6 +20,14 @@ from sould.engine.soul.facts import fact, gist, said_back, second_person
         ("Everybody calls me Bo.", "Everybody calls me Bo."),
         ("私は尾道に住んでいます。ところで、元気ですか？", "私は尾道に住んでいます。"),
         ("猫の名前はタマです", "猫の名前はタマです"),
+        ("I have a cat. Her name is Lu. It rains.", "I have a cat. Her name is Lu."),
+        ("It rains. Its name is Bob.", ""),
+        ("Please remember that my mum's name is Sue.", "My mum's name is Sue."),
+        ("Make sure you remember I'm allergic to nuts.", "I'm allergic to nuts."),
+        ("Remember to buy me milk. Remember me.", ""),
+        ("Let me introduce myself: I'm Paul.", "I'm Paul."),
+        ("犬の名前はポチだと覚えておいてください。", "犬の名前はポチです。"),
+        ("I'm from St. Ives. I was born on Jan. 5.", "I'm from St. Ives. I was born on Jan. 5."),
     ],
 )
 def test_what_tells_about_the_user_is_kept(message: str, told: str) -> None:
@@ -57,6 +65,8 @@ def test_questions_requests_and_thanks_tell_nothing(message: str) -> None:
         ("Where I live, we call it soup.", "Where you live, you call it soup."),
         ("I'll tell you what, my feet hurt.", "I'll tell you what, your feet hurt."),
         ("Bim and Tim are mimes.", "Bim and Tim are mimes."),
+        ("I moved to the US, to Bath, ME.", "You moved to the US, to Bath, ME."),
+        ("I work in a coal mine.", "You work in a coal mine."),
         ("One day I left. I was nine.", "One day you left. You were nine."),
     ],
 )
@@ -101,6 +111,17 @@ def test_any_text_is_taken_and_nothing_is_invented(message: str) -> None:
         ("トラです。", "トラです。"),
         ("I've left the choir, I sing with a band now.", "I sing with a band now."),
         ("I've quit the old job, thank heavens.", "I've quit the old job."),
+        ("I've got a cat. Her name is Luna.", "I've got a cat, her name is Luna."),
+        ("犬を飼っています。名前はポチです。", "犬を飼っています。名前はポチです。"),
+        ("はい、そうです。犬を二匹飼っています。", "犬を二匹飼っています。"),
+        ("My wife, Anna, is a doctor.", "My wife Anna is a doctor."),
+        ("My parents, Jo and Sue, live in Hull.", "My parents Jo and Sue live in Hull."),
+        ("My son, who is 5, loves trains.", "My son, who is 5, loves trains."),
+        ("Before I moved to Bonn, I lived in Ulm.", "I lived in Ulm."),
+        ("I used to live in Paris, but now I live in Lyon.", "Now I live in Lyon."),
+        ("My address is 5 St. John's Road.", "My address is 5 St. John's Road."),
+        ("I take pills at 8 p.m. with milk.", "I take pills at 8 p.m. with milk."),
+        ("I live at No. 5.", "I live at No. 5."),
     ],
 )
 def test_the_gist_is_the_clause_that_tells_most(statement: str, clause: str) -> None:

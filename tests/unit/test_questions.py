@@ -25,6 +25,15 @@ from sould.engine.soul.wordings import FRAMES
             ["who my daughter is", "the name of my daughter", "what my daughter plays"],
         ),
         ("My uncle never watches films.", ["what my uncle watches"]),
+        ("My mum speaks French.", ["what my mum speaks"]),
+        ("My name's Anna.", ["what my name is"]),
+        ("My son, who is 5, loves trains.", ["what my son loves"]),
+        ("I get up at 6.", ["when I get up"]),
+        ("I was born on Jan. 5.", ["when I was born"]),
+        (
+            "We've got a cat, her name is Lu.",
+            ["what my cat is called", "the name of my cat", "what we've got"],
+        ),
         ("My aunt sent me a hat.", ["what I said about my aunt"]),
         (
             "We sold the boat: it goes by Nereus now.",

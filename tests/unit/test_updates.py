@@ -42,7 +42,14 @@ def replaces(old: str, new: str, topics: tuple[str, str] = ("", "")) -> bool:
         ("I work in a bakery on weekends.", "I've got a new weekend job at the zoo."),
         ("I ride an old bike.", "I sold it, and I ride a scooter now."),
         ("My car is a Fiat.", "My new car is a Saab."),
+        ("My name's Ann.", "My name is Anna."),
+        ("My birthday is on the 4th of May.", "My birthday is on 5 May."),
+        ("My favourite hobby is knitting.", "My favourite hobby is boxing."),
+        ("My sister is a nurse.", "My sister is a teacher now."),
+        ("My flat is in Cork.", "My new flat is in Galway."),
         ("私の好きな色は赤です。", "私の好きな色は青です。"),
+        ("私は東京に住んでいます。", "京都に住んでいます。"),
+        ("誕生日は5月4日です。", "誕生日は6月4日です。"),
     ],
 )
 def test_a_newer_value_replaces_the_old_one(old: str, new: str) -> None:
@@ -100,6 +107,40 @@ def test_news_of_no_clear_topic_replace_what_is_most_like_it() -> None:
 )
 def test_two_things_may_be_so_at_once(old: str, new: str) -> None:
     assert not replaces(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("My name is Siobhan.", "My name is hard to spell."),
+        ("I live in Kyoto.", "I live near a big park."),
+        ("I live in Kyoto.", "I live in a small flat with two cats."),
+        ("My birthday is on the 4th of May.", "My birthday is on Saturday this year."),
+        ("My favourite café is the Blue Door.", "My favourite café is closed today."),
+        ("My favourite band is Radiohead.", "My favourite band is on tour."),
+        ("誕生日は5月4日です。", "誕生日は友達と焼肉に行く予定です。"),
+        ("好きなカフェはドトールです。", "好きなカフェは今日お休みです。"),
+        ("東京に住んでいます。", "駅の近くに住んでいます。"),
+        ("東京に住んでいます。", "猫と一緒に住んでいます。"),
+        ("My daughter is called Mia.", "My daughter is in year 3 now."),
+        ("My cat is called Tim.", "My cat is asleep now."),
+        ("My wife is called Ann.", "My wife bought a new car."),
+        ("My phone number is 555-1234.", "My phone is broken now."),
+        ("I'm a vegetarian.", "I'm a bit better now."),
+        ("I work at a bakery.", "My wife has a new job."),
+        ("I work at a bakery.", "I'm looking for a new job."),
+        ("My daughter is called Mia.", "Time goes by so fast with my daughter."),
+    ],
+)
+def test_a_remark_about_the_same_replaces_nothing(old: str, new: str) -> None:
+    assert not replaces(old, new)
+
+
+def test_somebody_elses_news_and_wishes_replace_nothing() -> None:
+    job = "会社で経理の仕事をしています。"
+    assert not replaces(job, "妻の仕事が変わりました。", ("job", "job"))
+    assert not replaces("I'm a cook.", "I'm looking for a new job.", ("job", "job"))
+    assert not replaces("車はトヨタです。", "新しい車が欲しいです。", ("car", "car"))
 
 
 def test_a_newer_fact_is_about_the_topics_of_what_it_replaces() -> None:

@@ -27,9 +27,13 @@ from sould.language import is_japanese
 ASKING = frozenset(("where", "when", "who"))
 """What is asked for with them is of one kind; with "what" it may be anything."""
 
+MONTHS = (
+    r"(?:Jan|Febr)uary|March|April|May\b|June|July|August|(?:Septem|Octo|Novem|Decem)ber|"
+    r"(?:Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\."
+)
 TIMES = (
-    r"(?:\d|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Jan|Febr)uary|March|April|May\b|June|July|"
-    r"August|(?:Septem|Octo|Novem|Decem)ber|the \d|spring|summer|autumn|winter)"
+    rf"(?:\d|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|{MONTHS}|the \d|"
+    r"spring|summer|autumn|winter)"
 )
 _PLACED = r"(?:in|at|near|by|beside|outside|above|below|behind|next to|close to|not far from)"
 
@@ -43,17 +47,19 @@ _CALLED = re.compile(
 )
 _CALLS = re.compile(r"\b(?:I|we) (?:call|called|named) ((?:my|our) [\w'-]+(?: [a-z'-]+)?) ", re.I)
 _GOES_BY = re.compile(
-    rf"\b({_any('determiners')}\s[\w' -]{{2,40}}?)[,:;] (?:he|she|it|they)"
-    r"(?: goes| go| is| are|'s|'re)(?: now)? (?:by|called|named)\b"
+    rf"\b({_any('determiners')}\s[\w' -]{{2,40}}?)[,:;] (?:(?:he|she|it|they)"
+    r"(?: goes| go| is| are|'s|'re)(?: now)? (?:by|called|named)|(?:his|her|its) name is)\b"
 )
 _CALLS_ME = re.compile(r"\bcall(?:s|ed)? me [A-Z]")
+_IS_NAMED = re.compile(r"^((?:[Mm]y|[Oo]ur) [\w-]+)'s (?=[A-Z][\w-]*$)")
+_WHO = re.compile(r", who [^,]+,")
 _NAME_OF = re.compile(rf"\b((?:my|our) [\w' -]{{2,40}}?)'s name {IS}\b", re.I)
 _APPOSED = re.compile(
     rf"\b((?:[Mm]y|[Oo]ur)"
     rf"(?: (?!(?:{IS}|in|on|at|to|from|of|for|with|near|[a-z]+ed)\b)[a-z'-]+){{1,4}}) (?!I\b)[A-Z]"
 )
 _COPULA = re.compile(
-    rf"^(?:and |but )?((?:my|our|the)(?: (?!{IS}\b)[\w',-]+){{1,8}}) ({IS}) (.+)", re.I
+    rf"^(?:and |but )?((?:my|our|the)(?: (?!{IS}\b|(?<=and )I\b)[\w',-]+){{1,8}}) ({IS}) (.+)", re.I
 )
 _OTHER = re.compile(
     rf"^(?P<thing>(?:[Mm]y|[Oo]ur)(?: [a-z'-]+){{0,2}}? (?:{_any('people')}))(?: [A-Z][\w'-]+)*"
@@ -96,7 +102,7 @@ _JA_TOPIC = re.compile(
 )
 _JA_OBJECT = re.compile(
     r"^(?P<lead>(?:[^。]*[、は])?)[^、。はがを]{1,24}"
-    r"(?P<part>を|が|に住)(?P<verb>[^。]+?)[。！!]*$"
+    r"(?P<part>を|(?<!あり)が|に住)(?P<verb>[^。]+?)[。！!]*$"
 )
 _JA_ASKED = {"を": "何を", "が": "何が", "に住": "どこに住"}
 
@@ -106,7 +112,7 @@ def matters(statement: str) -> tuple[Matter, ...]:
     """Return what a statement tells; () if its form is not understood."""
     if is_japanese(statement):
         return tuple(framed(words, "ja") for words in dict.fromkeys(_matters_ja(statement)))
-    clause = statement.strip().rstrip(".!")
+    clause = _IS_NAMED.sub(r"\1 is ", _WHO.sub("", statement.strip().rstrip(".!")))
     found = [*_matters_en(clause)] or [*mentioned(clause)]
     return tuple(framed(words, "en") for words in dict.fromkeys(map(tidied, found)))
 
@@ -131,9 +137,9 @@ def asks_for_another(question: str, statement: str) -> bool:
 
 def _matters_en(clause: str) -> Iterator[str]:
     """Yield what a clause tells, as embedded questions."""
-    named = [
-        m[1] for p in (_CALLED, _CALLS, _GOES_BY, _NAME_OF, _APPOSED) if (m := p.search(clause))
-    ]
+    named = [m[1] for p in (_CALLED, _CALLS, _GOES_BY, _NAME_OF) if (m := p.search(clause))]
+    if (apposed := _APPOSED.search(clause)) and not _goes_on(apposed[1]):
+        named.append(apposed[1])
     for thing in (_OTHERS.sub("my ", name) for name in named[:1]):
         asked = f"who {thing}" if is_person(thing) else f"what {thing}"
         yield f"{asked} {_be(thing)}" + ("" if is_person(thing) else " called")
@@ -150,12 +156,18 @@ def _matters_en(clause: str) -> Iterator[str]:
         yield from ("what I am called", "my name")
     elif (match := _IDENTITY.search(clause)) and _names(match["what"]):
         yield from ("who I am", "what I am called", "my name")
-    elif match and re.match("an? ", match["what"]):
+    elif match and re.match("an? (?!bit |little |lot |few )", match["what"]):
         yield from ("what I am", "what I do", "my job")
     elif match := _SPEAKER.match(clause):
         yield from _of_speaker(match)
     elif said := of_others(clause):
         yield from _of_others(*said)
+
+
+def _goes_on(thing: str) -> bool:
+    """Whether more follows in it on who it is of: what they do, as in "my mum speaks"."""
+    *before, last = thing.lower().split()
+    return last not in WORDS["people"] and any(word in WORDS["people"] for word in before)
 
 
 def mentioned(clause: str) -> Iterator[str]:
@@ -196,6 +208,11 @@ def _of_speaker(match: re.Match[str]) -> Iterator[str]:
         yield f"what {lead} {does} {rest.split()[0]}"
         return
     if re.match(rf"(?:on|in) (?:the )?{TIMES}", rest):
+        yield f"when {does}"
+        return
+    if lead.endswith(" and"):  # "my wife and I": not the speaker alone
+        return
+    if re.match(r"at \d", rest):
         yield f"when {does}"
         return
     if re.match(rf"{_PLACED} ", rest):

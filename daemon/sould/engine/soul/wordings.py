@@ -39,7 +39,7 @@ _OF_A_THING = re.compile(rf"(what|who|where|when) (my .+?) ({IS})( called)?")
 OF_ONE = re.compile(r"what (my [a-z' -]+) ([a-z]+s)")
 _OF_SPEAKER = re.compile(
     r"(what|where|when|how|who|how many [a-z-]+|which [a-z-]+)"
-    r" I ((?!am |was |can't |could |last |\w+ed\b)[a-z]+)( .+)?"
+    r" I ((?!(?:am|was)\b|can't |could |last |\w+ed\b)[a-z]+)( .+)?"
 )
 _OF_SPEAKER_NOW = re.compile(r"(what|where|when|who|which [a-z-]+) I'(m|ve) (.+)")
 _SHORT = {"m": "am", "ve": "have"}
