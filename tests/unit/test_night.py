@@ -10,7 +10,7 @@ import torch
 
 from soul_client.wire import SleepMarks
 from sould.engine.kernel.selftest import SPEC
-from sould.engine.soul.night import Gate, Marks, dreamer_of, nearest
+from sould.engine.soul.night import Gate, Marks, dreamer_of, nearest, share_of_resting
 from sould.engine.soul.weights import MATRICES, Soul
 from tests.fakes.finished import finished
 
@@ -65,6 +65,14 @@ def test_a_night_begins_with_all_that_the_soul_does() -> None:
 
 def test_an_empty_soul_dreams_from_nothing() -> None:
     assert finished(dreamer_of(Soul(SPEC, seed=0), seed=1)).used is None
+
+
+@pytest.mark.parametrize(
+    ("due", "resting", "share"),
+    [(3, 0, 1.0), (3, 7, 1.0), (6, 8, 0.5), (6, 90, 0.25), (12, 4, 0.25)],
+)
+def test_facts_rest_where_there_is_no_room(due: int, resting: int, share: float) -> None:
+    assert share_of_resting(due, resting, most=10) == share
 
 
 def marks(known: int, of: int = 10, drift: float = 0.0) -> Marks:

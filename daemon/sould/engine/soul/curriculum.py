@@ -19,7 +19,7 @@ OWN_SHARE = 0.5  # of the questions that are made of the statement's own words, 
 CUE_SHARE = 0.25  # of these, where a statement says more than what it is about
 LENT_SHARE = 0.25  # of the dreams of a fact: most of them are our own
 WRITTEN_SHARE = 0.5  # of these, if its body wrote any
-RESTING_SHARE = 0.25
+RESTING_SHARE = 0.25  # of what is due, at least
 LATELY = 0.3  # the weight of the last loss in a running mean
 BEGUN_SHARE = 2 / 3  # of the dreams whose end is known: only how they begin is learned
 ENDS = 0.3  # nats: a whole answer none of whose tokens is known worse is known to its end
@@ -35,7 +35,7 @@ class Curriculum:
     asked about with up to ``MOST_TOPICS`` of its topics, the best ones most often, and with
     questions made of its own words. One wording of each is never dealt, but to an exam.
 
-    ``resting``: ids of facts that a review asks for at ``RESTING_SHARE`` of the rate of others.
+    ``resting``: ids of facts that a review asks for at ``resting_share`` of the rate of others.
     ``untold``: what was never told. ``is_all``: there are no other facts that the soul knows; else
     nobody can say what that is.
 
@@ -53,10 +53,12 @@ class Curriculum:
         seed: int,
         resting: Set[str] = frozenset(),
         *,
+        resting_share: float = RESTING_SHARE,
         is_all: bool = True,
     ) -> None:
         self.facts = list(facts)
         self._resting = resting
+        self._resting_share = resting_share
         self._topics = topics
         self._random = random.Random(seed)
         self._own = _only_ones(facts, {fact.id: _matters(fact) for fact in facts})
@@ -189,7 +191,7 @@ class Curriculum:
             self._losses[key] = before + LATELY * (loss - before)
 
     def _need(self, fact: Fact) -> float:
-        share = RESTING_SHARE if fact.id in self._resting else 1.0
+        share = self._resting_share if fact.id in self._resting else 1.0
         return share * max(LEAST_NEED, self._losses.get(fact.id, NEW))
 
 

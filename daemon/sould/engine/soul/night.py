@@ -170,11 +170,11 @@ class Night:
         is_woken: Callable[[], bool] = lambda: False,
         started_s: float | None = None,
     ) -> Dreaming:
-        """Dream of all facts, less of the ``resting`` ones, and say whether what came of it may be
-        kept. ``said``: in the user's own words, whether it tells anything or not. ``is_all``: the
-        soul knows no other facts. ``is_woken``:
-        the night is to end; what was dreamt so far is examined, as it is once it has lasted too
-        long. ``started_s``: when it began, by ``time.perf_counter``; None is now.
+        """Dream of all facts, less of the ``resting`` ones if there are not the steps for all, and
+        say whether what came of it may be kept. ``said``: in the user's own words, whether it tells
+        anything or not. ``is_all``: the soul knows no other facts. ``is_woken``: the night is to
+        end; what was dreamt so far is examined, as it is once it has lasted too long.
+        ``started_s``: when it began, by ``time.perf_counter``; None is now.
         """
         started_s = time.perf_counter() if started_s is None else started_s
         yield Progress(stage="examining")
@@ -192,7 +192,11 @@ class Night:
             seed=seed,
         )
         yield from imprinter.prepare()
-        curriculum = Curriculum(self._topics, facts, seed, resting, is_all=is_all)
+        rest = sum(fact.id in resting for fact in facts)
+        share = share_of_resting(len(facts) - rest, rest, self._most_steps / self._steps_a_fact)
+        curriculum = Curriculum(
+            self._topics, facts, seed, resting, resting_share=share, is_all=is_all
+        )
         spoken = []
         for text in said:
             line = self._form.spoken(text)
@@ -200,7 +204,7 @@ class Night:
                 spoken.append(line)
             yield None
         yield from imprinter.listen_asleep(curriculum, spoken, is_all=is_all)
-        due = len(facts) - (1 - RESTING_SHARE) * sum(fact.id in resting for fact in facts)
+        due = len(facts) - (1 - share) * rest
         steps = min(self._most_steps, max(LEAST_STEPS, round(self._steps_a_fact * due)))
         total = steps + (self._recipe.voiced if spoken else 0)
         progress, is_early = imprint.Progress(), False
@@ -263,6 +267,13 @@ class Night:
             honest=honest,
             drift=sum(drifts) / max(1, len(drifts)),
         )
+
+
+def share_of_resting(due: int, resting: int, most: float) -> float:
+    """Return at which rate of those that are due the resting facts take part: the same if there is
+    room for ``most`` facts, and less as there is not. Pure.
+    """
+    return min(1.0, max(RESTING_SHARE, (most - due) / max(1, resting)))
 
 
 def dreamer_of(worn: Soul, seed: int) -> Generator[None, None, Soul]:
