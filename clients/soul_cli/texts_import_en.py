@@ -9,6 +9,7 @@ TEXTS = {
         "(.jsonl) or a diary (.jsonl). What is in the diary already is not taken in again."
     ),
     "option.imported": "List the conversations that were imported.",
+    "usage.import": "Say which chat log: FILE is empty.",
     "stage.reading_log": "reading the chat log",
     "stage.recording": "writing it into the diary",
     "chats.kind.chatgpt": "ChatGPT",

@@ -9,6 +9,7 @@ TEXTS = {
         "SillyTavern の会話(.jsonl)、日記(.jsonl)のいずれか。すでに日記にあるものは取り込みません。"
     ),
     "option.imported": "取り込んだ会話の一覧を表示します。",
+    "usage.import": "FILE が空です。会話の記録を指定してください。",
     "stage.reading_log": "会話の記録を読んでいます",
     "stage.recording": "日記に書いています",
     "chats.kind.chatgpt": "ChatGPT の記録",

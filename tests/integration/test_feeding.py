@@ -81,6 +81,17 @@ def test_a_document_is_forgotten_whole_and_the_rest_is_learned_again(tmp_path: P
         assert fed(peer, guide)["added"] == 2  # fed again, it is there again
 
 
+def test_what_two_documents_say_is_kept_as_the_first_ones(tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    write_guide(folder / "a.txt", "The lamp burns whale oil.")
+    write_guide(folder / "b.txt", "The sea is near.\n\nThe lamp burns whale oil.")
+    with running(tmp_path) as (daemon, peer):
+        assert (fed(peer, folder)["added"], fed(peer, folder)["known"]) == (2, 3)
+        kept = {one["text"]: one["source"] for one in diary_of(daemon)}
+        assert kept == {"The lamp burns whale oil.": "docs/a.txt", "The sea is near.": "docs/b.txt"}
+
+
 def test_what_cannot_be_fed_is_said(tmp_path: Path) -> None:
     with running(tmp_path, "memory: off") as (daemon, peer):
         path = write_guide(tmp_path / "guide.md")
@@ -123,6 +134,8 @@ async def test_the_command_and_both_clients(tmp_path: Path) -> None:
             assert (one.name, one.learned) == ("docs/guide.md", 0)
         assert "docs/guide.md" in soul("feed", "--list", "--lang", "ja").stdout
         assert soul("feed").returncode == soul("feed", "a", "--list").returncode == 2
+        assert soul("feed", "").returncode == soul("feed", "", "--list").returncode == 2
+        assert "FILE is empty" in soul("import-chats", "").stderr
         soul("sleep", "--wait")
         report = soul("report").stdout
         assert "in the morning: stated 2 of 2" in report

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from math import inf
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from sould.bridge import Sleep
 from sould.engine.soul.author import (
     LEAST_PARAMETERS,
     RIVALS,
@@ -20,6 +23,7 @@ from sould.engine.soul.curriculum import Curriculum
 from sould.engine.soul.dreams import Fact, Written
 from sould.engine.soul.imprint import row_of
 from sould.engine.soul.targets import Target
+from sould.engine.soul.teacher import Teacher
 from sould.engine.soul.topics import Topic
 from tests.fakes.finished import finished
 
@@ -77,6 +81,28 @@ def test_what_another_fact_explains_as_well_is_thrown_away() -> None:
     assert kept == ["Tim?"]
     assert finished(its_own(["Tim?", "park?", "pet?"], CAT, [], log_p)) == ["Tim?", "park?", "pet?"]
     assert finished(its_own([], CAT, [DOG], log_p)) == []
+
+
+def test_only_what_the_user_said_and_is_not_resting_is_written_about_the_newest_first() -> None:
+    asked: list[str] = []
+
+    def write(
+        fact: Fact, others: Sequence[Fact], seed: int
+    ) -> Generator[None, None, tuple[Written, ...]]:
+        yield
+        asked.append(fact.id)
+        return (Written("Who?", fact.statement, target(1)),)
+
+    tower = Fact("tower", "The tower is old.", (), "guide.md")
+    old = Fact("old", "I live in Bath.", (0.0, 0.0))
+    order = Sleep(records=[], resting=["old"])
+    teacher = SimpleNamespace(_author=SimpleNamespace(write=write))
+    facts = [CAT, old, DOG, *(Fact(f"d{n}", "The lamp is new.", (), "b.md") for n in range(99))]
+    known = finished(
+        Teacher._with_written(teacher, [*facts, tower], order, lambda: False, inf)  # type: ignore[arg-type]
+    )
+    assert asked == ["dog", "cat"]
+    assert {one.id for one in known if one.written} == {"dog", "cat"}
 
 
 def target(tokens: int) -> Target:

@@ -97,6 +97,59 @@ def test_headings_of_both_forms_and_what_is_no_text() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Choose File > Print.\n> A fever > 39.", ["Choose File > Print. A fever > 39."]),
+        ("The mine closed in\n2019. Repairs began.", ["The mine closed in 2019. Repairs began."]),
+        ("- It closed in\n  2019. Later\n- b\n+ c", ["It closed in 2019. Later", "b", "c"]),
+        ("Steps:\n1. a\n2. b\n\n   more\n3) c", ["Steps:", "a", "b", "more", "c"]),
+        ("7. a\n8. [x] b", ["a", "b"]),
+        ("3*4 metres, 5*6 metres and 2 * 3 * 4.", ["3*4 metres, 5*6 metres and 2 * 3 * 4."]),
+        ("A 5* hotel, 4*, x**2 and y**2.", ["A 5* hotel, 4*, x**2 and y**2."]),
+        ("**The *old* tower***, *it* **is**, \\*so*.", ["The old tower*, it is, *so*."]),
+        ("これは**「重要」**です。*とても*重要です。", ["これは「重要」です。とても重要です。"]),
+        ("~~The museum is closed\non Mondays.~~ The ~~red~~ tower.", ["The tower."]),
+        ("About ~5 km, ~~ and ~6 km.", ["About ~5 km, and ~6 km."]),
+    ],
+)
+def test_marks_are_taken_out_and_nothing_else(text: str, read: list[str]) -> None:
+    assert [one.text for one in of_markdown(text)] == read
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "1. First:\n\n       ```sh\n       Code. Of it.\n       ```",
+        "- ```\n  Code.\n  ```",
+        "> ```\n> Code.\n> ```",
+        "> ~~~\n> Code.",
+        "```\n> Code.\n> ```\n```",
+        "Name | Price\n---|---\nLamp | The lamp is cheap.\nNone",
+        "| Name | Price |\n|:--|--:|\nLamp | cheap |",
+        f"<!-- {'The code. ' * 400}\n\n-->",
+        "---\ntitle: Code\n---",
+    ],
+)
+def test_code_tables_and_comments_are_not_read_and_what_follows_is(code: str) -> None:
+    read = [one.text for one in of_markdown(f"{code}\n\nThe end.")]
+    assert [one for one in read if one != "First:"] == ["The end."]
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("```foo``` is a word.\n\nThe end.", ["foo is a word.", "The end."]),
+        ("---\nThe tower is old.\n\n---\nThe end.", ["The tower is old.", "The end."]),
+        ("Write `<!--` first.\n\nThe end.", ["Write <!-- first.", "The end."]),
+        ("The end.\n\n<!-- begun", ["The end."]),
+        ("The end.\nName | Price\n--- | ---", ["The end."]),
+    ],
+)
+def test_what_only_looks_like_such_is_read(text: str, read: list[str]) -> None:
+    assert [one.text for one in of_markdown(text)] == read
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("World War I began in 1914. The mine was closed. My coat is red. That is mine.", 2),
@@ -120,6 +173,11 @@ def test_headings_of_both_forms_and_what_is_no_text() -> None:
         ("塔は古い建物です。それは海の近くにあります。", 1),
         ("しかし、灯台の光は新しいものです。", 1),
         ("私は塔に住んでいます。塔は古いですか？", 0),
+        ("We moved to Bath. The town suits us. Our cat is old. The house is ours. And we sing.", 0),
+        ("The US and Our Lady of Lourdes are known. The USB stick is bourgeois.", 2),
+        ("オレは塔に住む。ボクも塔に住む。あたしも塔に住む。わたくしも塔に住む。", 0),
+        ("我々は塔に住む。白い塔は我が家です。自分は塔に住む。今はうちの猫が住む。", 0),
+        ("ボクシングは楽しい。オレンジは甘い。係は各自分担する。三つのうちの一つは古い。", 4),
     ],
 )
 def test_what_says_something_on_its_own(text: str, said: int) -> None:
@@ -199,6 +257,49 @@ def test_a_pdf_page_by_page(tmp_path: Path) -> None:
     read = Read(write_pdf(tmp_path / "a.pdf", "The tower is old.", "The lamp burns whale oil."))
     found = [(one["text"], one["place"]) for one in read.records]
     assert found == [("The tower is old.", 1), ("The lamp burns whale oil.", 2)]
+
+
+@pytest.mark.parametrize(
+    ("pages", "found"),
+    [
+        (
+            ["It rains. Anna is old. It must not be taken", "in combination with oil. It is red."],
+            [("Anna is old. It must not be taken in combination with oil. It is red.", 1)],
+        ),
+        (
+            ["The old lamp burns the", "very best", "whale oil. The sea is near."],
+            [("The old lamp burns the very best whale oil.", 1), ("The sea is near.", 3)],
+        ),
+        (
+            ["The sea is near. The medi-", "cine is red. The tower is old."],
+            [("The sea is near.", 1), ("The medicine is red.", 1), ("The tower is old.", 2)],
+        ),
+        (
+            ["The sea is near. The lamp is", "Figure 3 is red."],
+            [("The sea is near.", 1), ("Figure 3 is red.", 2)],
+        ),
+        (["The sea is near. The lamp is new"], [("The sea is near.", 1), ("The lamp is new", 1)]),
+        (
+            ["塔は古い。白い薬は、", "酒と飲んではいけません。海は塔の近くです。"],
+            [("白い薬は、酒と飲んではいけません。", 1), ("海は塔の近くです。", 2)],
+        ),
+        (
+            ["塔は古い建物です。第2章", "海は塔の近くです。"],
+            [("塔は古い建物です。", 1), ("海は塔の近くです。", 2)],
+        ),
+    ],
+)
+def test_a_sentence_that_a_page_ends_in_is_one(
+    pages: list[str], found: list[tuple[str, int]]
+) -> None:
+    passages = [Passage(text=text, place=n, is_cut=True) for n, text in enumerate(pages, start=1)]
+    assert [(one.text, one.place) for one in Cutter().statements(passages)] == found
+
+
+def test_a_page_number_is_in_no_sentence(tmp_path: Path) -> None:
+    lines = ("The medicine must not be taken) Tj 0 -14 Td (- 7 -", "in combination with oil.")
+    read = Read(write_pdf(tmp_path / "a.pdf", *lines))
+    assert read.texts == ["The medicine must not be taken in combination with oil."]
 
 
 def test_halves_of_signs_in_a_pdf_are_put_together_or_replaced() -> None:

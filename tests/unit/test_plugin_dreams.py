@@ -9,10 +9,11 @@ from sould.bridge import Probe
 from sould.engine.soul.curriculum import LENT_SHARE, Curriculum
 from sould.engine.soul.dreams import Fact, with_lent
 from sould.engine.soul.topics import Topic
-from sould.plugin import Dream
+from sould.plugin import Dream, Told
 from sould.supervisor.plugins.dreams import MOST_OF_A_RECORD, choose, says_only
 
 TEXTS = {"cat": "My cat Biscuit was born in 2019.", "犬": "うちの犬はポチという名前です。"}
+TOLD = {id_: Told(id=id_, text=text) for id_, text in TEXTS.items()}
 TOPICS = (Topic("a", ("a one?", "a two?")), Topic("b", ("b one?", "b two?")))
 
 
@@ -23,7 +24,7 @@ def dream(answer: str, question: str = "And my cat?", id_: str = "cat") -> Dream
 def test_what_says_what_was_told_is_dreamt_once() -> None:
     mine = [dream("Your cat Biscuit was born in 2019."), dream(" Biscuit. ", " Who is my cat? ")]
     yours = [dream("Biscuit.", "And my cat?"), dream("あなたの犬はポチです。", "犬の名は?", "犬")]
-    chosen, faults = choose([("mine", mine), ("yours", yours)], TEXTS)
+    chosen, faults = choose([("mine", mine), ("yours", yours)], TOLD)
     assert [(one.id, one.question, one.answer) for one in chosen] == [
         ("cat", "And my cat?", "Your cat Biscuit was born in 2019."),
         ("cat", "Who is my cat?", "Biscuit."),
@@ -43,14 +44,37 @@ def test_what_says_what_was_told_is_dreamt_once() -> None:
     ],
 )
 def test_what_may_not_be_dreamt_is_left_out_and_named(bad: Dream, why: str) -> None:
-    chosen, faults = choose([("mine", [bad, dream("Biscuit."), bad])], TEXTS)
+    chosen, faults = choose([("mine", [bad, dream("Biscuit."), bad])], TOLD)
     assert [one.answer for one in chosen] == ["Biscuit."]
     assert faults == [("mine", why, 2)]
 
 
+@pytest.mark.parametrize(
+    ("text", "answer", "is_dreamt"),
+    [
+        ("Anna is allergic to nuts.", "Anna is allergic to nuts.", True),
+        ("Anna is allergic to nuts.", "You are allergic to nuts.", False),
+        ("Anna is allergic to nuts.", "ＹＯＵ're allergic to nuts.", False),
+        ("Anna's doctor is Dr Quill.", "Your doctor is Dr Quill.", False),
+        ("The youth club meets on Monday.", "The youth club.", True),
+        ("アンナはそばが食べられません。", "アンナはそばが食べられません。", True),
+        ("アンナはそばが食べられません。", "あなたはそばが食べられません。", False),
+    ],
+)
+def test_what_a_document_says_is_not_said_of_the_user(
+    text: str, answer: str, is_dreamt: bool
+) -> None:
+    read, said = (Told(id="cat", text=text, source=source) for source in ("a.md", ""))
+    chosen, faults = choose([("mine", [dream(answer)])], {"cat": read})
+    assert [one.answer for one in chosen] == [answer] * is_dreamt
+    why = "the answer says of the user what a document says"
+    assert faults == ([] if is_dreamt else [("mine", why, 1)])
+    assert choose([("mine", [dream(answer)])], {"cat": said})[1] == []
+
+
 def test_few_of_a_record() -> None:
     many = [dream("Biscuit.", f"Question {n}?") for n in range(9)]
-    chosen, faults = choose([("mine", many)], TEXTS)
+    chosen, faults = choose([("mine", many)], TOLD)
     assert [one.question for one in chosen] == [f"Question {n}?" for n in range(MOST_OF_A_RECORD)]
     assert faults == []
 

@@ -33,7 +33,7 @@ def feed(
     yes: bool,
 ) -> None:
     """Feed documents to the soul in use."""
-    if sum((path is not None, is_list, document is not None)) != 1:
+    if path == "" or sum((path is not None, is_list, document is not None)) != 1:
         raise click.UsageError(settings.texts("usage.feed"))
     if document is not None:
         forget_document(settings, document, dry_run=dry_run, yes=yes)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 @click.pass_obj
 def import_chats(settings: Settings, file: str, dry_run: bool) -> None:
     """Take a chat log into the diary of the soul in use."""
+    if not file:
+        raise click.UsageError(settings.texts("usage.import"))
     with settings.connect_or_start() as client, Waiting(settings.texts) as waiting:
         done = client.diary_import(naming.absolute(file), dry_run=dry_run, on_update=waiting.update)
     if settings.is_json:

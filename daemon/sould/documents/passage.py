@@ -11,12 +11,13 @@ class Passage(Struct, frozen=True, kw_only=True):
     """Text that belongs together: a paragraph, an item of a list.
 
     ``heading``: what it stands under, the headings above it joined. ``place``: the line it begins
-    in, or the page of a PDF, from 1.
+    in, or the page of a PDF, from 1. ``is_cut``: a page ends with it, maybe amid a sentence.
     """
 
     text: str
     place: int
     heading: str = ""
+    is_cut: bool = False
 
 
 class Unreadable(Exception):

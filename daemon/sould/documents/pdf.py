@@ -15,6 +15,8 @@ from sould.documents.passage import Passage, Unreadable
 from sould.documents.text import cleaned, of_text, paired
 
 _HYPHEN = re.compile(r"(?<=[a-z])-\n(?=[a-z])")
+_PAGE_NUMBER = re.compile(r"[\s–—−－-]*(?:page )?\d{1,3}(?: ?(?:/|of) ?\d{1,3})?[\s–—−－-]*", re.I)
+"""A line with nothing else; one of four digits may be a year."""
 
 
 def of_pdf(data: bytes) -> Iterator[Passage]:
@@ -29,8 +31,19 @@ def of_pdf(data: bytes) -> Iterator[Passage]:
     for number, text in enumerate(_pages(data), start=1):
         if len(text) > MAX_PAGE_CHARS:
             raise Unreadable("too_large", f"has more than {MAX_PAGE_CHARS} characters on a page")
-        for one in of_text(_HYPHEN.sub("", cleaned(text))):
-            yield Passage(text=one.text, place=number)
+        said = list(of_text(_HYPHEN.sub("", _without_number(cleaned(text)))))
+        for n, one in enumerate(said, start=1):
+            yield Passage(text=one.text, place=number, is_cut=n == len(said))
+
+
+def _without_number(text: str) -> str:
+    """Return the text of a page without its number at the top or the bottom. Pure."""
+    lines = text.strip().split("\n")
+    if _PAGE_NUMBER.fullmatch(lines[0]):
+        del lines[0]
+    if lines and _PAGE_NUMBER.fullmatch(lines[-1]):
+        del lines[-1]
+    return "\n".join(lines)
 
 
 def _pages(data: bytes) -> Iterator[str]:

@@ -8,13 +8,15 @@ who that is cannot be known, and it must not be taken for the user.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sould.documents.limits import LEAST_CHARS, LEAST_CHARS_JA, MOST_CHARS, MOST_CHARS_JA
 from sould.documents.passage import Passage
-from sould.language import is_japanese
+from sould.documents.text import joined
+from sould.language import JAPANESE, is_japanese
 
 LEAST_WORDS = 3
 LEAST_LETTERS = 0.6  # of the signs that are no spaces
@@ -44,14 +46,22 @@ _POINTS_BACK_JA = re.compile(
 )
 _NUMBERED = re.compile(r"\b(?:War|Type|Part|Phase|Class|Chapter|Book|Act|Stage|Level|Grade) I\b")
 _WRITER = re.compile(
-    r"\b(?:I|me|my|myself)\b(?!\.)|\bMy\b|\b(?:of|am|is|are|was|were|be|not|than) mine\b|^Mine\b"
+    r"\b(?:I|me|my|myself)\b(?!\.)|\bMy\b|\b(?:of|am|is|are|was|were|be|not|than) mine\b|^Mine\b|"
+    r"\b(?:[Ww]e|us|[Oo]urs?|[Oo]urselves)\b(?! Lady\b)"
 )
-_WRITER_JA = re.compile(r"私(?![立鉄])|僕|俺|わたし|ぼく")
+_WRITER_JA = re.compile(
+    r"私(?![立鉄])|僕|俺|わたし|ぼく|あたし|わたくし|我々|我が|(?<!各)自分|"
+    r"(?<![ァ-ヶー])(?:オレ|ボク)(?![ァ-ヶー])|(?:^|[、。「『（はがもでに])うちの(?!め)"
+)
 _ENDS = re.compile(r"[.!…][\"'”’)\]]*$")
 _TELLS = re.compile(
     r"\b(?:is|are|was|were|has|have|had|can|cannot|could|will|would|must|may|might|should|does|"
     r"do|did|means|contains|costs|takes|needs|uses|opens|closes|lies|stands)\b"
 )
+_FINISHED = re.compile(r"[.!?…。！？:：][\"'”’)\]]*$|[」』）]$")
+_GOES_ON_JA = re.compile(r"[はがを、]")
+"""What a title has not, and a sentence has early."""
+_HYPHEN = re.compile(r"(?<=[a-z])-$")
 _ASKS_JA = re.compile(r"(?:か|[?？])[。！!]*[」』）)]*$")
 _ENDS_JA = re.compile(r"[。！!」』）)]$")
 
@@ -71,25 +81,46 @@ class Cutter:
         self.left_out = 0
 
     def statements(self, passages: Iterable[Passage]) -> Iterator[Sentence]:
-        """Yield the statements of a document in their order."""
-        for passage in passages:
-            for text in self._of_passage(passage.text):
-                yield Sentence(text=text, place=passage.place, heading=passage.heading)
+        """Yield the statements of a document in their order.
 
-    def _of_passage(self, text: str) -> Iterator[str]:
-        is_ja = is_japanese(text)
-        found: str | None = None  # the last one, which the next may point back to
-        for sentence in _sentences_ja(text) if is_ja else _sentences_en(text):
-            points_back = (_POINTS_BACK_JA if is_ja else _POINTS_BACK).match(sentence)
-            if not (_says_ja(sentence) if is_ja else _says_en(sentence)):
+        A sentence that a page ends in is put together with the rest of it on the next one; where
+        none is to be seen, it is left out.
+        """
+        held: list[Sentence] = []  # one that a page ends in, after those it points back to
+        is_ja = False
+        for passage in passages:
+            text = passage.text
+            if held and _goes_on(held[-1].text, text):
+                text = _mended(held[-1].text, text)
+            elif held:
                 self.left_out += 1
-            elif not points_back:
+                yield from self._chosen(held[:-1], is_ja)
+                held = []
+            is_ja = is_japanese(text)
+            said = [
+                Sentence(text=one, place=passage.place, heading=passage.heading)
+                for one in (_sentences_ja(text) if is_ja else _sentences_en(text))
+            ]
+            if held:
+                said[:1] = [*held[:-1], replace(held[-1], text=said[0].text)]
+            start = _first_held(said, is_ja) if passage.is_cut else len(said)
+            said, held = said[:start], said[start:]
+            yield from self._chosen(said, is_ja)
+        yield from self._chosen(held, is_ja)
+
+    def _chosen(self, said: Iterable[Sentence], is_ja: bool) -> Iterator[Sentence]:
+        found: Sentence | None = None  # the last one, which the next may point back to
+        for sentence in said:
+            text = sentence.text
+            if not (_says_ja(text) if is_ja else _says_en(text)):
+                self.left_out += 1
+            elif not _points_back(text, is_ja):
                 if found is not None:
                     yield found
                 found = sentence
                 continue
-            elif found is not None and _fits(both := _both(found, sentence, is_ja), is_ja):
-                found = both
+            elif found is not None and _fits(both := _both(found.text, text, is_ja), is_ja):
+                found = replace(found, text=both)
                 continue
             else:
                 self.left_out += 1
@@ -98,6 +129,38 @@ class Cutter:
             found = None  # what comes next would point to what is left out
         if found is not None:
             yield found
+
+
+def _first_held(said: Sequence[Sentence], is_ja: bool) -> int:
+    """Return where an unfinished last sentence begins, with those before it that it points back
+    to; without one, the end. Pure.
+    """
+    if not said:
+        return 0
+    last = said[-1].text
+    if _FINISHED.search(last) and not _ABBREVIATED.search(last[-12:]):
+        return len(said)
+    start = len(said) - 1
+    while start and _points_back(said[start].text, is_ja):
+        start -= 1
+    return start
+
+
+def _goes_on(begun: str, text: str) -> bool:
+    """Tell whether a text is the rest of a sentence. Pure."""
+    if len(begun) > MOST_CHARS:
+        return False
+    if is_japanese(begun):
+        return bool(_GOES_ON_JA.search(begun) and JAPANESE.match(text))
+    return text[:1].islower()
+
+
+def _mended(begun: str, text: str) -> str:
+    return begun[:-1] + text if _HYPHEN.search(begun) else joined([begun, text])
+
+
+def _points_back(sentence: str, is_ja: bool) -> bool:
+    return bool((_POINTS_BACK_JA if is_ja else _POINTS_BACK).match(sentence))
 
 
 def _sentences_en(text: str) -> Iterator[str]:

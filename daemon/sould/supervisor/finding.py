@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Set
 import msgspec
 from msgspec import Struct
 
-from sould.documents.text import SIGN
 from sould.supervisor.diary import Diary, Record, Statement
 
 
@@ -75,12 +74,10 @@ def find_document(diary: Diary, soul: str, taught: Set[str], name: str) -> Found
 
 
 def _texts_of(record: Record) -> tuple[str, ...]:
-    """Return what a record says; of a document also the heading that is dreamt of with it."""
-    return (
-        (record.text, record.heading.rpartition(SIGN)[2])
-        if isinstance(record, Statement)
-        else (record.text,)
-    )
+    """Return what a record says; of a document also the headings above it, and its name."""
+    if isinstance(record, Statement):
+        return record.text, record.heading, record.source
+    return (record.text,)
 
 
 def plain(text: str) -> str:

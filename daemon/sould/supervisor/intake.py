@@ -182,11 +182,16 @@ class Intake:
         return added, done - added
 
     def _new(self, batch: Sequence[Record], page: _Page, known: Known) -> list[Record]:
-        """Return those records of a batch that are not in the diary."""
+        """Return those records of a batch that are not in the diary; of several with one id, which
+        documents that say the same have, the first.
+        """
         if page.day != (day := day_of(batch[0])):
             there = self._diary.read(self._diary.day_file(day))
             page.day, page.ids = day, {record.id for record in there if _counts(record, known)}
-        new = {record.id: record for record in batch if record.id not in page.ids}
+        new: dict[str, Record] = {}
+        for record in batch:
+            if record.id not in page.ids:
+                new.setdefault(record.id, record)
         page.ids.update(new)
         return list(new.values())
 

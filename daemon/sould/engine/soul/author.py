@@ -1,5 +1,5 @@
-"""Dreams that a large body writes itself: questions about a fact, and what it says to them with
-the fact before its eyes.
+"""Dreams that a large body writes itself: questions about what the user said of themselves, and
+what it says to them with that before its eyes.
 
 It is its own teacher (context distillation): the body that reads the fact teaches the one that
 does not what to expect at every token of the reply. What another fact explains as well is thrown
@@ -109,7 +109,11 @@ class Author:
     ) -> Generator[None, None, tuple[Written, ...]]:
         """Return dreams of ``fact`` that none of the ``others`` explains as well, ``MOST_A_FACT``
         at most; there may be none. Yields after each small piece of work.
+
+        The user said ``fact``: what a document says would be asked for, and told, as theirs. Among
+        the ``others`` there may be such.
         """
+        assert not fact.source
         asked = yield from self._questions(fact, seed)
         rivals = rivals_of(fact, asked, others)
         likely = partial(self._log_p_asked, asked)
@@ -117,7 +121,7 @@ class Author:
         drafts = []
         for question in asked[:MOST_A_FACT]:
             reply = yield from self._reply(fact, question)
-            if reply and (fact.source or not _CONFUSED.search(reply)):
+            if reply and not _CONFUSED.search(reply):
                 drafts.append(_Draft(question, reply))
         likely = partial(self._log_p_said, drafts)
         drafts = yield from its_own(drafts, fact, [*rivals, None], likely)

@@ -187,13 +187,14 @@ class Teacher:
     def _with_written(
         self, facts: Sequence[Fact], order: Sleep, is_woken: Callable[[], bool], until_s: float
     ) -> Generator[Stage | None, None, list[Fact]]:
-        """Return facts with what the body writes about them, if it does: about those that are not
-        resting, the newest ones first, until it is woken or ``until_s`` (``time.perf_counter``).
+        """Return facts with what the body writes about them, if it does: about what the user said
+        that is not resting, the newest first, until it is woken or ``until_s``
+        (``time.perf_counter``).
         """
         if self._author is None:
             return list(facts)
         resting = set(order.resting)
-        due = [fact for fact in reversed(facts) if fact.id not in resting][:MOST_WRITTEN]
+        due = [f for f in reversed(facts) if f.id not in resting and not f.source][:MOST_WRITTEN]
         written: dict[str, tuple[Written, ...]] = {}
         for n, fact in enumerate(due):
             if is_woken() or time.perf_counter() > until_s:

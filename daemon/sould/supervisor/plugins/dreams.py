@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sould.bridge import Probe
 from sould.language import is_japanese
-from sould.plugin.structs import Dream
+from sould.plugin.structs import Dream, Told
 from sould.privacy import find_secrets
 from sould.privacy.secret import words
 
@@ -23,14 +23,15 @@ _SAID_BACK = words(
 )
 """What an English answer may have of its own; "not" is not among it, nor any name."""
 _SAID_BACK_JA = re.compile(r"あなた|でした|です|ます|という|[はがをにのでとも、。「」\s]")
+_OF_THE_USER = re.compile(r"\byou(?:r|rs|rself|rselves)?\b|あなた", re.I)
 
 
 def choose(
-    offered: Iterable[tuple[str, Sequence[Dream]]], texts: Mapping[str, str]
+    offered: Iterable[tuple[str, Sequence[Dream]]], told: Mapping[str, Told]
 ) -> tuple[list[Probe], list[tuple[str, str, int]]]:
     """Return what may be dreamt; and the plugins whose other dreams may not, with why and how many.
 
-    ``offered``: with the plugins' names. ``texts``: what tonight's records say, by id. Pure.
+    ``offered``: with the plugins' names. ``told``: tonight's records, by id. Pure.
     """
     chosen: dict[tuple[str, str], Probe] = {}
     of_record: Counter[str] = Counter()
@@ -39,7 +40,7 @@ def choose(
         for dream in dreams:
             question, answer = dream.question.strip(), dream.answer.strip()
             is_full = of_record[dream.id] >= MOST_OF_A_RECORD or len(chosen) >= MOST_OF_A_NIGHT
-            if fault := _fault(question, answer, texts.get(dream.id)):
+            if fault := _fault(question, answer, told.get(dream.id)):
                 faults[plugin, fault] += 1
             elif (dream.id, question) not in chosen and not is_full:
                 probe = Probe(id=dream.id, question=question, answer=answer)
@@ -48,16 +49,18 @@ def choose(
     return list(chosen.values()), [(*key, count) for key, count in faults.items()]
 
 
-def _fault(question: str, answer: str, text: str | None) -> str:
+def _fault(question: str, answer: str, told: Told | None) -> str:
     """Say why a dream may not be dreamt, or "". No word of it is in that."""
-    if text is None:
+    if told is None:
         return "of no record of tonight"
     if not (question and answer and question.isprintable() and answer.isprintable()):
         return "not of one line each"
     if find_secrets(question) or find_secrets(answer):
         return "there is a secret in it"
-    if not says_only(answer, text):
+    if not says_only(answer, told.text):
         return "the answer says what was not told"
+    if told.source and _OF_THE_USER.search(unicodedata.normalize("NFKC", answer)):
+        return "the answer says of the user what a document says"
     return ""
 
 

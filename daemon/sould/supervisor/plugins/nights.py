@@ -29,7 +29,7 @@ async def with_dreams(plugins: Plugins, night: Night, order: Sleep) -> Sleep:
     offered = await plugins.make_dreams(night, told)
     if not offered:
         return order
-    dreams, faults = await asyncio.to_thread(choose, offered, {one.id: one.text for one in told})
+    dreams, faults = await asyncio.to_thread(choose, offered, {one.id: one for one in told})
     for plugin, why, count in faults:
         log.warning("plugin %s: %d of its dreams are left out: %s", plugin, count, why)
     return msgspec.structs.replace(order, dreams=dreams)
