@@ -53,7 +53,7 @@ def status_rows(texts: Texts, soul: SoulStatus, *, doing: str) -> list[tuple[str
 
 
 def report_lines(texts: Texts, report: SleepReport) -> list[str]:
-    """Return what came of a night."""
+    """Return what came of a night; what each fact is like now, only of one that was kept."""
     why = output.for_terminal(report.why)
     lines = [texts(f"sleep.{report.outcome}", duration=output.duration(report.seconds), why=why)]
     if report.began and report.outcome != "nothing":
@@ -76,18 +76,19 @@ def report_lines(texts: Texts, report: SleepReport) -> list[str]:
                 drift=f"{marks.drift:.3f}",
             )
         )
-    old = [fact for fact in report.facts if fact.nights and fact.before and not fact.replaced_by]
+    facts = report.facts if report.outcome == "kept" else []  # else of what was thrown away
+    old = [fact for fact in facts if fact.nights and fact.before and not fact.replaced_by]
     if old:
         kept = sum(fact.after for fact in old)
         lines.append("  " + texts("sleep.old", kept=kept, old=len(old)))
-    user = [fact for fact in report.facts if not fact.source]
+    user = [fact for fact in facts if not fact.source]
     lines += _fact_lines(texts, user, ("failed", "learned", "replaced"))
     if report.before.statements or report.after.statements:
         lines.append("  " + texts("sleep.documents"))
         for when, marks in (("before", report.before), ("after", report.after)):
             shown = texts(f"sleep.read_{when}", stated=marks.stated, statements=marks.statements)
             lines.append("    " + shown)
-        read = [fact for fact in report.facts if fact.source]
+        read = [fact for fact in facts if fact.source]
         lines += _fact_lines(texts, read, ("failed", "learned"), indent="    ")
     return [*lines, "  " + texts("sleep.left", count=report.left)] if report.left else lines
 

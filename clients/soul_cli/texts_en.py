@@ -348,13 +348,13 @@ TEXTS = {
         "all up to {when}: {rise} nats a token (number {number}, records: {count}; what came "
         "before it is not kept)"
     ),
-    "provenance.night": "night of {date}",
+    "provenance.night": "the night that ended {when}",
     "provenance.saved": "{when}, {why}",
     "provenance.records": "what explains it, read by the bare body before the question:",
     "provenance.no_record": "no record explains it to the bare body (compared: {count})",
     "provenance.gone": "no longer in the diary, of what was looked for: {count}",
-    "provenance.own": "nothing it learned made this likelier: the bare body says it anyway",
-    "provenance.nothing": "{name} was taught nothing yet: the bare body says this",
+    "provenance.own": "nothing it learned made this likelier",
+    "provenance.nothing": "{name} was taught nothing yet: it answers as the bare body does",
     # conversations
     "role.system": "system",
     "role.user": "you",

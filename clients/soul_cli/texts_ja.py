@@ -350,13 +350,13 @@ TEXTS = {
         "{when} まで: 1 トークンあたり {rise} nat({number} 番、記録 {count} 件。"
         "それより前の状態は残っていません)"
     ),
-    "provenance.night": "{date} の夜",
+    "provenance.night": "{when} に終わった夜",
     "provenance.saved": "{when}、{why}",
     "provenance.records": "答えの説明になる記録(ソウルなしのボディに、質問の前に読ませた場合):",
     "provenance.no_record": "答えの説明になる記録はありません(比べた記録 {count} 件)",
     "provenance.gone": "調べた記録のうち、日記にもうないもの: {count} 件",
-    "provenance.own": "学んだことで確からしくなったのではなく、ボディがもともと言うことです",
-    "provenance.nothing": "{name} はまだ何も学んでいません。ソウルなしのボディの答えです",
+    "provenance.own": "学んだことで確からしくなった答えではありません",
+    "provenance.nothing": "{name} はまだ何も学んでいません。ソウルなしのボディと同じように答えます",
     # conversations
     # conversations
     "role.system": "システム",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from soul_cli import output
@@ -10,8 +9,6 @@ from soul_cli import output
 if TYPE_CHECKING:
     from soul_cli.texts import Texts
     from soul_client.wire import GenerationRise, SoulReasons
-
-HALF_A_DAY = timedelta(hours=12)
 
 
 def reason_lines(texts: Texts, found: SoulReasons) -> list[str]:
@@ -33,11 +30,8 @@ def reason_lines(texts: Texts, found: SoulReasons) -> list[str]:
 
 def _generation(texts: Texts, one: GenerationRise) -> str:
     why = texts.get(f"why.{one.why}") or output.for_terminal(one.why)
-    when = (
-        texts("provenance.night", date=_evening(one.saved))
-        if one.why == "sleep"
-        else texts("provenance.saved", when=output.moment(one.saved), why=why)
-    )
+    saved = "provenance.night" if one.why == "sleep" else "provenance.saved"
+    when = texts(saved, when=output.for_terminal(output.moment(one.saved)), why=why)
     key = "provenance.older" if one.older else "provenance.rise"
     return texts(key, when=when, rise=f"{one.rise:+.2f}", number=one.number, count=one.taught)
 
@@ -52,11 +46,3 @@ def _record_lines(texts: Texts, found: SoulReasons) -> list[str]:
     if found.gone:
         lines.append(texts("provenance.gone", count=len(found.gone)))
     return lines
-
-
-def _evening(saved: str) -> str:
-    """Return the day on whose evening a night began that was over at ``saved``."""
-    try:
-        return f"{datetime.fromisoformat(saved).astimezone() - HALF_A_DAY:%Y-%m-%d}"
-    except ValueError:
-        return output.for_terminal(saved)

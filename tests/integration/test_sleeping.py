@@ -227,6 +227,7 @@ def test_an_engine_that_dies_at_night_loses_nothing(tmp_path: Path) -> None:
         assert peer.finish(night).code is ErrorCode.ENGINE_DIED
         report = peer.ask("soul.report")
         assert report["outcome"] == "rolled_back" and "engine" in report["why"]
+        assert report["seconds"] > 0
         peer.say("two")
         assert await_soul(peer, is_done).level == 3
 

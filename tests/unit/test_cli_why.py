@@ -40,7 +40,7 @@ SHOWN = [
     "how likely the answer is (ln p a token, 0: certain): -2.50 without the soul, -0.25 with it",
     "",
     "  2026-05-03 14:00, every few minutes: +0.50 nats a token (number 2, new records: 2)",
-    "* night of 2026-05-03: +1.75 nats a token (number 4, new records: 0)",
+    "* the night that ended 2026-05-04 04:10: +1.75 nats a token (number 4, new records: 0)",
     "",
     "what explains it, read by the bare body before the question:",
     "  2026-05-03 13:58  +1.50  My cat is[2J Biscuit.",
@@ -83,11 +83,18 @@ def test_the_reasons_in_the_chat(daemon: FakeDaemon) -> None:
             commands.run(talk, "why", "")
 
 
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_night_has_the_date_that_its_generation_has(language: str) -> None:
+    by_day = msgspec.structs.replace(NIGHT, saved="2026-05-04T10:05:00", older=True)
+    lines = reason_lines(Texts(language), msgspec.structs.replace(REASONS, generations=[by_day]))
+    assert "2026-05-04 10:05" in lines[3] and "2026-05-03" not in lines[3]
+
+
 def test_where_there_is_no_reason_none_is_said() -> None:
     english = Texts("en")
     untold = msgspec.structs.replace(REASONS, generations=[], records=[], gone=[])
     assert reason_lines(english, untold)[2:] == [
-        "mika was taught nothing yet: the bare body says this"
+        "mika was taught nothing yet: it answers as the bare body does"
     ]
     fallen = msgspec.structs.replace(LEARNED, rise=-0.25, older=True)
     own = msgspec.structs.replace(REASONS, generations=[fallen], records=[], gone=[])
@@ -95,7 +102,7 @@ def test_where_there_is_no_reason_none_is_said() -> None:
         "  all up to 2026-05-03 14:00, every few minutes: -0.25 nats a token (number 2, "
         "records: 2; what came before it is not kept)",
         "",
-        "nothing it learned made this likelier: the bare body says it anyway",
+        "nothing it learned made this likelier",
     ]
     unexplained = msgspec.structs.replace(REASONS, records=[], gone=[])
     assert reason_lines(english, unexplained)[-1] == (

@@ -158,6 +158,53 @@ async def test_a_night_in_which_the_daemon_was_ended_is_tried_again(tmp_path: Pa
     assert len(home.asked) == 2
 
 
+@pytest.mark.parametrize("is_stopped", [False, True])
+async def test_a_night_that_is_resumed_is_the_one_of_its_date(
+    tmp_path: Path, is_stopped: bool
+) -> None:
+    home = await declared(tmp_path)
+    NightNote(tmp_path).begin()
+    home.answers = [
+        Error(code=ErrorCode.SHUTTING_DOWN, message="the daemon is shutting down"),
+        Error(code=ErrorCode.BUSY, message="a soul is being reborn"),
+        Error(code=ErrorCode.CANCELLED, message="stopped") if is_stopped else Empty(),
+    ]
+    await home.look_at(3, 30)
+    home.idle_s = 14
+    await again(home)
+    await home.look_at(3, 35)
+    home.idle_s = 1e6
+    await home.look_at(3, 41)
+    assert home.jobs.status()[1].waiting_for == "retry", "it waits for the other one"
+    await home.look_at(3, 52)
+    assert [id_ for id_, *_ in home.asked] == [f"job-{NAME}", "job-night", "job-night"]
+    (status,) = home.jobs.status()
+    assert (status.name, status.problem) == (NAME, "stopped" if is_stopped else "")
+    NightNote(tmp_path).end()  # as whoever sleeps does
+    await home.look_at(4, 15)
+    await again(home)
+    await home.look_at(5)
+    assert len(home.asked) == 3
+    await home.look_at(3, 30, day=27)
+    assert home.asked[3:] == [(f"job-{NAME}", "soul.sleep", Empty())]
+
+
+async def test_a_resumed_night_that_fails_is_left_to_the_job_that_had_begun_it(
+    tmp_path: Path,
+) -> None:
+    home = await declared(tmp_path)
+    NightNote(tmp_path).begin()
+    home.answers = [
+        Error(code=ErrorCode.SHUTTING_DOWN, message="the daemon is shutting down"),
+        Error(code=ErrorCode.ENGINE_DIED, message="the engine died"),
+    ]
+    await home.look_at(3, 30)
+    await again(home)
+    await home.look_at(3, 35)
+    await home.look_at(3, 41)
+    assert [id_ for id_, *_ in home.asked] == [f"job-{NAME}", "job-night", f"job-{NAME}"]
+
+
 async def test_what_fails_says_why_and_is_tried_again(tmp_path: Path) -> None:
     home = await declared(tmp_path)
     home.answers = [Error(code=ErrorCode.ENGINE_DIED, message="the engine died")] * 9

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from soul_cli.soul_lines import report_lines
 from soul_cli.texts import Texts
@@ -32,6 +33,27 @@ def test_a_report_says_of_which_night_it_is_and_what_of_earlier_ones_is_kept() -
     lost = SleepReport(outcome="rolled_back", why="the engine died", soul="mika", began="x")
     assert report_lines(Texts("en"), lost)[0] == "night of x, soul mika:"
     assert "not kept, it is as it was: the engine died" in report_lines(Texts("en"), lost)[1]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_of_a_night_that_was_not_kept_no_fact_is_said_to_be_known_or_not(language: str) -> None:
+    texts = Texts(language)
+    known = msgspec.structs.replace(BATH, nights=2)
+    read = msgspec.structs.replace(TEA, source="tea.md")
+    marks = msgspec.structs.replace(MARKS, statements=1)
+    night = SleepReport(
+        outcome="kept", before=marks, after=marks, facts=[known, CAT, read], left=3
+    )  # fmt: skip
+    of_facts = [texts("sleep.old", kept=0, old=1), *map(texts, ("sleep.failed", "sleep.learned"))]
+    kept = [line.strip() for line in report_lines(texts, night)]
+    assert {*of_facts, BATH.text, CAT.text} < set(kept)
+    undone = msgspec.structs.replace(night, outcome="rolled_back", why="it was a nightmare")
+    lines = [line.strip() for line in report_lines(texts, undone)]
+    assert "it was a nightmare" in lines[0]
+    assert lines[1:3] == kept[1:3], "the marks that it was rolled back for"
+    assert not set(of_facts) & set(lines)
+    assert not any(fact.text in "\n".join(lines) for fact in (BATH, CAT, TEA))
+    assert lines[-1] == texts("sleep.left", count=3)
 
 
 def test_replies_of_evening_and_morning_are_below_their_fact() -> None:

@@ -190,6 +190,8 @@ class Jobs:
     async def _decide(self, one: Planned) -> Decision:
         machine = Machine(idle_s=self._idle_s())
         found = timetable.due(one.when, self._clock(), one.past, machine)
+        if not found.waits and one.method == SLEEP and not one.is_once and RESUMED in self._planned:
+            return msgspec.structs.replace(found, waits="retry")  # the one cut short ends first
         if found.waits or not one.when.only_on_mains:
             return found
         on_mains = await asyncio.to_thread(self._on_mains)  # asked for only where it matters
@@ -217,7 +219,7 @@ class Jobs:
         answer = await self._ask(f"job-{name}", one.method, one.params)
         if not isinstance(answer, Error):
             log.info("job %s is done", name)
-            past = timetable.ended(past)
+            is_over, past = True, timetable.ended(past)
         elif answer.code is ErrorCode.SHUTTING_DOWN:
             return  # it is noted to have begun: the next start tries again
         else:
@@ -229,7 +231,16 @@ class Jobs:
             return
         if isinstance(answer, Error):  # refused, it would be at every start
             await asyncio.to_thread(self._night.end)
+        if is_over:
+            await self._end_nights(past.problem)
         self._planned.pop(name, None)
+
+    async def _end_nights(self, problem: str) -> None:
+        """End the dates whose night was cut short: it was slept to its end, or is not wanted."""
+        for name, one in self._planned.items():
+            if one.method == SLEEP and one.past.begun:
+                one.past = self._pasts[name] = timetable.ended(one.past, problem=problem)
+        await self._write()
 
     async def _note(self, name: str, one: Planned, past: Past) -> bool:
         one.past = past

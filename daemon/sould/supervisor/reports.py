@@ -5,7 +5,7 @@ alone; what was replied where it was asked for is there until anything is forgot
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Set
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -103,12 +103,13 @@ class Reports:
             if changed != report:
                 write_private(path, _as_json(changed))
 
-    def all(self) -> Iterator[SleepReport]:
-        """Yield all reports, the newest first; what cannot be read is passed over."""
-        for path in sorted(self.folder.glob("*.json"), reverse=True):
-            report = _read(path)
-            if report is not None:
-                yield report
+    def all(self) -> list[SleepReport]:
+        """Return all reports, the newest first, by when the nights began and not by the names of
+        the files, which have the clock of a zone; what cannot be read is passed over.
+        """
+        read = [_read(path) for path in sorted(self.folder.glob("*.json"), reverse=True)]
+        found = [report for report in read if report is not None]
+        return sorted(found, key=lambda report: instant(report.began), reverse=True)
 
 
 def _undone(report: SleepReport, heard: Set[str]) -> SleepReport:

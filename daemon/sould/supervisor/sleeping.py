@@ -143,7 +143,7 @@ class Sleeping:
                 raise SoulMissing(f"soul '{soul.name}' is not worn: {soul.problem}")
             await self._wardrobe.save("evening")  # what the night can be undone to
             evening = self._wardrobe.status().generation
-            began = self._clock()
+            began, began_s = self._clock(), self._seconds()
             night = Night(soul=soul.name, began=began.isoformat(timespec="milliseconds"))
             self._plugins.before_sleep(night)
             try:
@@ -151,11 +151,12 @@ class Sleeping:
             except Stopped as e:
                 if e.reason is not StopReason.SHUTDOWN:
                     await self._as_it_was(soul.name, evening)
-                    self._plugins.after_sleep(told_of(_lost(night, "it was stopped")))
+                    lost = _lost(night, "it was stopped", self._seconds() - began_s)
+                    self._plugins.after_sleep(told_of(lost))
                 raise
             except SouldError as e:  # who does not wait for it is told all the same
                 why = f"the engine is gone: {e}" if isinstance(e, EngineDied) else e.message
-                lost = _lost(night, why)
+                lost = _lost(night, why, self._seconds() - began_s)
                 self._plugins.after_sleep(told_of(lost))
                 await asyncio.to_thread(self._reports.keep, lost, began)
                 raise
@@ -174,6 +175,9 @@ class Sleeping:
         if report.outcome != "nothing":
             await asyncio.to_thread(self._reports.keep, report, began)
         return await asyncio.to_thread(self._in_words, report)
+
+    def _seconds(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def _accepted(self, report: SleepReport, worn: Worn) -> SleepReport:
         """Return the report of a night that was kept, rolled back if a plugin objects to it."""
@@ -239,8 +243,14 @@ class Sleeping:
         return msgspec.structs.replace(report, facts=facts)
 
 
-def _lost(night: Night, why: str) -> SleepReport:
-    return SleepReport(outcome="rolled_back", why=why, soul=night.soul, began=night.began)
+def _lost(night: Night, why: str, seconds: float) -> SleepReport:
+    return SleepReport(
+        outcome="rolled_back",
+        why=why,
+        soul=night.soul,
+        began=night.began,
+        seconds=round(seconds, 3),
+    )
 
 
 def _in_words(fact: Dreamt, record: Record | None) -> Dreamt:
