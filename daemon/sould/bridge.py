@@ -177,7 +177,8 @@ class Sleep(Struct, frozen=True, kw_only=True):
     passes the exam is written to the slow weights, and the fast ones are cleared.
 
     ``nights``: how many nights each record was learned in before, 0 for those that are not in it.
-    ``resting``: ids of those whose turn it is not tonight; they are dreamt of less if the night is short.
+    ``resting``: ids of those whose turn it is not tonight; they are dreamt of less if there are not
+    the steps for all.
     ``seed``: another one each night, so that one that failed is not dreamt again. ``is_due``: what
     was learned before is worth a night without news. ``is_all``: the records are all that the
     soul was ever told. ``dreams``: what else is to be asked of records, beside the engine's own
