@@ -65,11 +65,19 @@ def test_what_a_document_says_is_not_said_of_the_user(
     text: str, answer: str, is_dreamt: bool
 ) -> None:
     read, said = (Told(id="cat", text=text, source=source) for source in ("a.md", ""))
-    chosen, faults = choose([("mine", [dream(answer)])], {"cat": read})
+    mine = [dream(answer, "And Anna?")]
+    chosen, faults = choose([("mine", mine)], {"cat": read})
     assert [one.answer for one in chosen] == [answer] * is_dreamt
     why = "the answer says of the user what a document says"
     assert faults == ([] if is_dreamt else [("mine", why, 1)])
-    assert choose([("mine", [dream(answer)])], {"cat": said})[1] == []
+    assert choose([("mine", mine)], {"cat": said})[1] == []
+
+
+@pytest.mark.parametrize("question", ["What am I allergic to?", "My allergy?", "私は何が嫌い?"])
+def test_the_user_does_not_ask_of_themselves_what_a_document_says(question: str) -> None:
+    read = Told(id="cat", text="Anna is allergic to nuts.", source="a.md")
+    chosen, faults = choose([("mine", [dream("Nuts.", question)])], {"cat": read})
+    assert (chosen, [count for *_, count in faults]) == ([], [1])
 
 
 def test_few_of_a_record() -> None:

@@ -74,10 +74,10 @@ def find_document(diary: Diary, soul: str, taught: Set[str], name: str) -> Found
 
 
 def _texts_of(record: Record) -> tuple[str, ...]:
-    """Return what a record says; of a document also the headings above it, and its name."""
-    if isinstance(record, Statement):
-        return record.text, record.heading, record.source
-    return (record.text,)
+    """Return what a record says; of a document also the headings above it. Its name says nothing:
+    who forgets "cats" does not mean all of ``cats.md``.
+    """
+    return (record.text, record.heading) if isinstance(record, Statement) else (record.text,)
 
 
 def plain(text: str) -> str:

@@ -24,6 +24,9 @@ _SAID_BACK = words(
 """What an English answer may have of its own; "not" is not among it, nor any name."""
 _SAID_BACK_JA = re.compile(r"あなた|でした|です|ます|という|[はがをにのでとも、。「」\s]")
 _OF_THE_USER = re.compile(r"\byou(?:r|rs|rself|rselves)?\b|あなた", re.I)
+_BY_THE_USER = re.compile(
+    r"\b(?:I|[Mm]e|[Mm]y|[Mm]ine|[Mm]yself|[Ww]e|us|[Oo]urs?)\b|私(?![立鉄])|僕|俺|わたし"
+)
 
 
 def choose(
@@ -61,6 +64,8 @@ def _fault(question: str, answer: str, told: Told | None) -> str:
         return "the answer says what was not told"
     if told.source and _OF_THE_USER.search(unicodedata.normalize("NFKC", answer)):
         return "the answer says of the user what a document says"
+    if told.source and _BY_THE_USER.search(unicodedata.normalize("NFKC", question)):
+        return "the question asks of the user what a document says"
     return ""
 
 

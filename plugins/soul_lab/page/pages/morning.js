@@ -4,14 +4,15 @@ import { duration, moment, number } from "../app/format.js";
 
 /** Draw a report: the outcome, the marks before and after, and each fact. */
 export function morning(report) {
+  const isKept = report.outcome === "kept";
   const head = h(
     "div.block-head",
     {},
     h("div", {}, h("h2", { text: "morning.title" }), h("p.soft.small", {}, moment(report.began))),
-    h(report.outcome === "kept" ? "span.tag" : "span.tag.is-plain", { text: `morning.${report.outcome}` }),
+    h(isKept ? "span.tag" : "span.tag.is-plain", { text: `morning.${report.outcome}` }),
   );
   const why = report.why ? h("p.soft.small", { lang: "en" }, report.why) : null;
-  const facts = report.facts.filter((fact) => fact.text);
+  const facts = report.facts.filter((fact) => fact.text && isKept); // else they are as they were
   const parts = [head, why, figures(report), facts.length ? table(facts) : null];
   return h("section.card.morning", {}, ...parts.filter(Boolean));
 }
