@@ -12,14 +12,14 @@ from sould.engine.soul.questions import MONTHS, matters
 from sould.engine.soul.topics import SURE
 from sould.engine.soul.wordings import content, kinds_in
 
-_LIKE = (
+_NO_VALUE = (
     "at|in|on|for|from|of|with|not|so|too|very|really|often|always|never|closed|open|great|good|"
     "nice|delicious|expensive|cheap|gone|back|here|there|coming|going|getting|being"
 )  # what is said of something, and not what it is
 _ONE = [
     (re.compile(asked), re.compile(told))
     for asked, told in (
-        (r"what my (?:new )?favou?rite ", rf"\b(?:is|are)(?: now| still)? (?!(?:{_LIKE})\b)"),
+        (r"what my (?:new )?favou?rite ", rf"\b(?:is|are)(?: now| still)? (?!(?:{_NO_VALUE})\b)"),
         (r"what my name is", r"\bname is (?:now )?[A-Z]"),
         (r"where (?:I|we) live\b", r"\blive (?:now )?(?:in|at|on) (?:the )?[A-Z\d]"),
         (r"when my birthday is|when I was born", rf"\d|\b(?:{MONTHS})"),
@@ -28,7 +28,10 @@ _ONE = [
             r"は(?!今日|明日|昨日)[^、]+(?<!休み)(?<!予定)(?:です|だ|でした)?[。！!]*$",
         ),
         (r".*誕生日は何", r"[\d０-９一二三四五六七八九十]\s*[月日]"),
-        (r"どこに住", r"(?<!近く)(?<!一緒)(?<!一人)(?<!部屋)(?<![のト家])に住"),
+        (
+            r"どこに住",
+            r"(?<!近く)(?<!一緒)(?<!一人)(?<!部屋)(?<!アパート)(?<!マンション)(?<!家)に住",
+        ),
     )
 ]
 """Of what is asked for so there is one at a time, if it is told in such words: "I live in Cork",
@@ -42,7 +45,7 @@ _NEWS = re.compile(
 )
 _NOT_YET = re.compile(
     r"\b(?:look(?:ing)? (?:for|at)|search(?:ing)? for|want|need|wish|hope|hoping|dream(?:ing)? of|"
-    r"thinking (?:of|about)|would like|'d like|interview|might)\b|欲しい|ほしい|探して|たい"
+    r"thinking (?:of|about)|would like|'d like|interview|might)\b|欲しい|ほしい|探して|たい(?:です|と|な|ん|。|$)"
 )
 _RENAMED = re.compile(r"\brenamed?\b|\bgoes by (?=(?:the name )?[A-Z])")
 _NEW_JOB = re.compile(
