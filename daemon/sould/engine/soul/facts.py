@@ -30,7 +30,8 @@ _WHOLE_EN = re.compile(
 )
 """What is not to be cut."""
 _APPOSED_EN = re.compile(
-    r"\b((?:[Mm]y|[Oo]ur)(?: (?!is\b|are\b|was\b|were\b)[\w'-]+){1,4}), ((?!I\b)[A-Z][\w'-]*(?: (?:and )?[A-Z][\w'-]*){0,2}), "
+    r"\b((?:[Mm]y|[Oo]ur)(?: (?!is\b|are\b|was\b|were\b)[\w'-]+){1,4}), "
+    r"((?!I\b)[A-Z][\w'-]*(?: (?:and )?[A-Z][\w'-]*){0,2}), "
     r"(?=[a-z])(?!(?:and|but|so|or|who|which|my|our)\b)"
 )
 _HELD = str.maketrans(", ", "\ue000\ue001")  # signs that nobody types

@@ -45,7 +45,8 @@ _NEWS = re.compile(
 )
 _NOT_YET = re.compile(
     r"\b(?:look(?:ing)? (?:for|at)|search(?:ing)? for|want|need|wish|hope|hoping|dream(?:ing)? of|"
-    r"thinking (?:of|about)|would like|'d like|interview|might)\b|欲しい|ほしい|探して|たい(?:です|と|な|ん|。|$)"
+    r"thinking (?:of|about)|would like|'d like|interview|might)\b|"
+    r"欲しい|ほしい|探して|たい(?:です|と|な|ん|。|$)"
 )
 _RENAMED = re.compile(r"\brenamed?\b|\bgoes by (?=(?:the name )?[A-Z])")
 _NEW_JOB = re.compile(
