@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def test_headings_of_both_forms_and_what_is_no_text() -> None:
 @pytest.mark.parametrize(
     ("text", "read"),
     [
-        ("Choose File > Print.\n> A fever > 39.", ["Choose File > Print. A fever > 39."]),
+        ("Choose File > Print.\n> A fever > 39.", ["Choose File > Print.", "A fever > 39."]),
         ("The mine closed in\n2019. Repairs began.", ["The mine closed in 2019. Repairs began."]),
         ("- It closed in\n  2019. Later\n- b\n+ c", ["It closed in 2019. Later", "b", "c"]),
         ("Steps:\n1. a\n2. b\n\n   more\n3) c", ["Steps:", "a", "b", "more", "c"]),
@@ -109,7 +110,15 @@ def test_headings_of_both_forms_and_what_is_no_text() -> None:
         ("**The *old* tower***, *it* **is**, \\*so*.", ["The old tower*, it is, *so*."]),
         ("これは**「重要」**です。*とても*重要です。", ["これは「重要」です。とても重要です。"]),
         ("~~The museum is closed\non Mondays.~~ The ~~red~~ tower.", ["The tower."]),
-        ("About ~5 km, ~~ and ~6 km.", ["About ~5 km, and ~6 km."]),
+        ("About ~5 km, ~~ and ~6 km.", ["About ~5 km, ~~ and ~6 km."]),
+        ("塔は~~古い。~~新しい。", ["塔は新しい。"]),
+        ("The tower[^1] is A&amp;B's.\n\n[^1]: Or not.", ["The tower is A&B's.", "Or not."]),
+        (
+            "- [ ] See [the *sea*](/s 'S')![x](y), [a][r], <http://e.org>.",
+            ["See the sea, [a][r], ."],
+        ),
+        ("A <b>lamp</b><!-- old -->&#x202e;\\[^2].", ["A lamp[^2]."]),
+        ("`A <b>` \\<b> snake_case_name.", ["A <b> <b> snake_case_name."]),
     ],
 )
 def test_marks_are_taken_out_and_nothing_else(text: str, read: list[str]) -> None:
@@ -121,6 +130,10 @@ def test_marks_are_taken_out_and_nothing_else(text: str, read: list[str]) -> Non
     [
         "1. First:\n\n       ```sh\n       Code. Of it.\n       ```",
         "- ```\n  Code.\n  ```",
+        "    Code.\n\n    Of it.",
+        "<div>\nCode.\n</div>",
+        "| Name |\n|---|\n| Lamp |",
+        "[r]: https://example.org",
         "> ```\n> Code.\n> ```",
         "> ~~~\n> Code.",
         "```\n> Code.\n> ```\n```",
@@ -147,6 +160,30 @@ def test_code_tables_and_comments_are_not_read_and_what_follows_is(code: str) ->
 )
 def test_what_only_looks_like_such_is_read(text: str, read: list[str]) -> None:
     assert [one.text for one in of_markdown(text)] == read
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        ">",
+        "> - ",
+        "[",
+        "![",
+        "[a](",
+        "[^a",
+        "*a **b ",
+        "*あ**い",
+        "~~a ",
+        "`a``",
+        "<!--",
+        "&#",
+        "|-",
+    ],
+)
+def test_what_is_opened_and_never_closed_is_read_soon(sign: str) -> None:
+    used = time.process_time()
+    assert len([*of_markdown(sign * 20_000)]) <= 1
+    assert time.process_time() - used < 10
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from msgspec import Struct
 
 from soul_client.wire import UnreadReason
 
+SIGN = " › "  # between headings
+
 
 class Passage(Struct, frozen=True, kw_only=True):
     """Text that belongs together: a paragraph, an item of a list.

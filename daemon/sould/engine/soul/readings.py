@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from sould.documents.text import SIGN
+from sould.documents.passage import SIGN
 from sould.engine.soul.wordings import Matter, framed
 from sould.language import is_japanese
 
