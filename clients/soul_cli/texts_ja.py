@@ -358,7 +358,6 @@ TEXTS = {
     "provenance.own": "学んだことで確からしくなった答えではありません",
     "provenance.nothing": "{name} はまだ何も学んでいません。ソウルなしのボディと同じように答えます",
     # conversations
-    # conversations
     "role.system": "システム",
     "role.user": "あなた",
     "role.assistant": "ソウル",

@@ -237,10 +237,9 @@ class Jobs:
 
     async def _end_nights(self, problem: str) -> None:
         """End the dates whose night was cut short: it was slept to its end, or is not wanted."""
-        for name, one in self._planned.items():
+        for name, one in list(self._planned.items()):
             if one.method == SLEEP and one.past.begun:
-                one.past = self._pasts[name] = timetable.ended(one.past, problem=problem)
-        await self._write()
+                await self._note(name, one, timetable.ended(one.past, problem=problem))
 
     async def _note(self, name: str, one: Planned, past: Past) -> bool:
         one.past = past

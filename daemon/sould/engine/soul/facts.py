@@ -17,8 +17,9 @@ LONGEST = 400  # characters of a sentence; what goes on for longer is a paste, n
 LEAST_JA = 8  # characters of a sentence that tells something by itself
 MOST = 800  # characters of a statement: what comes after them is not gone over
 
+SHORT_MONTHS = "Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec"
 _SHORT = (
-    r"\b(?:(?:Mr|Mrs|Ms|Dr|St|Prof|Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\.|No\.(?=\s\d)|"
+    rf"\b(?:(?:Mr|Mrs|Ms|Dr|St|Prof|{SHORT_MONTHS})\.|No\.(?=\s\d)|"
     r"(?:a\.m|p\.m|Inc|Ltd|Co|approx)\.(?=\s[a-z]))"
 )  # where no sentence ends
 _SENTENCE_EN = re.compile(rf"(?:{_SHORT}\s|[^.!?…\n]|[.!?…]+(?![\s\"')\]]))+[.!?…]*")

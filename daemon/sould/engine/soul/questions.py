@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from sould.engine.soul.facts import SHORT_MONTHS
 from sould.engine.soul.wordings import (
     IS,
     OF_ONE,
@@ -29,7 +30,7 @@ ASKING = frozenset(("where", "when", "who"))
 
 MONTHS = (
     r"(?:Jan|Febr)uary|March|April|May\b|June|July|August|(?:Septem|Octo|Novem|Decem)ber|"
-    r"(?:Jan|Feb|Apr|Aug|Sept?|Oct|Nov|Dec)\."
+    rf"(?:{SHORT_MONTHS})\."
 )
 TIMES = (
     rf"(?:\d|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|{MONTHS}|the \d|"

@@ -126,8 +126,7 @@ class _Told:
         self._things = {word for thing in found for word in content(thing)}
         self._content = content(fact.statement)
         self._kinds = kinds_in(clause), frozenset(_PEOPLE_JA.findall(clause))
-        news = [one for one in clauses if _NEWS.search(one) and not _NOT_YET.search(one)]
-        self._is_news = bool(news)
+        self._is_news = any(_NEWS.search(one) and not _NOT_YET.search(one) for one in clauses)
         self._new_job = _NEW_JOB.search(fact.statement)
         self._works = any(_WORKS.match(words) for words in self._asked)
         self._statement = fact.statement.casefold()
